@@ -1,0 +1,59 @@
+/* The table of kernels of one instruction-set level, and how a level is chosen.
+ *
+ * A level is a named value: it can be listed, queried and forced. Each level is one constant table, filled
+ * by compiling kernels.c with that level's flags. Nothing here is mutable: the caller holds the table that
+ * it chose, so there is no lazy initialisation and no race. */
+#ifndef LOGLIK_DISPATCH_H
+#define LOGLIK_DISPATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel_list.h"
+
+/* The signature of a NumPy ufunc inner loop (npy_intp is ptrdiff_t on every platform that we support).
+ * Arguments are aligned and in native byte order; strides are arbitrary. */
+typedef void (*loglik_loop)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data);
+
+typedef struct {
+    loglik_loop f64, f32;
+} loglik_loops;
+
+typedef struct {
+    const char *name;        /* "baseline", "avx2", "avx512", "neon" */
+    const char *description; /* what the level needs */
+    uint32_t needs;          /* LOGLIK_CPU_* bits */
+    int vector_bytes;        /* width of one register */
+    int has_fma;             /* fused multiply-adds are one instruction */
+#define LOGLIK_FIELD(name, signature, types, doc) loglik_loops name;
+    LOGLIK_UFUNCS(LOGLIK_FIELD)
+#undef LOGLIK_FIELD
+#define LOGLIK_FIELD(result, name, arguments) result(*name) arguments;
+    LOGLIK_FUNCTIONS(LOGLIK_FIELD, double, f64)
+    LOGLIK_FUNCTIONS(LOGLIK_FIELD, float, f32)
+#undef LOGLIK_FIELD
+} loglik_kernels;
+
+/* What NumPy must know about a ufunc, the same at every level. */
+typedef struct {
+    const char *name;
+    const char *signature; /* of a generalised ufunc; NULL for an elementwise one */
+    const char *types;     /* see kernel_list.h */
+    const char *doc;
+    size_t offset;         /* of its loops in loglik_kernels */
+} loglik_ufunc_info;
+
+extern const loglik_ufunc_info loglik_ufunc_infos[];
+extern const int loglik_ufunc_count;
+
+/* All levels in this binary, best first; NULL-terminated. */
+extern const loglik_kernels *const loglik_levels[];
+
+/* The level called `name`, or the best one that the machine has if name is NULL.
+ * NULL if there is no such level in this binary (unknown name). The caller checks `needs`. */
+const loglik_kernels *loglik_find_level(const char *name);
+
+/* Whether this machine can run the level. */
+int loglik_level_available(const loglik_kernels *level);
+
+#endif

@@ -1,0 +1,45 @@
+/* The one list of kernels. Adding a kernel starts here (CONTRIBUTING.md walks through it).
+ *
+ * LOGLIK_UFUNCS: X(name, signature, types, doc)
+ *   signature  core dimensions of a generalised ufunc, NULL for an elementwise one.
+ *   types      one letter per argument, inputs "->" outputs:
+ *                r  floating; the floating inputs decide whether the float32 or the float64 loop runs
+ *                t  floating like r, but it never decides (targets of a loss)
+ *                i  int32 (error reports)
+ *                d  float64 in both loops (sums)
+ *   doc        numpydoc; NumPy puts the call signature in front of it.
+ * The C loops are called name_f64 and name_f32.
+ *
+ * LOGLIK_FUNCTIONS: X(result, name, arguments) with R the floating type and T its suffix: kernels that are
+ * not ufuncs (random streams, block sums, exact sums), called from the Cython skins. */
+#ifndef LOGLIK_KERNEL_LIST_H
+#define LOGLIK_KERNEL_LIST_H
+
+#include "kernels/elementwise_list.h"
+#include "kernels/densities_list.h"
+#include "kernels/losses_list.h"
+#include "kernels/gaussian_list.h"
+#include "kernels/random_list.h"
+#include "kernels/convolve_list.h"
+#include "kernels/probes_list.h"
+
+/* clang-format off */
+#define LOGLIK_UFUNCS(X) \
+    LOGLIK_UFUNCS_ELEMENTWISE(X) \
+    LOGLIK_UFUNCS_DENSITIES(X) \
+    LOGLIK_UFUNCS_LOSSES(X) \
+    LOGLIK_UFUNCS_GAUSSIAN(X) \
+    LOGLIK_UFUNCS_RANDOM(X) \
+    LOGLIK_UFUNCS_CONVOLVE(X) \
+    LOGLIK_UFUNCS_PROBES(X)
+
+#define LOGLIK_FUNCTIONS(X, R, T) \
+    LOGLIK_FUNCTIONS_ELEMENTWISE(X, R, T) \
+    LOGLIK_FUNCTIONS_DENSITIES(X, R, T) \
+    LOGLIK_FUNCTIONS_LOSSES(X, R, T) \
+    LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T) \
+    LOGLIK_FUNCTIONS_RANDOM(X, R, T) \
+    LOGLIK_FUNCTIONS_CONVOLVE(X, R, T) \
+    LOGLIK_FUNCTIONS_PROBES(X, R, T)
+
+#endif

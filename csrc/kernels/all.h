@@ -1,0 +1,10 @@
+/* Every kernel body, for the current element type (included twice by kernels.c). Order: what is used first. */
+#include "../simd/vmath.h"
+#include "map.h"
+#include "elementwise.h"
+#include "densities.h"
+#include "losses.h"
+#include "gaussian.h"
+#include "random.h"
+#include "convolve.h"
+#include "probes.h"

@@ -1,0 +1,1 @@
+/* Log-densities, losses and divergences, element by element. */

@@ -1,0 +1,1 @@
+/* Cholesky and multivariate normal densities. */

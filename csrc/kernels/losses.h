@@ -1,0 +1,1 @@
+/* Losses summed in blocks. */

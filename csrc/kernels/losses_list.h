@@ -1,0 +1,4 @@
+/* Part of kernel_list.h: losses summed in blocks. */
+#define LOGLIK_UFUNCS_LOSSES(X)
+
+#define LOGLIK_FUNCTIONS_LOSSES(X, R, T)

@@ -1,0 +1,12 @@
+#undef T
+#undef R
+#undef V
+#undef VI
+#undef VU
+#undef M
+#undef LANES
+#undef FN
+#undef REAL_IS_DOUBLE
+#undef C
+#undef CI
+#undef M_NONE

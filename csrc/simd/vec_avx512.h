@@ -1,0 +1,31 @@
+/* AVX-512 F, DQ, BW, VL. Masks are bit masks. */
+#include <immintrin.h>
+
+#define LOGLIK_HAVE_FMA 1
+#define LOGLIK_NEEDS LOGLIK_CPU_AVX512
+#define LOGLIK_DESCRIPTION "AVX-512 F, DQ, BW, VL"
+
+typedef __mmask8 mf64;
+typedef __mmask16 mf32;
+
+#define m_none(T) ((m##T)0)
+#define m_any(m) ((m) != 0)
+#define m_not(m) _Generic((m), __mmask8: (__mmask8)~(m), __mmask16: (__mmask16)~(m))
+
+#define V_LEVEL(T, V, VI, M, S, SI)                                                                         \
+    ALWAYS_INLINE V v_fma_##T(V a, V b, V c) { return (V)_mm512_fmadd_##S(a, b, c); }                       \
+    ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return (V)_mm512_fnmadd_##S(a, b, c); }                     \
+    ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)_mm512_sqrt_##S(a); }                                       \
+    ALWAYS_INLINE M v_lt_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_LT_OQ); }                  \
+    ALWAYS_INLINE M v_le_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_LE_OQ); }                  \
+    ALWAYS_INLINE M v_eq_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_EQ_OQ); }                  \
+    ALWAYS_INLINE M v_unord_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_UNORD_Q); }             \
+    ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)_mm512_mask_blend_##S(m, b, a); }               \
+    ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)_mm512_maskz_mov_##S(m, a); }                   \
+    ALWAYS_INLINE V v_max_##T(V a, V b) { return (V)_mm512_max_##S(a, b); }                                 \
+    ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm512_min_##S(a, b); }                                 \
+    ALWAYS_INLINE V v_round_##T(V a) { return (V)_mm512_roundscale_##S(a, 8); }                             \
+    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return _mm512_cmpeq_##SI##_mask((__m512i)a, (__m512i)b); }
+V_LEVEL(f64, vf64, vi64, mf64, pd, epi64)
+V_LEVEL(f32, vf32, vi32, mf32, ps, epi32)
+#undef V_LEVEL

@@ -1,0 +1,32 @@
+/* 64-bit Arm Advanced SIMD. Masks are integer vectors of −1 and 0. */
+#include <arm_neon.h>
+
+#define LOGLIK_HAVE_FMA 1
+#define LOGLIK_NEEDS LOGLIK_CPU_NEON
+#define LOGLIK_DESCRIPTION "Advanced SIMD, on every 64-bit Arm processor"
+
+typedef vi64 mf64;
+typedef vi32 mf32;
+
+#define m_none(T) ((m##T){0})
+#define m_any(m) (vmaxvq_u32((uint32x4_t)(m)) != 0)
+#define m_not(m) (~(m))
+
+#define V_LEVEL(T, V, VI, M, S, SU, A, U)                                                                   \
+    ALWAYS_INLINE V v_fma_##T(V a, V b, V c) { return (V)vfmaq_##S((A)c, (A)a, (A)b); }                     \
+    ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return (V)vfmsq_##S((A)c, (A)a, (A)b); }                    \
+    ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)vsqrtq_##S((A)a); }                                         \
+    ALWAYS_INLINE M v_lt_##T(V a, V b) { return (M)(a < b); }                                               \
+    ALWAYS_INLINE M v_le_##T(V a, V b) { return (M)(a <= b); }                                              \
+    ALWAYS_INLINE M v_eq_##T(V a, V b) { return (M)(a == b); }                                              \
+    ALWAYS_INLINE M v_unord_##T(V a, V b) { return ~((M)(a == a) & (M)(b == b)); }                          \
+    ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)vbslq_##S((U)m, (A)a, (A)b); }                  \
+    ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)((VI)a & m); }                                  \
+    /* Arm's own maximum propagates NaN: spelled out, so that the lanes agree with x86. */                  \
+    ALWAYS_INLINE V v_max_##T(V a, V b) { return v_select_##T(v_lt_##T(b, a), a, b); }                      \
+    ALWAYS_INLINE V v_min_##T(V a, V b) { return v_select_##T(v_lt_##T(a, b), a, b); }                      \
+    ALWAYS_INLINE V v_round_##T(V a) { return (V)vrndnq_##S((A)a); }                                        \
+    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }
+V_LEVEL(f64, vf64, vi64, mf64, f64, u64, float64x2_t, uint64x2_t)
+V_LEVEL(f32, vf32, vi32, mf32, f32, u32, float32x4_t, uint32x4_t)
+#undef V_LEVEL

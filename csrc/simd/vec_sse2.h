@@ -1,0 +1,35 @@
+/* The x86-64 floor: SSE2, no FMA, no rounding instruction, no blend. Masks are integer vectors of −1 and 0. */
+#include <emmintrin.h>
+
+#define LOGLIK_HAVE_FMA 0
+#define LOGLIK_NEEDS 0
+#define LOGLIK_DESCRIPTION "SSE2, on every x86-64 processor"
+
+typedef vi64 mf64;
+typedef vi32 mf32;
+
+#define m_none(T) ((m##T){0})
+#define m_any(m) (_mm_movemask_epi8((__m128i)(m)) != 0)
+#define m_not(m) (~(m))
+
+#define V_LEVEL(T, V, VI, M, S, MAGIC)                                                                      \
+    ALWAYS_INLINE V v_fma_##T(V a, V b, V c) { return a * b + c; }                                          \
+    ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return c - a * b; }                                         \
+    ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)_mm_sqrt_##S(a); }                                          \
+    ALWAYS_INLINE M v_lt_##T(V a, V b) { return (M)_mm_cmplt_##S(a, b); }                                   \
+    ALWAYS_INLINE M v_le_##T(V a, V b) { return (M)_mm_cmple_##S(a, b); }                                   \
+    ALWAYS_INLINE M v_eq_##T(V a, V b) { return (M)_mm_cmpeq_##S(a, b); }                                   \
+    ALWAYS_INLINE M v_unord_##T(V a, V b) { return (M)_mm_cmpunord_##S(a, b); }                             \
+    ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)((m & (VI)a) | (~m & (VI)b)); }                 \
+    ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)((VI)a & m); }                                  \
+    ALWAYS_INLINE V v_max_##T(V a, V b) { return (V)_mm_max_##S(a, b); }                                    \
+    ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm_min_##S(a, b); }                                    \
+    /* 1.5·2^52 (1.5·2^23) has unit spacing: adding and subtracting it rounds to an integer. */             \
+    ALWAYS_INLINE V v_round_##T(V a) {                                                                      \
+        const V magic = MAGIC - (V){0};                                                                     \
+        return (a + magic) - magic;                                                                         \
+    }                                                                                                       \
+    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }
+V_LEVEL(f64, vf64, vi64, mf64, pd, 0x1.8p52)
+V_LEVEL(f32, vf32, vi32, mf32, ps, 0x1.8p23f)
+#undef V_LEVEL

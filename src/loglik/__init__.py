@@ -1,0 +1,24 @@
+"""loglik: log-likelihoods, losses, divergences and exact sums of discrete variables, compiled.
+
+Public names only; what is optional (matplotlib, torch, ...) is imported by the feature that uses it.
+"""
+
+from loglik import ufuncs
+from loglik._config import get_include, show_config
+from loglik._dispatch import available_isas, isa
+from loglik._parallel import get_num_threads, num_threads, set_num_threads
+from loglik._validate import AccuracyWarning
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccuracyWarning",
+    "available_isas",
+    "get_include",
+    "get_num_threads",
+    "isa",
+    "num_threads",
+    "set_num_threads",
+    "show_config",
+    "ufuncs",
+]

@@ -1,0 +1,52 @@
+"""What this installation is and runs on."""
+
+import platform
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from loglik import _dispatch
+from loglik._parallel import get_num_threads
+
+
+def _configuration() -> dict[str, Any]:
+    import loglik
+
+    return {
+        "loglik": loglik.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "cpu": _dispatch.cpu_name() or platform.processor() or platform.machine(),
+        "isa": _dispatch.isa(),
+        "available_isas": _dispatch.available_isas(),
+        "compiled_isas": _dispatch.compiled_isas(),
+        "compiler": _dispatch.compiler(),
+        "threads": get_num_threads(),
+    }
+
+
+def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] | None:
+    """Show versions, processor, instruction-set levels and threads.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}
+        Print, or return a dictionary.
+    """
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f'show_config: mode must be "stdout" or "dicts", got {mode!r}')
+    configuration = _configuration()
+    if mode == "dicts":
+        return configuration
+    for name, value in configuration.items():
+        text = ", ".join(value) if isinstance(value, list) else value
+        sys.stdout.write(f"{name:>15}  {text}\n")
+    return None
+
+
+def get_include() -> str:
+    """Directory with ``loglik/loglik.h``, for compiling C or Cython code against the installed package."""
+    return str(Path(__file__).parent / "include")

@@ -1,0 +1,90 @@
+"""Checks of arguments, and the wording of errors, in one place.
+
+Every message names the function, the argument, the first offending index and its value.
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+class AccuracyWarning(RuntimeWarning):
+    """Digits are being lost: the result is right only to the accuracy that the message states."""
+
+
+def as_array(function: str, name: str, value: Any) -> np.ndarray:
+    """`value` as an array of a real type; its own memory where possible, native or not.
+
+    Raises TypeError for complex, object, string and long double input, and for what NumPy cannot convert.
+    """
+    if value is None:
+        raise TypeError(f"{function}: {name} is missing")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{function}: {name} is not an array of numbers ({error})") from None
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+        raise TypeError(
+            f"{function}: {name} has dtype {array.dtype}; real floating (up to float64), integer or bool is needed"
+        )
+    return array
+
+
+def result_dtype(*values: Any) -> np.dtype:
+    """Floating type of a result: that of the floating inputs, float64 if there is none.
+
+    Takes the arguments as the user gave them: Python scalars are weak, integer and bool arrays never promote,
+    float16 computes in float32. None is passed over.
+    """
+    result: np.dtype | None = None
+    for value in values:
+        if value is None or type(value) in (bool, int, float):
+            continue
+        dtype = np.dtype(value.dtype) if hasattr(value, "dtype") else np.asarray(value).dtype
+        if dtype.kind == "f":
+            dtype = np.dtype(np.float32) if dtype.itemsize <= 4 else np.dtype(np.float64)
+            result = dtype if result is None else np.promote_types(result, dtype)
+    return np.dtype(np.float64) if result is None else result
+
+
+def first_index(bad: np.ndarray) -> tuple[int, ...]:
+    """Index of the first true element in C order; the caller knows that there is one."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+
+
+def describe_entry(name: str, index: tuple[int, ...], value: Any) -> str:
+    """``name[i, j] = value``, or ``name = value`` for a scalar."""
+    position = f"[{', '.join(map(str, index))}]" if index else ""
+    return f"{name}{position} = {value}"
+
+
+def require(function: str, name: str, array: np.ndarray, good: np.ndarray, condition: str) -> None:
+    """Raise ValueError naming the first element of `array` that is not `good`.
+
+    `condition` completes "must be ...": ``require("Normal", "scale", scale, scale > 0, "positive")``.
+    """
+    if not np.all(good):
+        index = first_index(~np.asarray(good))
+        entry = describe_entry(name, index, array[index])
+        raise ValueError(f"{function}: {name} must be {condition}, but {entry}")
+
+
+def broadcast_shapes(function: str, **shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The common shape of named arguments; ValueError that lists them where there is none."""
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{function}: shapes do not broadcast: {listed}") from None
+
+
+def check_out(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raise unless `out` is a writeable array of exactly this shape and dtype."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{function}: out must be a numpy.ndarray, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(
+            f"{function}: out must have shape {shape} and dtype {dtype}, got shape {out.shape} and dtype {out.dtype}"
+        )
+    if not out.flags.writeable:
+        raise ValueError(f"{function}: out is read-only")

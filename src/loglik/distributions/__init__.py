@@ -1,0 +1,1 @@
+"""Distributions: one concept per module."""
