@@ -31,6 +31,7 @@ typedef struct {
 #define LOGLIK_FIELD(result, name, arguments) result(*name) arguments;
     LOGLIK_FUNCTIONS(LOGLIK_FIELD, double, f64)
     LOGLIK_FUNCTIONS(LOGLIK_FIELD, float, f32)
+    LOGLIK_UNTYPED(LOGLIK_FIELD)
 #undef LOGLIK_FIELD
 } loglik_kernels;
 

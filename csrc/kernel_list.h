@@ -10,8 +10,11 @@
  *   doc        numpydoc; NumPy puts the call signature in front of it.
  * The C loops are called name_f64 and name_f32.
  *
- * LOGLIK_FUNCTIONS: X(result, name, arguments) with R the floating type and T its suffix: kernels that are
- * not ufuncs (random streams, block sums, exact sums), called from the Cython skins. */
+ * LOGLIK_FUNCTIONS: X(result, name, arguments), with R the floating type and T its suffix: kernels that are
+ * not ufuncs (random streams, block sums), called from the Cython skins. Write the name as name_##T; bodies use FN(name).
+ * LOGLIK_UNTYPED: X(result, name, arguments), the same for kernels that exist once (their bodies stand under
+ * #if REAL_IS_DOUBLE, since the files are included twice).
+ * Kernels take and return plain C: pointers, sizes, status codes. Memory comes from the caller. */
 #ifndef LOGLIK_KERNEL_LIST_H
 #define LOGLIK_KERNEL_LIST_H
 
@@ -41,5 +44,14 @@
     LOGLIK_FUNCTIONS_RANDOM(X, R, T) \
     LOGLIK_FUNCTIONS_CONVOLVE(X, R, T) \
     LOGLIK_FUNCTIONS_PROBES(X, R, T)
+
+#define LOGLIK_UNTYPED(X) \
+    LOGLIK_UNTYPED_ELEMENTWISE(X) \
+    LOGLIK_UNTYPED_DENSITIES(X) \
+    LOGLIK_UNTYPED_LOSSES(X) \
+    LOGLIK_UNTYPED_GAUSSIAN(X) \
+    LOGLIK_UNTYPED_RANDOM(X) \
+    LOGLIK_UNTYPED_CONVOLVE(X) \
+    LOGLIK_UNTYPED_PROBES(X)
 
 #endif

@@ -33,5 +33,6 @@ __attribute__((visibility("hidden"))) const loglik_kernels JOIN(loglik_kernels_,
 #define LOGLIK_FIELD(result, name, arguments) .name = name,
     LOGLIK_FUNCTIONS(LOGLIK_FIELD, double, f64)
     LOGLIK_FUNCTIONS(LOGLIK_FIELD, float, f32)
+    LOGLIK_UNTYPED(LOGLIK_FIELD)
 #undef LOGLIK_FIELD
 };

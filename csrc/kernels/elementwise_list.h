@@ -5,3 +5,5 @@
       "Accuracy: below 1 ulp in float64 and float32, subnormal results included.")
 
 #define LOGLIK_FUNCTIONS_ELEMENTWISE(X, R, T)
+
+#define LOGLIK_UNTYPED_ELEMENTWISE(X)

@@ -102,12 +102,12 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
     ALWAYS_INLINE V v_from_bits_##T(VI i) { return (V)i; }                                                  \
     ALWAYS_INLINE VI vi_set1_##T(INT x) { return x - (VI){0}; }                                             \
     ALWAYS_INLINE VI vi_shr_##T(VI i, int n) { return (VI)((VU)i >> n); }                                   \
-    ALWAYS_INLINE V v_abs_##T(V a) { return (V)((VI)a & (VI)((VU){0} - 1 >> 1)); }                          \
+    ALWAYS_INLINE V v_abs_##T(V a) { return (V)((VI)a & (VI)(~(VU){0} >> 1)); }                          \
     ALWAYS_INLINE V v_copysign_##T(V a, V b) {                                                              \
-        const VI magnitude = (VI)((VU){0} - 1 >> 1);                                                        \
+        const VI magnitude = (VI)(~(VU){0} >> 1);                                                        \
         return (V)(((VI)a & magnitude) | ((VI)b & ~magnitude));                                             \
     }                                                                                                       \
-    ALWAYS_INLINE V v_flip_sign_##T(V a, V b) { return (V)((VI)a ^ ((VI)b & ~(VI)((VU){0} - 1 >> 1))); }    \
+    ALWAYS_INLINE V v_flip_sign_##T(V a, V b) { return (V)((VI)a ^ ((VI)b & ~(VI)(~(VU){0} >> 1))); }    \
     /* Knuth: s + low == a + b exactly. */                                                                  \
     ALWAYS_INLINE V v_two_sum_##T(V a, V b, V *low) {                                                       \
         const V s = a + b, t = s - a;                                                                       \

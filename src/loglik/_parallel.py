@@ -66,7 +66,7 @@ def _cgroup_quota() -> float:
 
 def _machine_threads() -> int:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cpus, math.ceil(_cgroup_quota())))
+    return max(1, math.ceil(min(cpus, _cgroup_quota())))
 
 
 def _check_count(n: int) -> int:
