@@ -5,6 +5,8 @@
 #include "densities.h"
 #include "losses.h"
 #include "gaussian.h"
+#include "philox.h"
 #include "random.h"
+#include "montecarlo.h"
 #include "convolve.h"
 #include "probes.h"

@@ -93,6 +93,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_from_int(i) VI_OVERLOAD(v_from_int, i)(i) /* |i| < 2^51, 2^31 */
 #define vi_shr(i, n) VI_OVERLOAD(vi_shr, i)(i, n)   /* logical shift to the right */
 #define vi_eq(i, j) VI_OVERLOAD(vi_eq, i)(i, j)
+#define vi_negative(i) VI_OVERLOAD(vi_negative, i)(i) /* mask of the lanes whose sign bit is set */
 
 /* ---------------------------------------------------------------------------------- the same for all levels */
 #define V_COMMON(T, REAL, INT, UINT, V, VI, VU, M)                                                          \
@@ -126,6 +127,17 @@ ALWAYS_INLINE vf32 v_set1_f32(float x) { return x - (vf32){0}; }
 V_COMMON(f64, double, int64_t, uint64_t, vf64, vi64, vu64, mf64)
 V_COMMON(f32, float, int32_t, uint32_t, vf32, vi32, vu32, mf32)
 #undef V_COMMON
+
+/* Unsigned 64-bit lanes, for random numbers (with vu_mul_low of each level: the product of the low halves). */
+ALWAYS_INLINE vu64 vu_set1(uint64_t x) { return x - (vu64){0}; }
+ALWAYS_INLINE void vu_store(uint64_t *p, vu64 a) { *(vi64_unaligned *)p = (vi64_unaligned)a; }
+ALWAYS_INLINE vu64 vu_iota(void) {
+    vu64 lanes;
+    for (int i = 0; i < LANES_f64; i++) {
+        lanes[i] = (uint64_t)i;
+    }
+    return lanes;
+}
 
 /* Adding 1.5·2^52 leaves the integer in the low bits: exact for |a| < 2^51, one operation on every level. */
 ALWAYS_INLINE vi64 v_to_int_f64(vf64 a) {

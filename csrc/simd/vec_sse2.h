@@ -29,7 +29,10 @@ typedef vi32 mf32;
         const V magic = MAGIC - (V){0};                                                                     \
         return (a + magic) - magic;                                                                         \
     }                                                                                                       \
-    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }
+    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }                                           \
+    ALWAYS_INLINE M vi_negative_##T(VI a) { return (M)(a < 0); }
 V_LEVEL(f64, vf64, vi64, mf64, pd, 0x1.8p52)
 V_LEVEL(f32, vf32, vi32, mf32, ps, 0x1.8p23f)
 #undef V_LEVEL
+
+ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) { return (vu64)_mm_mul_epu32((__m128i)a, (__m128i)b); }
