@@ -7,8 +7,8 @@
  * Normals: Box and Muller's polar form. The first half of a group's words gives radii r = sqrt(-2 log u), the
  * second half angles; values j and j + half of a group are r cos and r sin of the same pair.
  *   float64: u = 1 - U in (0, 1] of 53 bits, so |z| <= 8.57; angle of 54 bits.
- *   float32: u = (k + 1/2) 2^-31, k the upper 31 bits, so |z| <= 6.66; angle of 32 bits.
- * Error of the transformation: below 4 ulp of r and 2 ulp of the absolute size of cos and sin.
+ *   float32: u = k 2^-31 + 2^-32, k the upper 31 bits rounded to float32, so |z| <= 6.66; angle of 32 bits.
+ * Error of the transformation, against r cos and r sin of this u and angle: below 4 ulp of r.
  *
  * Words pass through a buffer in L1: generator and transformation in one loop would want more registers than there
  * are. Radius and rotation share a loop, so that division and square root overlap with polynomials. */

@@ -53,18 +53,18 @@ def fill_normal(uint64_t key, uint64_t stream, uint64_t start, real[::1] out, le
 
 
 def mvn_log_ratio_moments(
-    uint64_t key, const double[:, :, ::1] excess, const double[:, ::1] shift, const double[::1] constant,
-    Py_ssize_t begin, Py_ssize_t end, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last,
+    uint64_t key, uint64_t stream, const double[:, :, ::1] excess, const double[:, ::1] shift,
+    const double[::1] constant, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last,
     double[:, ::1] mean, double[:, ::1] squares, level=None,
 ):
     """Moments of log p - log q for tasks first <= task < last.
 
-    Samples begin, ..., end - 1 of every pair are cut into blocks of `block` (a multiple of 64, as is `begin`). Task
-    i is block i % blocks of pair i // blocks, whose sequence is stream i // blocks; its mean and its sum of squares
+    Samples begin, ..., end - 1 of every pair are cut into blocks of `block` (a multiple of 64, as is `begin`). Task i
+    is block i % blocks of pair i // blocks, whose sequence is stream + i // blocks; its mean and its sum of squares
     about the mean go to mean[pair, block] and squares[pair, block]. csrc/kernels/montecarlo.h explains the rest.
     """
     cdef const loglik_kernels *kernels = table(level)
-    cdef Py_ssize_t d = shift.shape[1], blocks = mean.shape[1], task, pair, b, start, count
+    cdef Py_ssize_t d = shift.shape[1], blocks = mean.shape[1], task, pair, b, start
     cdef double *memory = <double *> malloc(kernels.mvn_log_ratio_scratch(d, block) * sizeof(double) + 64)
     if memory == NULL:
         raise MemoryError
@@ -74,8 +74,7 @@ def mvn_log_ratio_moments(
             pair = task // blocks
             b = task % blocks
             start = begin + b * block
-            count = min(block, end - start)
             kernels.mvn_log_ratio_moments(
-                key, pair, start, count, d, &excess[pair, 0, 0], &shift[pair, 0], constant[pair], scratch,
-                &mean[pair, b], &squares[pair, b])
+                key, stream + <uint64_t> pair, start, min(block, end - start), d, &excess[pair, 0, 0],
+                &shift[pair, 0], constant[pair], scratch, &mean[pair, b], &squares[pair, b])
     free(memory)
