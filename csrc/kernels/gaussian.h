@@ -2,3 +2,4 @@
 #include "triangular.h"
 #include "cholesky.h"
 #include "mvn_shared.h"
+#include "mvn_each.h"
