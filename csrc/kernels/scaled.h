@@ -16,7 +16,7 @@ ALWAYS_INLINE vf64 scaled_factor(vi64 d) { return v_from_bits(vi_max_f64(d + EXP
 /* The parts of a positive normal number or zero. */
 ALWAYS_INLINE vf64 scaled_parts(vf64 x, vi64 *exponent) {
     const vi64 bits = v_bits(x), zero = (vi64)(bits == 0);
-    *exponent = (vi_shr(bits, 52) - EXPONENT_BIAS) | (zero & LOGLIK_SCALED_ZERO);
+    *exponent = ((vi_shr(bits, 52) - EXPONENT_BIAS) & ~zero) | (zero & LOGLIK_SCALED_ZERO);
     return v_from_bits(((bits & MANTISSA_BITS) | ONE_BITS) & ~zero);
 }
 

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from loglik import _counts, _pmf
+from loglik._convolve import dice_pmf
 from loglik._validate import as_array, check_out, require, result_dtype
 from loglik.distributions._base import Distribution
 
@@ -26,6 +27,8 @@ __all__ = ["Discrete", "convolve"]
 # times a positive integer. A pool says how often each is rolled.
 _Die: TypeAlias = "int | tuple[int, ...]"
 _Pool: TypeAlias = dict[tuple[_Die, int], int]
+
+_FLOAT64 = np.dtype(np.float64)
 
 MAX_OUTCOMES = 2**26  # 512 MiB of probabilities
 MAX_WORK = 2**40  # multiply-adds, about a minute
@@ -81,7 +84,8 @@ class Discrete(Distribution):
     """
 
     _start: int
-    _pool: _Pool | None
+    _length: int
+    _pool: _Pool | None  # None: only the probabilities are known
     batch_shape = ()
     event_shape = ()
 
@@ -106,15 +110,16 @@ class Discrete(Distribution):
             self._set_pmf(_pmf.from_logs(array.astype(np.float64)), start, array.dtype)
 
     def _set_pool(self, pool: _Pool, start: int) -> None:
-        length = 1 + sum(n * (_length(die) - 1) * factor for (die, factor), n in pool.items())
+        length = 1
+        for (die, factor), n in pool.items():
+            length += n * (_length(die) - 1) * factor
         _check_range(start, length)
         _check_work(pool)
-        self._initialise(_start=start, _length=length, _pool=pool, dtype=np.dtype(np.float64))
+        self.__dict__.update(_start=start, _length=length, _pool=pool, dtype=_FLOAT64)
 
     def _set_pmf(self, pmf: _pmf.Pmf, start: int, dtype: np.dtype) -> None:
         _check_range(start, len(pmf))
-        self._initialise(_start=start, _length=len(pmf), _pool=None, dtype=np.dtype(dtype))
-        self.__dict__["_masses"] = pmf
+        self.__dict__.update(_start=start, _length=len(pmf), _pool=None, dtype=dtype, _masses=pmf)
 
     @classmethod
     def _from_pool(cls, pool: _Pool, start: int) -> "Discrete":
@@ -203,12 +208,10 @@ class Discrete(Distribution):
         """Probabilities of the outcomes; 0 where they are below the subnormal numbers. Read-only."""
         only = self._only_uniform_dice()
         if only is not None and "_masses" not in self.__dict__:
-            from loglik._convolve import dice_pmf
-
             values = dice_pmf(*only, False)
         else:
             values = _pmf.probs(self._masses)
-        return _read_only(values.astype(self.dtype, copy=False))
+        return _read_only(values if values.dtype == self.dtype else values.astype(self.dtype))
 
     @cached_property
     def log_probs(self) -> np.ndarray:
