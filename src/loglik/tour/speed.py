@@ -16,10 +16,10 @@ time of each. "of the limit": the share of what this machine could do at best (m
 through memory, or the arithmetic), measured in the same run."""
 
 LOOPS = {
-    "mvn.shared.d8 float64": ("Gaussian log-density", "1,000,000 points in 8 dimensions"),
-    "loss.bernoulli_nll.sum float32": ("Bernoulli NLL", "sum over 10,000,000 logits, float32"),
-    "monte_carlo.kl.d16 float64": ("Monte Carlo KL", "1,000,000 samples in 16 dimensions"),
-    "dice.1000d6 float64": ("dice", "all 5,001 probabilities of 1000d6"),
+    "mvn.shared.d8 float64": ("Gaussian log-density", "1,000,000 points, d = 8"),
+    "loss.bernoulli_nll.sum float32": ("Bernoulli NLL", "10,000,000 logits, float32"),
+    "monte_carlo.kl.d16 float64": ("Monte Carlo KL", "1,000,000 samples, d = 16"),
+    "dice.1000d6 float64": ("dice", "all sums of 1000d6"),
 }
 
 
