@@ -16,7 +16,11 @@ HALF_LOG_2PI = 0.91893853320467274178
 
 def _half_log_2pi(x):
     """½ log 2π, in the precision of x where that is beyond double."""
-    return HALF_LOG_2PI if x.dtype != np.longdouble else np.log(8 * np.arctan(np.longdouble(1))) / 2
+    return HALF_LOG_2PI if x.dtype != np.longdouble else np.log(_two_pi(x)) / 2
+
+
+def _two_pi(x):
+    return 2 * np.pi if x.dtype != np.longdouble else 8 * np.arctan(np.longdouble(1))
 
 
 # ------------------------------------------------------------------------------- elementary functions
@@ -36,6 +40,17 @@ def log1p(x):
 
 def expm1(x):
     return np.expm1(x)
+
+
+def log1pmx(x):
+    """log(1 + x) − x"""
+    return np.log1p(x) - x
+
+
+def sincos_2pi(u):
+    """sin 2πu and cos 2πu; whole turns are taken off first, which is exact"""
+    angle = (u - np.rint(u)) * _two_pi(u)
+    return np.sin(angle), np.cos(angle)
 
 
 def softplus(x):
