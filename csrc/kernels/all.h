@@ -9,4 +9,7 @@
 #include "random.h"
 #include "montecarlo.h"
 #include "convolve.h"
+#include "pair.h"
+#include "scaled.h"
+#include "dice.h"
 #include "probes.h"

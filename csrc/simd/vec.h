@@ -10,7 +10,7 @@
  *    baseline. Algorithms must hold their bound in both cases; where an exact product is needed they use
  *    v_two_prod, which is exact everywhere.
  *  - Masks are whatever the level compares into (AVX-512: bit masks, else: integer vectors); combine
- *    them with & and | only, negate with m_not, test with m_any.
+ *    them with & and | only, negate with m_not, test with m_any and m_all.
  */
 #ifndef LOGLIK_VEC_H
 #define LOGLIK_VEC_H
@@ -138,17 +138,6 @@ V_COMMON(f64, double, int64_t, uint64_t, vf64, vi64, vu64, mf64)
 V_COMMON(f32, float, int32_t, uint32_t, vf32, vi32, vu32, mf32)
 #undef V_COMMON
 
-/* Unsigned 64-bit lanes, for random numbers (with vu_mul_low of each level: the product of the low halves). */
-ALWAYS_INLINE vu64 vu_set1(uint64_t x) { return x - (vu64){0}; }
-ALWAYS_INLINE void vu_store(uint64_t *p, vu64 a) { *(vi64_unaligned *)p = (vi64_unaligned)a; }
-ALWAYS_INLINE vu64 vu_iota(void) {
-    vu64 lanes;
-    for (int i = 0; i < LANES_f64; i++) {
-        lanes[i] = (uint64_t)i;
-    }
-    return lanes;
-}
-
 /* column[c][r] = p[r·stride + c] for all lanes r and the columns c of one 16-byte block. */
 ALWAYS_INLINE void v_load_columns_f64(const double *p, ptrdiff_t stride, vf64 *column) {
     const vf64 a = v_join_f64(p, 2 * stride), b = v_join_f64(p + stride, 2 * stride);
@@ -177,6 +166,17 @@ ALWAYS_INLINE void v_store_columns_f32(float *p, ptrdiff_t stride, const vf32 *c
     v_split_f32(p + stride, 4 * stride, (vf32)v_unpack_hi(ab_lo, cd_lo));
     v_split_f32(p + 2 * stride, 4 * stride, (vf32)v_unpack_lo(ab_hi, cd_hi));
     v_split_f32(p + 3 * stride, 4 * stride, (vf32)v_unpack_hi(ab_hi, cd_hi));
+}
+
+/* Unsigned 64-bit lanes, for random numbers (with vu_mul_low of each level: the product of the low halves). */
+ALWAYS_INLINE vu64 vu_set1(uint64_t x) { return x - (vu64){0}; }
+ALWAYS_INLINE void vu_store(uint64_t *p, vu64 a) { *(vi64_unaligned *)p = (vi64_unaligned)a; }
+ALWAYS_INLINE vu64 vu_iota(void) {
+    vu64 lanes;
+    for (int i = 0; i < LANES_f64; i++) {
+        lanes[i] = (uint64_t)i;
+    }
+    return lanes;
 }
 
 /* Adding 1.5·2^52 leaves the integer in the low bits: exact for |a| < 2^51, one operation on every level. */
