@@ -8,15 +8,18 @@ from loglik._config import get_include, show_config
 from loglik._dispatch import available_isas, isa
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
+from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyWarning",
+    "MultivariateNormal",
     "available_isas",
     "get_include",
     "get_num_threads",
     "isa",
+    "mvn_log_prob",
     "num_threads",
     "set_num_threads",
     "show_config",
