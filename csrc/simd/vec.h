@@ -76,6 +76,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_unord(a, b) V_OVERLOAD(v_unord, a)(a, b)        /* either is NaN */
 #define v_select(m, a, b) V_OVERLOAD(v_select, a)(m, a, b) /* m ? a : b, lane by lane */
 #define v_zero_unless(m, a) V_OVERLOAD(v_zero_unless, a)(m, a) /* m ? a : +0 */
+#define v_zero_if(m, a) V_OVERLOAD(v_zero_if, a)(m, a) /* m ? +0 : a */
 #define v_max(a, b) V_OVERLOAD(v_max, a)(a, b)            /* a > b ? a : b, so b where either is NaN */
 #define v_min(a, b) V_OVERLOAD(v_min, a)(a, b)            /* a < b ? a : b, so b where either is NaN */
 #define v_round(a) V_OVERLOAD(v_round, a)(a)              /* to the nearest integer, ties to even; |a| < 2^51, 2^22 */
@@ -84,6 +85,8 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_abs(a) V_OVERLOAD(v_abs, a)(a)
 #define v_copysign(a, b) V_OVERLOAD(v_copysign, a)(a, b)  /* |a| with the sign of b */
 #define v_flip_sign(a, b) V_OVERLOAD(v_flip_sign, a)(a, b) /* a · sign(b) */
+#define v_scale(a, n) V_OVERLOAD(v_scale, a)(a, n)        /* a · 2^n rounded once, integral n, |n| <= 2040 (f64), 250 (f32) */
+#define v_residual(a, b, c) V_OVERLOAD(v_residual, a)(a, b, c) /* c − a·b for c near a·b: exact but for one rounding */
 #define v_two_prod(a, b, low) V_OVERLOAD(v_two_prod, a)(a, b, low)
 #define v_two_sum(a, b, low) V_OVERLOAD(v_two_sum, a)(a, b, low)
 #define v_fast_two_sum(a, b, low) V_OVERLOAD(v_fast_two_sum, a)(a, b, low)
@@ -176,6 +179,15 @@ ALWAYS_INLINE vf64 v_from_int_f64(vi64 i) {
 ALWAYS_INLINE vi32 v_to_int_f32(vf32 a) { return __builtin_convertvector(a, vi32); }
 ALWAYS_INLINE vf32 v_from_int_f32(vi32 i) { return __builtin_convertvector(i, vf32); }
 
+/* The lanes of `a` as doubles: the first half of them in *low, the second in *high. */
+ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
+    typedef float half __attribute__((vector_size(LOGLIK_VECTOR_BYTES / 2)));
+    half halves[2];
+    memcpy(halves, &a, sizeof a);
+    *low = __builtin_convertvector(halves[0], vf64);
+    *high = __builtin_convertvector(halves[1], vf64);
+}
+
 /* hi + low == a·b exactly (barring underflow). Without FMA by Veltkamp's split, which overflows
  * above 2^995 (f64), 2^115 (f32). */
 #if LOGLIK_HAVE_FMA
@@ -198,6 +210,35 @@ ALWAYS_INLINE vf32 v_from_int_f32(vi32 i) { return __builtin_convertvector(i, vf
 V_TWO_PROD(f64, vf64, 134217729.0)
 V_TWO_PROD(f32, vf32, 4097.0f)
 #undef V_TWO_PROD
+
+#if LOGLIK_HAVE_FMA
+#define V_RESIDUAL(T, V)                                                                                    \
+    ALWAYS_INLINE V v_residual_##T(V a, V b, V c) { return v_fnma_##T(a, b, c); }
+#else
+#define V_RESIDUAL(T, V)                                                                                    \
+    ALWAYS_INLINE V v_residual_##T(V a, V b, V c) {                                                         \
+        V low;                                                                                              \
+        const V high = v_two_prod_##T(a, b, &low);                                                          \
+        return (c - high) - low;                                                                            \
+    }
+#endif
+V_RESIDUAL(f64, vf64)
+V_RESIDUAL(f32, vf32)
+#undef V_RESIDUAL
+
+/* Two factors, each near 2^(n/2): the first product is exact, the second one rounds. The integers come from
+ * adding 1.5·2^52 (1.5·2^23) plus the exponent bias, which leaves n/2 + bias in the low bits. */
+#ifndef LOGLIK_HAVE_SCALE
+#define V_SCALE(T, V, MAGIC, MANTISSA)                                                                      \
+    ALWAYS_INLINE V v_scale_##T(V a, V n) {                                                                 \
+        const V magic = v_set1_##T(MAGIC), half = v_fma_##T(n, v_set1_##T(0.5), magic);                     \
+        const V rest = (n - (half - magic)) + magic;                                                        \
+        return a * v_from_bits_##T(v_bits_##T(half) << MANTISSA) * v_from_bits_##T(v_bits_##T(rest) << MANTISSA); \
+    }
+V_SCALE(f64, vf64, 0x1.8p52 + 1023.0, 52)
+V_SCALE(f32, vf32, 0x1.8p23f + 127.0f, 23)
+#undef V_SCALE
+#endif
 
 /* ---------------------------------------------------------------------------------- floating-point state
  * Kernels run in the default state (nearest, no flush to zero) and leave the caller's state as it was, but

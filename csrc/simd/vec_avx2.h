@@ -27,6 +27,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return (M)_mm256_cmp_##S(a, b, _CMP_UNORD_Q); }                 \
     ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)_mm256_blendv_##S(b, a, (V)m); }                \
     ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)((VI)a & m); }                                  \
+    ALWAYS_INLINE V v_zero_if_##T(M m, V a) { return (V)((VI)a & ~m); }                                      \
     ALWAYS_INLINE V v_max_##T(V a, V b) { return (V)_mm256_max_##S(a, b); }                                 \
     ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm256_min_##S(a, b); }                                 \
     ALWAYS_INLINE V v_round_##T(V a) { return (V)_mm256_round_##S(a, 8); }                                  \

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #define LOGLIK_HAVE_FMA 1
+#define LOGLIK_HAVE_SCALE 1
 #define LOGLIK_NEEDS LOGLIK_CPU_AVX512
 #define LOGLIK_DESCRIPTION "AVX-512 F, DQ, BW, VL"
 
@@ -27,6 +28,8 @@ typedef __mmask16 mf32;
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_UNORD_Q); }             \
     ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)_mm512_mask_blend_##S(m, b, a); }               \
     ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)_mm512_maskz_mov_##S(m, a); }                   \
+    ALWAYS_INLINE V v_zero_if_##T(M m, V a) { return (V)_mm512_maskz_mov_##S(m_not(m), a); }                 \
+    ALWAYS_INLINE V v_scale_##T(V a, V n) { return (V)_mm512_scalef_##S(a, n); }                            \
     ALWAYS_INLINE V v_max_##T(V a, V b) { return (V)_mm512_max_##S(a, b); }                                 \
     ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm512_min_##S(a, b); }                                 \
     ALWAYS_INLINE V v_round_##T(V a) { return (V)_mm512_roundscale_##S(a, 8); }                             \

@@ -27,6 +27,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return ~((M)(a == a) & (M)(b == b)); }                          \
     ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)vbslq_##S((U)m, (A)a, (A)b); }                  \
     ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)((VI)a & m); }                                  \
+    ALWAYS_INLINE V v_zero_if_##T(M m, V a) { return (V)((VI)a & ~m); }                                      \
     /* Arm's own maximum propagates NaN: spelled out, so that the lanes agree with x86. */                  \
     ALWAYS_INLINE V v_max_##T(V a, V b) { return v_select_##T(v_lt_##T(b, a), a, b); }                      \
     ALWAYS_INLINE V v_min_##T(V a, V b) { return v_select_##T(v_lt_##T(a, b), a, b); }                      \

@@ -27,6 +27,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return (M)_mm_cmpunord_##S(a, b); }                             \
     ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)((m & (VI)a) | (~m & (VI)b)); }                 \
     ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)((VI)a & m); }                                  \
+    ALWAYS_INLINE V v_zero_if_##T(M m, V a) { return (V)((VI)a & ~m); }                                      \
     ALWAYS_INLINE V v_max_##T(V a, V b) { return (V)_mm_max_##S(a, b); }                                    \
     ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm_min_##S(a, b); }                                    \
     /* 1.5·2^52 (1.5·2^23) has unit spacing: adding and subtracting it rounds to an integer. */             \
