@@ -10,7 +10,7 @@
  *    baseline. Algorithms must hold their bound in both cases; where an exact product is needed they use
  *    v_two_prod, which is exact everywhere.
  *  - Masks are whatever the level compares into (AVX-512: bit masks, else: integer vectors); combine
- *    them with & and | only, negate with m_not, test with m_any.
+ *    them with & and | only, negate with m_not, test with m_any and m_all.
  */
 #ifndef LOGLIK_VEC_H
 #define LOGLIK_VEC_H

@@ -14,6 +14,7 @@ typedef vi32 mf32;
 
 #define m_none(T) ((m##T){0})
 #define m_any(m) (_mm256_movemask_epi8((__m256i)(m)) != 0)
+#define m_all(m) (_mm256_movemask_epi8((__m256i)(m)) == -1)
 #define m_not(m) (~(m))
 
 #define V_LEVEL(T, REAL, V, VI, M, S)                                                                       \

@@ -14,6 +14,7 @@ typedef vi32 mf32;
 
 #define m_none(T) ((m##T){0})
 #define m_any(m) (vmaxvq_u32((uint32x4_t)(m)) != 0)
+#define m_all(m) (vminvq_u32((uint32x4_t)(m)) != 0)
 #define m_not(m) (~(m))
 
 #define V_LEVEL(T, REAL, V, VI, M, S, SU, A, U)                                                             \
