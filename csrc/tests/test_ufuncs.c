@@ -85,6 +85,7 @@ static const layout LAYOUTS[] = {
     {"contiguous, at the start of a page", 0, 1, 0, 0, 0},
     {"Fortran order", 1, 1, 1, 0, 0},
     {"every third element, backwards", 1, 3, 0, 0x1f, 0},
+    {"every second element", 1, 2, 0, 0, 0},
     {"every second element, the outer axis backwards", 0, 2, 0, 0x01, 0},
 };
 
