@@ -1,7 +1,8 @@
 """The table of kernels in use, for the other extension modules (cimport loglik._dispatch)."""
 
 cdef extern from "dispatch.h" nogil:
-    ctypedef void (*loglik_loop)(char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
+    ctypedef void (*loglik_loop)(
+        char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
     ctypedef struct loglik_loops:
         loglik_loop f64
         loglik_loop f32
