@@ -229,12 +229,15 @@ class TestObjects:
         assert len(rest.strip().splitlines()) >= 3, "a formula or sentence, and its accuracy"
         assert "ccura" in rest, "says how accurate it is"
 
-    def test_methods_that_have_no_meaning_are_errors(self, name: str) -> None:
+    def test_reductions_are_errors(self, name: str) -> None:
+        """Except on two arguments with one result, where NumPy folds whatever the function means."""
         kernel = getattr(ll.ufuncs, name)
-        x = np.ones((3, 3))
+        if (kernel.nin, kernel.nout, kernel.signature) == (2, 1, None):
+            assert kernel.outer(np.ones(2), np.ones(3)).shape == (2, 3)
+            return
         for method in ("reduce", "accumulate"):
             with pytest.raises((TypeError, ValueError, RuntimeError)):
-                getattr(kernel, method)(x)
+                getattr(kernel, method)(np.ones((3, 3)))
 
     def test_wrong_number_of_arguments(self, name: str) -> None:
         kernel = getattr(ll.ufuncs, name)

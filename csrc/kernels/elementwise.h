@@ -1,4 +1,19 @@
-/* Elementwise functions of one argument. Accuracy and algorithms: simd/vmath.h. */
+/* Elementwise functions of one argument. Accuracy and algorithms: simd/vmath_*.h. */
 
-ALWAYS_INLINE void FN(exp_map)(const V *in, V *out) { out[0] = FN(vm_exp)(in[0]); }
-LOGLIK_MAP(exp, 1, 1)
+#define LOGLIK_MAP_VMATH(name)                                                                              \
+    ALWAYS_INLINE void FN(name##_map)(const V *in, V *out) { out[0] = FN(vm_##name)(in[0]); }               \
+    LOGLIK_MAP(name, 1, 1)
+
+LOGLIK_MAP_VMATH(exp)
+LOGLIK_MAP_VMATH(expm1)
+LOGLIK_MAP_VMATH(log)
+LOGLIK_MAP_VMATH(log1p)
+LOGLIK_MAP_VMATH(log1pmx)
+LOGLIK_MAP_VMATH(softplus)
+LOGLIK_MAP_VMATH(sigmoid)
+LOGLIK_MAP_VMATH(log_sigmoid)
+
+ALWAYS_INLINE void FN(sincos_2pi_map)(const V *in, V *out) { FN(vm_sincos_2pi)(in[0], &out[0], &out[1]); }
+LOGLIK_MAP(sincos_2pi, 1, 2)
+
+#undef LOGLIK_MAP_VMATH

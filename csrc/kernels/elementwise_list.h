@@ -1,8 +1,170 @@
-/* Part of kernel_list.h: elementwise ufuncs. */
+/* Part of kernel_list.h: elementwise ufuncs. Bounds: simd/vmath_*.h; enforced by tests/test_elementwise.py. */
 #define LOGLIK_UFUNCS_ELEMENTWISE(X)                                                                        \
     X(exp, NULL, "r->r",                                                                                    \
-      "Exponential function.\n\n"                                                                           \
-      "Accuracy: below 1 ulp in float64 and float32, subnormal results included.")
+      "Exponential function.\n"                                                                             \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 1 ulp (0.5 is correctly rounded), subnormal results included. Overflow gives inf and underflow 0 without a\n" \
+      "warning.\n"                                                                                          \
+      "\n"                                                                                                  \
+      "Method: exp(x) = 2**n * exp(r) with n = round(x / log 2) and a minimax polynomial for exp(r).")      \
+    X(expm1, NULL, "r->r",                                                                                  \
+      "exp(x) - 1, accurate for small x.\n"                                                                 \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 1 ulp in float32, 1.2 ulp in float64. expm1(-0.0) is -0.0.\n"                              \
+      "\n"                                                                                                  \
+      "Method: As for `exp`, with 2**n - 1 and 2**n * (exp(r) - 1) added in two words.")                    \
+    X(log, NULL, "r->r",                                                                                    \
+      "Natural logarithm.\n"                                                                                \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 1 ulp, subnormal arguments included. log(0) is -inf, without a warning; x < 0 gives NaN and the invalid flag.\n" \
+      "\n"                                                                                                  \
+      "Method: x = 2**k * (1 + f), log(1 + f) = 2 atanh(f / (2 + f)) by a minimax polynomial.")             \
+    X(log1p, NULL, "r->r",                                                                                  \
+      "log(1 + x), accurate for small x.\n"                                                                 \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 1 ulp. log1p(-1) is -inf, without a warning; x < -1 gives NaN and the invalid flag; log1p(-0.0) is -0.0.\n" \
+      "\n"                                                                                                  \
+      "Method: As for `log`, with 1 + x kept as the sum of two numbers.")                                   \
+    X(log1pmx, NULL, "r->r",                                                                                \
+      "log(1 + x) - x, accurate for small x, where it is near -x**2 / 2.\n"                                 \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 4 ulp. -inf at -1 and at inf, without a warning; x < -1 gives NaN and the invalid flag. Never positive.\n" \
+      "Divergences between neighbours are sums of such terms.\n"                                            \
+      "\n"                                                                                                  \
+      "Method: As for `log1p`, where the leading x is left out of the sum, so that it never has to cancel.") \
+    X(softplus, NULL, "r->r",                                                                               \
+      "log(1 + exp(x)), the smooth ramp: minus the log-probability (nats) that a Bernoulli variable with logit x is 0.\n" \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 1 ulp everywhere: softplus(-740) is the subnormal exp(-740), softplus(800) is 800.\n"      \
+      "\n"                                                                                                  \
+      "Method: max(x, 0) + log1p(exp(-abs(x))), the exponential in two words.")                             \
+    X(sigmoid, NULL, "r->r",                                                                                \
+      "1 / (1 + exp(-x)): the probability of a Bernoulli variable with logit x.\n"                          \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 1 ulp everywhere: sigmoid(-740) is the subnormal exp(-740).\n"                             \
+      "\n"                                                                                                  \
+      "Method: exp(-abs(x)) in two words, one division and one correction.")                                \
+    X(log_sigmoid, NULL, "r->r",                                                                            \
+      "log(sigmoid(x)) = -softplus(-x): the log-probability (nats) of a Bernoulli variable with logit x.\n" \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "x : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "y : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `x` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 1 ulp everywhere, also where sigmoid(x) rounds to 1 or underflows.\n"                      \
+      "\n"                                                                                                  \
+      "Method: See `softplus`.")                                                                            \
+    X(sincos_2pi, NULL, "r->rr",                                                                            \
+      "sin(2*pi*u) and cos(2*pi*u) of an angle u in turns.\n"                                               \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "u : array_like\n"                                                                                    \
+      "    Real numbers, element by element.\n"                                                             \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "sine, cosine : ndarray or scalar\n"                                                                  \
+      "    Of the dtype of `u` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 2 ulp for every finite u: the reduction is exact, so quarter turns give 0, 1 or -1. Infinite u gives NaN and the\n" \
+      "invalid flag.\n"                                                                                     \
+      "\n"                                                                                                  \
+      "Method: u minus the nearest quarter is within an eighth of a turn; minimax polynomials there.")
 
 #define LOGLIK_FUNCTIONS_ELEMENTWISE(X, R, T)
 

@@ -1,1 +1,5 @@
-/* Cholesky and multivariate normal densities. */
+/* Cholesky and multivariate normal densities: the parts in the order in which they build on each other. */
+#include "triangular.h"
+#include "cholesky.h"
+#include "mvn_shared.h"
+#include "mvn_each.h"

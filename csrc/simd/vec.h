@@ -18,6 +18,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -75,6 +76,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_unord(a, b) V_OVERLOAD(v_unord, a)(a, b)        /* either is NaN */
 #define v_select(m, a, b) V_OVERLOAD(v_select, a)(m, a, b) /* m ? a : b, lane by lane */
 #define v_zero_unless(m, a) V_OVERLOAD(v_zero_unless, a)(m, a) /* m ? a : +0 */
+#define v_zero_if(m, a) V_OVERLOAD(v_zero_if, a)(m, a) /* m ? +0 : a */
 #define v_max(a, b) V_OVERLOAD(v_max, a)(a, b)            /* a > b ? a : b, so b where either is NaN */
 #define v_min(a, b) V_OVERLOAD(v_min, a)(a, b)            /* a < b ? a : b, so b where either is NaN */
 #define v_round(a) V_OVERLOAD(v_round, a)(a)              /* to the nearest integer, ties to even; |a| < 2^51, 2^22 */
@@ -83,6 +85,8 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_abs(a) V_OVERLOAD(v_abs, a)(a)
 #define v_copysign(a, b) V_OVERLOAD(v_copysign, a)(a, b)  /* |a| with the sign of b */
 #define v_flip_sign(a, b) V_OVERLOAD(v_flip_sign, a)(a, b) /* a · sign(b) */
+#define v_scale(a, n) V_OVERLOAD(v_scale, a)(a, n)        /* a · 2^n rounded once, integral n, |n| <= 2040 (f64), 250 (f32) */
+#define v_residual(a, b, c) V_OVERLOAD(v_residual, a)(a, b, c) /* c − a·b for c near a·b: exact but for one rounding */
 #define v_two_prod(a, b, low) V_OVERLOAD(v_two_prod, a)(a, b, low)
 #define v_two_sum(a, b, low) V_OVERLOAD(v_two_sum, a)(a, b, low)
 #define v_fast_two_sum(a, b, low) V_OVERLOAD(v_fast_two_sum, a)(a, b, low)
@@ -93,6 +97,12 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_from_int(i) VI_OVERLOAD(v_from_int, i)(i) /* |i| < 2^51, 2^31 */
 #define vi_shr(i, n) VI_OVERLOAD(vi_shr, i)(i, n)   /* logical shift to the right */
 #define vi_eq(i, j) VI_OVERLOAD(vi_eq, i)(i, j)
+
+/* Moving between rows in memory and lanes: blocks of 16 bytes, that is COLUMNS_f64 = 2 or COLUMNS_f32 = 4 elements. */
+#define v_unpack_lo(a, b) V_OVERLOAD(v_unpack_lo, a)(a, b) /* a0 b0 (f32: a0 b0 a1 b1) of each 16 bytes */
+#define v_unpack_hi(a, b) V_OVERLOAD(v_unpack_hi, a)(a, b) /* a1 b1 (f32: a2 b2 a3 b3) of each 16 bytes */
+/* v_join_T(p, step): 16 bytes from each of p, p + step, ...; v_split_T(p, step, a): the reverse. */
+enum { COLUMNS_f64 = 2, COLUMNS_f32 = 4 };
 
 /* ---------------------------------------------------------------------------------- the same for all levels */
 #define V_COMMON(T, REAL, INT, UINT, V, VI, VU, M)                                                          \
@@ -127,6 +137,36 @@ V_COMMON(f64, double, int64_t, uint64_t, vf64, vi64, vu64, mf64)
 V_COMMON(f32, float, int32_t, uint32_t, vf32, vi32, vu32, mf32)
 #undef V_COMMON
 
+/* column[c][r] = p[r·stride + c] for all lanes r and the columns c of one 16-byte block. */
+ALWAYS_INLINE void v_load_columns_f64(const double *p, ptrdiff_t stride, vf64 *column) {
+    const vf64 a = v_join_f64(p, 2 * stride), b = v_join_f64(p + stride, 2 * stride);
+    column[0] = v_unpack_lo(a, b);
+    column[1] = v_unpack_hi(a, b);
+}
+ALWAYS_INLINE void v_load_columns_f32(const float *p, ptrdiff_t stride, vf32 *column) {
+    const vf32 a = v_join_f32(p, 4 * stride), b = v_join_f32(p + stride, 4 * stride);
+    const vf32 c = v_join_f32(p + 2 * stride, 4 * stride), d = v_join_f32(p + 3 * stride, 4 * stride);
+    const vf64 ab_lo = (vf64)v_unpack_lo(a, b), ab_hi = (vf64)v_unpack_hi(a, b);
+    const vf64 cd_lo = (vf64)v_unpack_lo(c, d), cd_hi = (vf64)v_unpack_hi(c, d);
+    column[0] = (vf32)v_unpack_lo(ab_lo, cd_lo);
+    column[1] = (vf32)v_unpack_hi(ab_lo, cd_lo);
+    column[2] = (vf32)v_unpack_lo(ab_hi, cd_hi);
+    column[3] = (vf32)v_unpack_hi(ab_hi, cd_hi);
+}
+/* The reverse: p[r·stride + c] = column[c][r]. */
+ALWAYS_INLINE void v_store_columns_f64(double *p, ptrdiff_t stride, const vf64 *column) {
+    v_split_f64(p, 2 * stride, v_unpack_lo(column[0], column[1]));
+    v_split_f64(p + stride, 2 * stride, v_unpack_hi(column[0], column[1]));
+}
+ALWAYS_INLINE void v_store_columns_f32(float *p, ptrdiff_t stride, const vf32 *column) {
+    const vf64 ab_lo = (vf64)v_unpack_lo(column[0], column[1]), ab_hi = (vf64)v_unpack_hi(column[0], column[1]);
+    const vf64 cd_lo = (vf64)v_unpack_lo(column[2], column[3]), cd_hi = (vf64)v_unpack_hi(column[2], column[3]);
+    v_split_f32(p, 4 * stride, (vf32)v_unpack_lo(ab_lo, cd_lo));
+    v_split_f32(p + stride, 4 * stride, (vf32)v_unpack_hi(ab_lo, cd_lo));
+    v_split_f32(p + 2 * stride, 4 * stride, (vf32)v_unpack_lo(ab_hi, cd_hi));
+    v_split_f32(p + 3 * stride, 4 * stride, (vf32)v_unpack_hi(ab_hi, cd_hi));
+}
+
 /* Adding 1.5·2^52 leaves the integer in the low bits: exact for |a| < 2^51, one operation on every level. */
 ALWAYS_INLINE vi64 v_to_int_f64(vf64 a) {
     const vf64 magic = v_set1_f64(0x1.8p52);
@@ -138,6 +178,15 @@ ALWAYS_INLINE vf64 v_from_int_f64(vi64 i) {
 }
 ALWAYS_INLINE vi32 v_to_int_f32(vf32 a) { return __builtin_convertvector(a, vi32); }
 ALWAYS_INLINE vf32 v_from_int_f32(vi32 i) { return __builtin_convertvector(i, vf32); }
+
+/* The lanes of `a` as doubles: the first half of them in *low, the second in *high. */
+ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
+    typedef float half __attribute__((vector_size(LOGLIK_VECTOR_BYTES / 2)));
+    half halves[2];
+    memcpy(halves, &a, sizeof a);
+    *low = __builtin_convertvector(halves[0], vf64);
+    *high = __builtin_convertvector(halves[1], vf64);
+}
 
 /* hi + low == a·b exactly (barring underflow). Without FMA by Veltkamp's split, which overflows
  * above 2^995 (f64), 2^115 (f32). */
@@ -161,6 +210,35 @@ ALWAYS_INLINE vf32 v_from_int_f32(vi32 i) { return __builtin_convertvector(i, vf
 V_TWO_PROD(f64, vf64, 134217729.0)
 V_TWO_PROD(f32, vf32, 4097.0f)
 #undef V_TWO_PROD
+
+#if LOGLIK_HAVE_FMA
+#define V_RESIDUAL(T, V)                                                                                    \
+    ALWAYS_INLINE V v_residual_##T(V a, V b, V c) { return v_fnma_##T(a, b, c); }
+#else
+#define V_RESIDUAL(T, V)                                                                                    \
+    ALWAYS_INLINE V v_residual_##T(V a, V b, V c) {                                                         \
+        V low;                                                                                              \
+        const V high = v_two_prod_##T(a, b, &low);                                                          \
+        return (c - high) - low;                                                                            \
+    }
+#endif
+V_RESIDUAL(f64, vf64)
+V_RESIDUAL(f32, vf32)
+#undef V_RESIDUAL
+
+/* Two factors, each near 2^(n/2): the first product is exact, the second one rounds. The integers come from
+ * adding 1.5·2^52 (1.5·2^23) plus the exponent bias, which leaves n/2 + bias in the low bits. */
+#ifndef LOGLIK_HAVE_SCALE
+#define V_SCALE(T, V, MAGIC, MANTISSA)                                                                      \
+    ALWAYS_INLINE V v_scale_##T(V a, V n) {                                                                 \
+        const V magic = v_set1_##T(MAGIC), half = v_fma_##T(n, v_set1_##T(0.5), magic);                     \
+        const V rest = (n - (half - magic)) + magic;                                                        \
+        return a * v_from_bits_##T(v_bits_##T(half) << MANTISSA) * v_from_bits_##T(v_bits_##T(rest) << MANTISSA); \
+    }
+V_SCALE(f64, vf64, 0x1.8p52 + 1023.0, 52)
+V_SCALE(f32, vf32, 0x1.8p23f + 127.0f, 23)
+#undef V_SCALE
+#endif
 
 /* ---------------------------------------------------------------------------------- floating-point state
  * Kernels run in the default state (nearest, no flush to zero) and leave the caller's state as it was, but

@@ -5,6 +5,10 @@
 #define LOGLIK_NEEDS LOGLIK_CPU_AVX2
 #define LOGLIK_DESCRIPTION "AVX2 and FMA"
 
+/* The register tile of the triangular kernels: rows x vectors of accumulators (16 registers: 12 + 3 + 1). */
+#define LOGLIK_TILE_ROWS 4
+#define LOGLIK_TILE_VECTORS 3
+
 typedef vi64 mf64;
 typedef vi32 mf32;
 
@@ -12,7 +16,7 @@ typedef vi32 mf32;
 #define m_any(m) (_mm256_movemask_epi8((__m256i)(m)) != 0)
 #define m_not(m) (~(m))
 
-#define V_LEVEL(T, V, VI, M, S)                                                                             \
+#define V_LEVEL(T, REAL, V, VI, M, S)                                                                       \
     ALWAYS_INLINE V v_fma_##T(V a, V b, V c) { return (V)_mm256_fmadd_##S(a, b, c); }                       \
     ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return (V)_mm256_fnmadd_##S(a, b, c); }                     \
     ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)_mm256_sqrt_##S(a); }                                       \
@@ -22,10 +26,20 @@ typedef vi32 mf32;
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return (M)_mm256_cmp_##S(a, b, _CMP_UNORD_Q); }                 \
     ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)_mm256_blendv_##S(b, a, (V)m); }                \
     ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)((VI)a & m); }                                  \
+    ALWAYS_INLINE V v_zero_if_##T(M m, V a) { return (V)((VI)a & ~m); }                                      \
     ALWAYS_INLINE V v_max_##T(V a, V b) { return (V)_mm256_max_##S(a, b); }                                 \
     ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm256_min_##S(a, b); }                                 \
     ALWAYS_INLINE V v_round_##T(V a) { return (V)_mm256_round_##S(a, 8); }                                  \
-    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }
-V_LEVEL(f64, vf64, vi64, mf64, pd)
-V_LEVEL(f32, vf32, vi32, mf32, ps)
+    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }                                           \
+    ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm256_unpacklo_##S(a, b); }                      \
+    ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm256_unpackhi_##S(a, b); }                      \
+    ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) { /* from memory: off the shuffle port */     \
+        return (V)_mm256_insertf128_##S(_mm256_cast##S##128_##S##256(_mm_loadu_##S(p)), _mm_loadu_##S(p + step), 1); \
+    }                                                                                                       \
+    ALWAYS_INLINE void v_split_##T(REAL *p, ptrdiff_t step, V a) {                                          \
+        _mm_storeu_##S(p, _mm256_cast##S##256_##S##128(a));                                               \
+        _mm_storeu_##S(p + step, _mm256_extractf128_##S(a, 1));                                             \
+    }
+V_LEVEL(f64, double, vf64, vi64, mf64, pd)
+V_LEVEL(f32, float, vf32, vi32, mf32, ps)
 #undef V_LEVEL

@@ -2,17 +2,22 @@
 #include <immintrin.h>
 
 #define LOGLIK_HAVE_FMA 1
+#define LOGLIK_HAVE_SCALE 1
 #define LOGLIK_NEEDS LOGLIK_CPU_AVX512
 #define LOGLIK_DESCRIPTION "AVX-512 F, DQ, BW, VL"
+
+/* The register tile of the triangular kernels: rows x vectors of accumulators (32 registers: 24 + 3 + 1). */
+#define LOGLIK_TILE_ROWS 8
+#define LOGLIK_TILE_VECTORS 3
 
 typedef __mmask8 mf64;
 typedef __mmask16 mf32;
 
 #define m_none(T) ((m##T)0)
 #define m_any(m) ((m) != 0)
-#define m_not(m) _Generic((m), __mmask8: (__mmask8)~(m), __mmask16: (__mmask16)~(m))
+#define m_not(m) _Generic((m), __mmask8: (__mmask8)((m) ^ 0xff), __mmask16: (__mmask16)((m) ^ 0xffff))
 
-#define V_LEVEL(T, V, VI, M, S, SI)                                                                         \
+#define V_LEVEL(T, REAL, V, VI, M, S, SI)                                                                   \
     ALWAYS_INLINE V v_fma_##T(V a, V b, V c) { return (V)_mm512_fmadd_##S(a, b, c); }                       \
     ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return (V)_mm512_fnmadd_##S(a, b, c); }                     \
     ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)_mm512_sqrt_##S(a); }                                       \
@@ -22,10 +27,27 @@ typedef __mmask16 mf32;
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_UNORD_Q); }             \
     ALWAYS_INLINE V v_select_##T(M m, V a, V b) { return (V)_mm512_mask_blend_##S(m, b, a); }               \
     ALWAYS_INLINE V v_zero_unless_##T(M m, V a) { return (V)_mm512_maskz_mov_##S(m, a); }                   \
+    ALWAYS_INLINE V v_zero_if_##T(M m, V a) { return (V)_mm512_maskz_mov_##S(m_not(m), a); }                 \
+    ALWAYS_INLINE V v_scale_##T(V a, V n) { return (V)_mm512_scalef_##S(a, n); }                            \
     ALWAYS_INLINE V v_max_##T(V a, V b) { return (V)_mm512_max_##S(a, b); }                                 \
     ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm512_min_##S(a, b); }                                 \
     ALWAYS_INLINE V v_round_##T(V a) { return (V)_mm512_roundscale_##S(a, 8); }                             \
-    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return _mm512_cmpeq_##SI##_mask((__m512i)a, (__m512i)b); }
-V_LEVEL(f64, vf64, vi64, mf64, pd, epi64)
-V_LEVEL(f32, vf32, vi32, mf32, ps, epi32)
+    ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return _mm512_cmpeq_##SI##_mask((__m512i)a, (__m512i)b); }      \
+    ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm512_unpacklo_##S(a, b); }                      \
+    ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm512_unpackhi_##S(a, b); }                      \
+    ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) { /* from memory: off the shuffle port */     \
+        __m512d a = _mm512_castpd128_pd512(_mm_loadu_pd((const double *)p));                                \
+        a = _mm512_insertf64x2(a, _mm_loadu_pd((const double *)(p + step)), 1);                             \
+        a = _mm512_insertf64x2(a, _mm_loadu_pd((const double *)(p + 2 * step)), 2);                         \
+        a = _mm512_insertf64x2(a, _mm_loadu_pd((const double *)(p + 3 * step)), 3);                         \
+        return (V)a;                                                                                        \
+    }                                                                                                       \
+    ALWAYS_INLINE void v_split_##T(REAL *p, ptrdiff_t step, V a) {                                          \
+        _mm_storeu_pd((double *)p, _mm512_castpd512_pd128((__m512d)a));                                     \
+        _mm_storeu_pd((double *)(p + step), _mm512_extractf64x2_pd((__m512d)a, 1));                         \
+        _mm_storeu_pd((double *)(p + 2 * step), _mm512_extractf64x2_pd((__m512d)a, 2));                     \
+        _mm_storeu_pd((double *)(p + 3 * step), _mm512_extractf64x2_pd((__m512d)a, 3));                     \
+    }
+V_LEVEL(f64, double, vf64, vi64, mf64, pd, epi64)
+V_LEVEL(f32, float, vf32, vi32, mf32, ps, epi32)
 #undef V_LEVEL

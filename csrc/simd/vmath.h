@@ -1,49 +1,50 @@
-/* Vector mathematics for the current element type. */
+/* Vector mathematics for the current element type.
+ *
+ * Each function states its algorithm, its bound in ulp of the exact result, the worst input that we measured and
+ * where it was looked for; tests/test_elementwise.py enforces the bounds at every level, csrc/tools/ulp.c finds
+ * the worst inputs. "ulp" is the distance of the neighbours in the binade of the exact result (in the subnormal
+ * range the least positive number), so 0.5 is a correctly rounded result. Coefficients are written by
+ * csrc/tools/vmath_coefficients.py.
+ *
+ * Conventions: V f(V); suffix _parts returns head and tail, |tail| <= ulp(head)/2, which together are good to some
+ * ten bits more than the type. Branch-free, but for the rare lanes of logarithms (not a positive normal number),
+ * which a separate function repairs. Every lane depends on its own input only. */
+#ifndef LOGLIK_VMATH_ONCE
+#define LOGLIK_VMATH_ONCE
+#include "vmath_coefficients.h"
 
-/* 2^n · x for integral n, |n| <= 2100 (f64), 280 (f32), rounded once: two factors, neither overflows or underflows
- * before the product does. */
-ALWAYS_INLINE V FN(vm_scale)(V x, VI n) {
-#if REAL_IS_DOUBLE
-    const VI half = n >> 1, rest = n - half;
-    return x * v_from_bits((half + 1023) << 52) * v_from_bits((rest + 1023) << 52);
+#define VM_COUNT(coefficients) ((int)(sizeof(coefficients) / sizeof *(coefficients)))
+/* The polynomial with the coefficients of that name at x. */
+#define VM_POLY(name, x) FN(vm_poly)(x, FN(name), VM_COUNT(FN(name)), 1)
+/* The same with all coefficients times a power of two. */
+#define VM_POLY_SCALED(name, x, scale) FN(vm_poly)(x, FN(name), VM_COUNT(FN(name)), scale)
+
+#if defined(__clang__)
+#define VM_UNROLL _Pragma("clang loop unroll(full)")
 #else
-    const VI half = n >> 1, rest = n - half;
-    return x * v_from_bits((half + 127) << 23) * v_from_bits((rest + 127) << 23);
+#define VM_UNROLL _Pragma("GCC unroll 32")
 #endif
+#endif
+
+/* Horner's scheme over every second (up to 12 terms) or fourth coefficient: two or four independent chains. */
+ALWAYS_INLINE V FN(vm_poly)(V x, const R *c, const int n, const R scale) {
+    const int chains = n <= 3 ? 1 : n <= 12 ? 2 : 4;
+    const V x2 = x * x, step = chains == 1 ? x : chains == 2 ? x2 : x2 * x2;
+    V p[4];
+    VM_UNROLL
+    for (int k = 0; k < 4; k++) {
+        p[k] = C(0);
+    }
+    VM_UNROLL
+    for (int i = n - 1; i >= 0; i--) {
+        const int k = i % chains;
+        p[k] = i + chains >= n ? C(c[i] * scale) : v_fma(p[k], step, C(c[i] * scale));
+    }
+    return chains == 1 ? p[0] : chains == 2 ? v_fma(p[1], x, p[0])
+                              : v_fma(v_fma(p[3], x, p[2]), x2, v_fma(p[1], x, p[0]));
 }
 
-/* exp(x) = 2^n · exp(r), n = round(x / log 2), |r| <= log(2)/2; Taylor polynomial of exp(r). */
-ALWAYS_INLINE V FN(vm_exp)(V x) {
-#if REAL_IS_DOUBLE
-    const V log2e = C(1.4426950408889634), ln2_hi = C(0x1.62e42fefa3800p-1), ln2_lo = C(0x1.ef35793c76730p-45);
-    /* Beyond these bounds the result is 0 or inf all the same; NaN goes through (it is the second operand). */
-    const V clamped = v_max(C(-750.0), v_min(C(710.0), x));
-    const V n = v_round(clamped * log2e);
-    const V r = v_fnma(n, ln2_lo, v_fnma(n, ln2_hi, clamped));
-    V p = C(1.0 / 6227020800.0);
-    p = v_fma(p, r, C(1.0 / 479001600.0));
-    p = v_fma(p, r, C(1.0 / 39916800.0));
-    p = v_fma(p, r, C(1.0 / 3628800.0));
-    p = v_fma(p, r, C(1.0 / 362880.0));
-    p = v_fma(p, r, C(1.0 / 40320.0));
-    p = v_fma(p, r, C(1.0 / 5040.0));
-    p = v_fma(p, r, C(1.0 / 720.0));
-    p = v_fma(p, r, C(1.0 / 120.0));
-    p = v_fma(p, r, C(1.0 / 24.0));
-    p = v_fma(p, r, C(1.0 / 6.0));
-    p = v_fma(p, r, C(0.5));
-#else
-    const V log2e = C(1.4426950408889634), ln2_hi = C(0x1.62e400p-1f), ln2_lo = C(0x1.7f7d1cp-20f);
-    const V clamped = v_max(C(-110.0), v_min(C(90.0), x));
-    const V n = v_round(clamped * log2e);
-    const V r = v_fnma(n, ln2_lo, v_fnma(n, ln2_hi, clamped));
-    V p = C(1.0 / 5040.0);
-    p = v_fma(p, r, C(1.0 / 720.0));
-    p = v_fma(p, r, C(1.0 / 120.0));
-    p = v_fma(p, r, C(1.0 / 24.0));
-    p = v_fma(p, r, C(1.0 / 6.0));
-    p = v_fma(p, r, C(0.5));
-#endif
-    p = C(1.0) + v_fma(p, r * r, r);
-    return FN(vm_scale)(p, v_to_int(n));
-}
+#include "vmath_exp.h"
+#include "vmath_log.h"
+#include "vmath_logistic.h"
+#include "vmath_trig.h"

@@ -8,12 +8,16 @@ from loglik._config import get_include, show_config
 from loglik._dispatch import available_isas, isa
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
+from loglik.distributions.normal import Normal
+from loglik.losses import bernoulli_nll
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyWarning",
+    "Normal",
     "available_isas",
+    "bernoulli_nll",
     "get_include",
     "get_num_threads",
     "isa",

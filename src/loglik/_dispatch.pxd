@@ -12,11 +12,22 @@ cdef extern from "dispatch.h" nogil:
         const char *types
         const char *doc
         size_t offset
+    # The fields that extension modules call; one typedef per shape of a function.
+    ctypedef Py_ssize_t (*bernoulli_nll_f64)(
+        const double *targets, const double *model, const double *weights, Py_ssize_t n, double scale,
+        double *values, double *gradient, double *sum, int *which) noexcept nogil
+    ctypedef Py_ssize_t (*bernoulli_nll_f32)(
+        const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
+        float *values, float *gradient, double *sum, int *which) noexcept nogil
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
         int vector_bytes
         int has_fma
+        bernoulli_nll_f64 bernoulli_nll_logits_f64
+        bernoulli_nll_f64 bernoulli_nll_probs_f64
+        bernoulli_nll_f32 bernoulli_nll_logits_f32
+        bernoulli_nll_f32 bernoulli_nll_probs_f32
 
 cdef const loglik_kernels *active_kernels() noexcept nogil
 cdef const loglik_kernels *kernels_of(str level) except NULL

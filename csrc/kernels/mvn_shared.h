@@ -1,0 +1,478 @@
+/* Multivariate normal log-density of many points under few Gaussians (usually one).
+ *
+ *     log p(x) = −½ ‖L⁻¹ (x − μ)‖² − log det L − (d/2) log 2π
+ *
+ * Points are lanes. Up to SMALL dimensions everything is in registers, unrolled for each d; above, a tile of points is
+ * transposed while μ is subtracted, solved in cache (triangular.h), and only its squared norms are written.
+ * A value's bits depend on its point and its Gaussian alone, not on its neighbours or its position. */
+
+enum { FN(SMALL) = 8 };
+
+/* ---------------------------------------------------------------------------------- preparing a Gaussian */
+
+/* How the matrix of a Gaussian is given. */
+enum FN(matrix_kind) {
+    FN(COVARIANCE), /* Σ: factored here */
+    FN(FACTOR),     /* L with Σ = L·Lᵀ */
+    FN(WHITENER),   /* W with Σ⁻¹ = Wᵀ·W, lower triangular: z = W·(x − μ) needs no solve */
+};
+
+typedef struct {
+    R *mean;       /* contiguous copy */
+    R *panels;     /* unit triangle of L, or W itself */
+    R *scale;      /* 1 / diagonal of L (unused for W) */
+    R shift;       /* −log det L − (d/2) log 2π; NaN where the parameters are bad */
+    int32_t info;  /* 0, pivot that failed (1-based), −1: matrix not finite, −2: no memory */
+    int nan_input; /* a NaN came in with the parameters */
+} FN(gaussian);
+
+/* A product of positive numbers, mantissa · 2^exponent: one logarithm for a whole determinant, with an error
+ * below one unit per factor and no overflow. */
+typedef struct {
+    double mantissa, exponent;
+} FN(product);
+
+static inline void FN(multiply)(FN(product) *p, R factor) {
+    int of_factor, of_product;
+    p->mantissa *= frexp((double)factor, &of_factor);
+    p->mantissa = frexp(p->mantissa, &of_product);
+    p->exponent += of_factor + of_product;
+}
+
+static inline double FN(log_product)(FN(product) p) {
+    return log(p.mantissa) + p.exponent * 0.69314718055994531;
+}
+
+/* Elements of memory per Gaussian, and for the work on all of them. */
+ALWAYS_INLINE ptrdiff_t FN(gaussian_size)(ptrdiff_t d) { return FN(panels_size)(d) + 2 * FN(padded)(d); }
+ALWAYS_INLINE ptrdiff_t FN(work_size)(ptrdiff_t d) { return FN(factor_scratch)(d); }
+
+static int FN(has_nan)(FN(rows) a, ptrdiff_t i, ptrdiff_t columns) {
+    for (ptrdiff_t j = 0; j < columns; j++) {
+        const R x = FN(entry)(a, i, j);
+        if (x != x) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Panels of the lower triangular matrix a: unit diagonal for a factor, as it is for a whitener. */
+static int32_t FN(pack)(FN(rows) a, ptrdiff_t d, enum FN(matrix_kind) kind, R *panels, R *scale,
+                        FN(product) *determinant) {
+    enum { ROWS = FN(ROWS) };
+    for (ptrdiff_t i = 0; i < d; i++) {
+        const R diagonal = FN(entry)(a, i, i);
+        if (!(diagonal > 0 && diagonal - diagonal == 0)) {
+            return FN(failure)(a, d, i + 1);
+        }
+        scale[i] = 1 / diagonal;
+        FN(multiply)(determinant, diagonal);
+    }
+    for (ptrdiff_t i = 0; i < d; i++) {
+        R *const row = panels + FN(panel_index)(i, 0);
+        for (ptrdiff_t k = 0; k <= i; k++) {
+            const R x = FN(entry)(a, i, k);
+            if (!(x - x == 0)) {
+                return -1;
+            }
+            row[k * ROWS] = kind == FN(FACTOR) ? x * scale[k] : x;
+        }
+    }
+    return 0;
+}
+
+static void FN(prepare)(FN(gaussian) *g, R *memory, const char *mean, ptrdiff_t mean_step, FN(rows) matrix,
+                        ptrdiff_t d, enum FN(matrix_kind) kind, R *work) {
+    const ptrdiff_t padded = FN(padded)(d);
+    FN(product) determinant = {1, 0};
+    double log_det; /* of L */
+
+    g->mean = memory;
+    g->scale = memory + padded;
+    g->panels = memory + 2 * padded;
+    memset(memory, 0, (size_t)FN(gaussian_size)(d) * sizeof(R));
+    int mean_finite = 1;
+    g->nan_input = 0;
+    for (ptrdiff_t k = 0; k < d; k++) {
+        const R m = *(const R *)(mean + k * mean_step);
+        g->mean[k] = m;
+        mean_finite &= m - m == 0;
+        g->nan_input |= m != m;
+    }
+    if (kind == FN(COVARIANCE)) {
+        g->info = FN(factor)(matrix, d, g->panels, g->scale, NULL, 0, 0, work);
+        if (g->info == 0) {
+            for (ptrdiff_t k = 0; k < d; k++) {
+                FN(multiply)(&determinant, g->scale[k]); /* the pivots, until here */
+                g->scale[k] = 1 / (R)sqrt((double)g->scale[k]);
+            }
+        }
+        log_det = 0.5 * FN(log_product)(determinant);
+    } else {
+        g->info = FN(pack)(matrix, d, kind, g->panels, g->scale, &determinant);
+        log_det = FN(log_product)(determinant);
+        log_det = kind == FN(FACTOR) ? log_det : -log_det;
+    }
+    g->shift = (R)(-log_det - 0.91893853320467274 * (double)d);
+    if (g->info != 0 || !mean_finite) {
+        g->shift = (R)NAN;
+        for (ptrdiff_t i = 0; i < d && g->info < 0; i++) {
+            g->nan_input |= FN(has_nan)(matrix, i, i + 1);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------- values */
+
+/* NaN from a point without NaN is an overflow or an infinite coordinate: the density is 0 there. */
+static __attribute__((noinline)) void FN(repair)(R *value, ptrdiff_t count, FN(rows) x, ptrdiff_t first,
+                                                 ptrdiff_t d) {
+    for (ptrdiff_t p = 0; p < count; p++) {
+        if (value[p] != value[p] && !FN(has_nan)(x, first + p, d)) {
+            value[p] = (R)-INFINITY;
+        }
+    }
+}
+
+/* shift − ½·square for `count` points from `first` on, to out (stride in bytes). */
+ALWAYS_INLINE void FN(write_values)(const V *square, const int vectors, const FN(gaussian) *g, FN(rows) x,
+                                    ptrdiff_t first, ptrdiff_t count, ptrdiff_t d, char *out, ptrdiff_t step) {
+    R value[LOGLIK_TILE_VECTORS * LANES] __attribute__((aligned(64)));
+    M nan = M_NONE;
+    const int direct = step == sizeof(R) && count == vectors * LANES;
+    for (int v = 0; v < vectors; v++) {
+        const V log_p = v_fma(C(-0.5), square[v], v_set1(g->shift));
+        nan |= v_unord(log_p, log_p);
+        v_store(direct ? (R *)out + v * LANES : value + v * LANES, log_p);
+    }
+    if (m_any(nan) && g->shift == g->shift) {
+        FN(repair)(direct ? (R *)out : value, count, x, first, d);
+    }
+    if (!direct) {
+        for (ptrdiff_t p = 0; p < count; p++) {
+            *(R *)(out + p * step) = value[p];
+        }
+    }
+}
+
+/* Points first ... first + LANES − 1 as columns; lanes from count on are 0. */
+ALWAYS_INLINE void FN(load_points)(V *column, const int d, FN(rows) x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t n) {
+    enum { COLS = FN(COLS), SMALL = FN(SMALL) };
+    const R *const p = x.data + first * x.row;
+    /* A row shorter than a block of columns may be read past its end while rows follow. */
+    const int whole = count == LANES && x.column == 1 && (d >= COLS || (x.row > 0 && n - first >= LANES + COLS));
+    if (whole) {
+        for (int k = 0; k < d; k += COLS) {
+            const int start = k + COLS <= d || d < COLS ? k : d - COLS;
+            V block[COLS];
+            FN(v_load_columns)(p + start, x.row, block);
+            for (int c = 0; c < COLS && start + c < d; c++) {
+                column[start + c] = block[c];
+            }
+        }
+    } else if (count == LANES && x.row == 1) {
+        for (int k = 0; k < d; k++) {
+            column[k] = v_load(p + k * x.column);
+        }
+    } else {
+        R gathered[SMALL][LANES] __attribute__((aligned(64)));
+        for (int k = 0; k < d; k++) {
+            for (int i = 0; i < LANES; i++) {
+                gathered[k][i] = i < count ? p[i * x.row + k * x.column] : 0;
+            }
+            column[k] = v_load(gathered[k]);
+        }
+    }
+}
+
+/* d <= SMALL, a constant where this is inlined. */
+ALWAYS_INLINE void FN(mvn_small)(const int d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
+                                 const enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k) {
+    for (ptrdiff_t first = 0; first < n; first += LANES) {
+        const ptrdiff_t count = n - first < LANES ? n - first : LANES;
+        V column[FN(SMALL)];
+        FN(load_points)(column, d, x, first, count, n);
+        for (ptrdiff_t j = 0; j < k; j++) {
+            const R *const l = g[j].panels;
+            V z[FN(SMALL)], square = C(0);
+            for (int i = 0; i < d; i++) {
+                z[i] = column[i] - v_set1(g[j].mean[i]);
+            }
+            for (int i = 0; i < d; i++) {
+                V y = kind == FN(WHITENER) ? C(0) : z[i];
+                for (int s = 0; s < i + (kind == FN(WHITENER)); s++) {
+                    y = v_fnma(v_set1(l[FN(panel_index)(i, s)]), z[s], y);
+                }
+                if (kind != FN(WHITENER)) {
+                    z[i] = y;
+                    y *= v_set1(g[j].scale[i]);
+                }
+                square = v_fma(y, y, square);
+            }
+            FN(write_values)(&square, 1, &g[j], x, first, count, d, out + first * out_n + j * out_k, out_n);
+        }
+    }
+}
+
+/* Any d; tile and centred have room for a tile each. */
+static void FN(mvn_tiles)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
+                          enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k, R *tile, R *centred) {
+    enum { VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    for (ptrdiff_t first = 0; first < n; first += TILE) {
+        const ptrdiff_t count = n - first < TILE ? n - first : TILE;
+        FN(rows) next = {NULL, x.row, x.column};
+        if (n - first >= 2 * TILE && x.column == 1) {
+            next.data = x.data + (first + TILE) * x.row;
+        }
+        if (k == 1) {
+            FN(load_tile)(centred, x, first, count, d, g->mean);
+        } else {
+            FN(load_tile)(tile, x, first, count, d, NULL);
+        }
+        for (ptrdiff_t j = 0; j < k; j++) {
+            V square[VECTORS] = {C(0)};
+            if (k > 1) {
+                for (ptrdiff_t i = 0; i < d; i++) {
+                    for (int v = 0; v < VECTORS; v++) {
+                        v_store(centred + i * TILE + v * LANES,
+                                v_load(tile + i * TILE + v * LANES) - v_set1(g[j].mean[i]));
+                    }
+                }
+            }
+            if (kind == FN(WHITENER)) {
+                FN(tile_multiply)(centred, g[j].panels, d, square);
+            } else {
+                FN(tile_solve)(centred, g[j].panels, d, square, g[j].scale, next);
+            }
+            next.data = NULL;
+            FN(write_values)(square, VECTORS, &g[j], x, first, count, d, out + first * out_n + j * out_k, out_n);
+        }
+    }
+}
+
+static void FN(mvn_values)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
+                           enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k, R *work) {
+    if (kind == FN(WHITENER)) {
+        FN(mvn_tiles)(d, x, n, g, k, kind, out, out_n, out_k, work, work + FN(padded)(d) * FN(TILE));
+        return;
+    }
+    switch (d) {
+#define LOGLIK_SMALL(D)                                                                                     \
+    case D:                                                                                                 \
+        FN(mvn_small)(D, x, n, g, k, FN(FACTOR), out, out_n, out_k);                                        \
+        break;
+        LOGLIK_SMALL(1)
+        LOGLIK_SMALL(2)
+        LOGLIK_SMALL(3)
+        LOGLIK_SMALL(4)
+        LOGLIK_SMALL(5)
+        LOGLIK_SMALL(6)
+        LOGLIK_SMALL(7)
+        LOGLIK_SMALL(8)
+#undef LOGLIK_SMALL
+    default:
+        FN(mvn_tiles)(d, x, n, g, k, kind, out, out_n, out_k, work, work + FN(padded)(d) * FN(TILE));
+    }
+}
+
+/* ---------------------------------------------------------------------------------- the loops */
+
+/* The one place where a Gaussian kernel allocates: a gufunc loop has no caller who could bring scratch. Small
+ * problems use the stack. NULL where memory is short; the caller then reports info = −2 and NaN. */
+ALWAYS_INLINE R *FN(scratch_take)(R *stack, ptrdiff_t stack_size, ptrdiff_t size) {
+    if (size <= stack_size) {
+        return stack;
+    }
+    void *memory = NULL;
+    if ((size_t)size > SIZE_MAX / sizeof(R) / 2 || posix_memalign(&memory, 64, (size_t)size * sizeof(R)) != 0) {
+        return NULL;
+    }
+    return memory;
+}
+ALWAYS_INLINE void FN(scratch_give_back)(R *stack, R *memory) {
+    if (memory != stack) {
+        free(memory);
+    }
+}
+
+/* NaN for n points; returns whether one of them had none itself. */
+static int FN(fill_nan)(FN(rows) x, ptrdiff_t n, ptrdiff_t d, char *out, ptrdiff_t step, ptrdiff_t columns, ptrdiff_t column_step) {
+    int made = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        for (ptrdiff_t j = 0; j < columns; j++) {
+            *(R *)(out + i * step + j * column_step) = (R)NAN;
+        }
+        made = made || !FN(has_nan)(x, i, d);
+    }
+    return made;
+}
+
+/* What the four loops below have in common. Strides in bytes. */
+typedef struct {
+    const char *x, *mean, *matrix;
+    char *out, *info;
+    ptrdiff_t n, d, k;
+    ptrdiff_t x_n, x_d, mean_k, mean_d, matrix_k, matrix_i, matrix_j, out_n, out_k, info_k;
+} FN(grid_task);
+
+static int FN(mvn_grid_task)(FN(grid_task) t, enum FN(matrix_kind) kind) {
+    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * FN(SMALL), KEEP = 256 * 1024 / sizeof(R), MOST = 64 };
+    R stack[STACK] __attribute__((aligned(64)));
+    FN(gaussian) g[MOST];
+    const FN(rows) x = FN(rows_at)(t.x, t.x_n, t.x_d);
+    /* As many Gaussians at once as stay in cache beside the tile: the points are read once for all of them. */
+    const ptrdiff_t each = FN(gaussian_size)(t.d), work = FN(work_size)(t.d);
+    ptrdiff_t most = KEEP / (each + 1) < 1 ? 1 : KEEP / (each + 1) > MOST ? MOST : KEEP / (each + 1);
+    most = most < t.k ? most : t.k;
+    R *const memory = FN(scratch_take)(stack, STACK, work + most * each);
+    int invalid = 0;
+
+    for (ptrdiff_t start = 0; start < t.k; start += most) {
+        const ptrdiff_t now = t.k - start < most ? t.k - start : most;
+        char *const out = t.out + start * t.out_k;
+        for (ptrdiff_t j = 0; j < now && memory; j++) {
+            FN(rows) matrix = FN(rows_at)(t.matrix + (start + j) * t.matrix_k, t.matrix_i, t.matrix_j);
+            FN(prepare)(&g[j], memory + work + j * each, t.mean + (start + j) * t.mean_k, t.mean_d, matrix, t.d, kind, memory);
+        }
+        for (ptrdiff_t j = 0; j < now && t.info; j++) {
+            *(int32_t *)(t.info + (start + j) * t.info_k) = memory ? g[j].info : -2;
+        }
+        if (memory) {
+            memset(memory, 0, (size_t)work * sizeof(R)); /* the rows of a tile beyond d */
+            FN(mvn_values)(t.d, x, t.n, g, now, kind, out, t.out_n, t.out_k, memory);
+        }
+        for (ptrdiff_t j = 0; j < now; j++) {
+            if (!memory || g[j].shift != g[j].shift) {
+                const int made = FN(fill_nan)(x, t.n, t.d, out + j * t.out_k, t.out_n, 1, 0);
+                invalid |= made && memory && !g[j].nan_input;
+            }
+        }
+    }
+    FN(scratch_give_back)(stack, memory);
+    return invalid;
+}
+
+static void FN(mvn_log_prob_shared)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    const ptrdiff_t *const s = steps + 5;
+    const fp_state saved = fp_enter();
+    int invalid = 0;
+    for (ptrdiff_t i = 0; i < dims[0]; i++) {
+        invalid |= FN(mvn_grid_task)(
+            (FN(grid_task)){
+                .x = args[0] + i * steps[0], .mean = args[1] + i * steps[1], .matrix = args[2] + i * steps[2],
+                .out = args[3] + i * steps[3], .info = args[4] + i * steps[4],
+                .n = dims[1], .d = dims[2], .k = 1,
+                .x_n = s[0], .x_d = s[1], .mean_d = s[2], .matrix_i = s[3], .matrix_j = s[4], .out_n = s[5],
+            },
+            FN(COVARIANCE));
+    }
+    fp_leave(saved, invalid);
+}
+
+ALWAYS_INLINE void FN(grid_loop)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, enum FN(matrix_kind) kind) {
+    const ptrdiff_t *const s = steps + 5;
+    const fp_state saved = fp_enter();
+    int invalid = 0;
+    for (ptrdiff_t i = 0; i < dims[0]; i++) {
+        invalid |= FN(mvn_grid_task)(
+            (FN(grid_task)){
+                .x = args[0] + i * steps[0], .mean = args[1] + i * steps[1], .matrix = args[2] + i * steps[2],
+                .out = args[3] + i * steps[3], .info = args[4] + i * steps[4],
+                .n = dims[1], .d = dims[2], .k = dims[3],
+                .x_n = s[0], .x_d = s[1], .mean_k = s[2], .mean_d = s[3], .matrix_k = s[4], .matrix_i = s[5],
+                .matrix_j = s[6], .out_n = s[7], .out_k = s[8], .info_k = s[9],
+            },
+            kind);
+    }
+    fp_leave(saved, invalid);
+}
+
+static void FN(mvn_log_prob_grid)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    FN(grid_loop)(args, dims, steps, FN(COVARIANCE));
+}
+
+static void FN(mvn_log_prob_tril)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    FN(grid_loop)(args, dims, steps, FN(FACTOR));
+}
+
+static void FN(mvn_log_prob_whitened)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    FN(grid_loop)(args, dims, steps, FN(WHITENER));
+}
+
+/* y = L⁻¹ (x − μ) */
+static void FN(whiten)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * FN(SMALL), TILE = FN(TILE), COLS = FN(COLS) };
+    R stack[STACK] __attribute__((aligned(64)));
+    const ptrdiff_t n = dims[1], d = dims[2], *const s = steps + 4;
+    const fp_state saved = fp_enter();
+    R *const memory = FN(scratch_take)(stack, STACK, FN(work_size)(d) + FN(gaussian_size)(d));
+    R *const tile = memory;
+    int invalid = 0;
+
+    for (ptrdiff_t i = 0; i < dims[0]; i++) {
+        const FN(rows) x = FN(rows_at)(args[0] + i * steps[0], s[0], s[1]);
+        char *const out = args[3] + i * steps[3];
+        FN(gaussian) g = {.shift = (R)NAN};
+        if (memory) {
+            FN(prepare)(&g, memory + FN(work_size)(d), args[1] + i * steps[1], s[2],
+                        FN(rows_at)(args[2] + i * steps[2], s[3], s[4]), d, FN(FACTOR), memory);
+        }
+        if (g.shift != g.shift) {
+            const int made = FN(fill_nan)(x, n, d, out, s[5], d, s[6]);
+            invalid |= made && memory && !g.nan_input;
+            continue;
+        }
+        memset(tile, 0, (size_t)FN(work_size)(d) * sizeof(R));
+        for (ptrdiff_t first = 0; first < n; first += TILE) {
+            const ptrdiff_t count = n - first < TILE ? n - first : TILE;
+            FN(load_tile)(tile, x, first, count, d, g.mean);
+            FN(tile_solve)(tile, g.panels, d, NULL, NULL, (FN(rows)){NULL, 0, 0});
+            for (ptrdiff_t k = 0; k < d; k++) {
+                for (ptrdiff_t p = 0; p < count; p++) {
+                    const R y = tile[k * TILE + p] * g.scale[k];
+                    *(R *)(out + (first + p) * s[5] + k * s[6]) = y;
+                    invalid |= y != y && !FN(has_nan)(x, first + p, d);
+                }
+            }
+        }
+    }
+    FN(scratch_give_back)(stack, memory);
+    fp_leave(saved, invalid);
+}
+
+static void FN(cholesky)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * FN(SMALL) };
+    R stack[STACK] __attribute__((aligned(64)));
+    const ptrdiff_t d = dims[1], *const s = steps + 3;
+    const fp_state saved = fp_enter();
+    R *const memory = FN(scratch_take)(stack, STACK, FN(factor_scratch)(d) + FN(panels_size)(d) + d);
+    R *const panels = memory + FN(factor_scratch)(d), *const pivots = panels + FN(panels_size)(d);
+    const ptrdiff_t row = s[2] / (ptrdiff_t)sizeof(R), column = s[3] / (ptrdiff_t)sizeof(R);
+    int invalid = 0;
+
+    for (ptrdiff_t i = 0; i < dims[0]; i++) {
+        const FN(rows) a = FN(rows_at)(args[0] + i * steps[0], s[0], s[1]);
+        R *const l = (R *)(args[1] + i * steps[1]);
+        const int32_t info = memory ? FN(factor)(a, d, panels, pivots, l, row, column, memory) : -2;
+        int nan_input = 0;
+        for (ptrdiff_t r = 0; r < d && info != 0; r++) {
+            nan_input |= FN(has_nan)(a, r, r + 1);
+        }
+        for (ptrdiff_t r = 0; r < d; r++) {
+            for (ptrdiff_t c = info == 0 ? r + 1 : 0; c < d; c++) {
+                l[r * row + c * column] = info == 0 ? 0 : (R)NAN;
+            }
+        }
+        *(int32_t *)(args[2] + i * steps[2]) = info;
+        invalid |= info != 0 && info != -2 && !nan_input;
+    }
+    FN(scratch_give_back)(stack, memory);
+    fp_leave(saved, invalid);
+}

@@ -1,0 +1,201 @@
+/* Worst errors of the elementwise ufuncs of one level, in ulp.
+ *
+ *   gcc -O3 -ffp-contract=off -mavx2 -mfma -DLOGLIK_LEVEL=avx2 -Icsrc csrc/tools/ulp.c -o ulp -lquadmath -lm
+ *   ./ulp f32 [name...]   all 2^32 float32 inputs against the C library's float64 functions
+ *   ./ulp f64 [name...]   ULP_COUNT (1e6) float64 inputs per interval against libquadmath
+ *
+ * It prints the worst error, its input, and what was got and wanted. The float64 references are good to an ulp of
+ * float64, 2^-29 ulp of float32. -Og or another level: change the flags as in CMakeLists.txt. */
+#include <quadmath.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../kernels.c"
+
+typedef struct {
+    const char *name;
+    loglik_loops loops;
+    int output, outputs;
+    double (*reference32)(double);
+    __float128 (*reference64)(__float128);
+    double low, high; /* where the function is neither 0, its limit, nor NaN */
+} entry;
+
+static double ref_log1pmx(double x) {
+    if (fabs(x) > 1e-3) {
+        return (double)(log1pl(x) - (long double)x);
+    }
+    return x * x * (-0.5 + x * (1 / 3.0 + x * (-0.25 + x * (0.2 + x * (-1 / 6.0 + x / 7)))));
+}
+static double ref_softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
+static double ref_log_sigmoid(double x) { return -ref_softplus(-x); }
+static double ref_sigmoid(double x) { return x > 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
+static double quarter_turn(double u, int quarter) { /* sin(2π(u + quarter/4)) */
+    const double n = rint(4 * u), angle = 6.28318530717958647692528676655900577L * (u - n / 4);
+    quarter = (quarter + (int)fmod(n, 4)) & 3;
+    return (quarter & 2 ? -1 : 1) * (quarter & 1 ? cos(angle) : sin(angle));
+}
+static double ref_sin(double u) { return quarter_turn(u, 0); }
+static double ref_cos(double u) { return quarter_turn(u, 1); }
+static double ref_ndtr(double x) { return 0.5 * erfc(-x * M_SQRT1_2); }
+static double ref_log_ndtr(double x) {
+    if (x > -5) {
+        return x > 0 ? log1p(-0.5 * erfc(x * M_SQRT1_2)) : log(0.5 * erfc(-x * M_SQRT1_2));
+    }
+    double t = 0, z = 1 / (x * x); /* continued fraction of Mills' ratio, backwards */
+    for (int k = 200; k > 0; k--) {
+        t = k * z / (1 + t);
+    }
+    return -0.5 * x * x - log(-x * (1 + t) * 2.50662827463100050242);
+}
+
+static __float128 q_log1pmx(__float128 x) {
+    if (fabsq(x) > 0.01Q) {
+        return log1pq(x) - x;
+    }
+    __float128 sum = 0, power = -x;
+    for (int k = 2; k < 40; k++) {
+        power *= -x;
+        sum -= power / k;
+    }
+    return sum;
+}
+static __float128 q_softplus(__float128 x) { return x > 0 ? x + log1pq(expq(-x)) : log1pq(expq(x)); }
+static __float128 q_log_sigmoid(__float128 x) { return -q_softplus(-x); }
+static __float128 q_sigmoid(__float128 x) { return x > 0 ? 1 / (1 + expq(-x)) : expq(x) / (1 + expq(x)); }
+static __float128 q_sin(__float128 u) { return sinq(2 * M_PIq * (u - rintq(u))); }
+static __float128 q_cos(__float128 u) { return cosq(2 * M_PIq * (u - rintq(u))); }
+static __float128 q_ndtr(__float128 x) { return erfcq(-x * M_SQRT1_2q) / 2; }
+static __float128 q_log_ndtr(__float128 x) {
+    if (x > -60) {
+        return x > 0 ? log1pq(-erfcq(x * M_SQRT1_2q) / 2) : logq(erfcq(-x * M_SQRT1_2q) / 2);
+    }
+    const __float128 z = 1 / (x * x);
+    __float128 t = 0;
+    for (int k = 60; k > 0; k--) {
+        t = k * z / (1 + t);
+    }
+    return -x * x / 2 - logq(-x * (1 + t) * sqrtq(2 * M_PIq));
+}
+
+#define ROW(name, low, high) {#name, {name##_f64, name##_f32}, 0, 1, name, name##q, low, high}
+#define OWN(name, low, high) {#name, {name##_f64, name##_f32}, 0, 1, ref_##name, q_##name, low, high}
+static const entry entries[] = {
+    ROW(exp, -746, 710), ROW(expm1, -40, 710), ROW(log, 0, 1e308), ROW(log1p, -1, 1e308),
+    OWN(log1pmx, -1, 1e308), OWN(softplus, -746, 800), OWN(sigmoid, -746, 40), OWN(log_sigmoid, -800, 746),
+    {"sin_2pi", {sincos_2pi_f64, sincos_2pi_f32}, 0, 2, ref_sin, q_sin, -2, 2},
+    {"cos_2pi", {sincos_2pi_f64, sincos_2pi_f32}, 1, 2, ref_cos, q_cos, -2, 2},
+#ifdef STAGE2
+    ROW(erf, -6, 6), ROW(erfc, -6, 27.3), OWN(ndtr, -38.6, 9), OWN(log_ndtr, -1e10, 38.6),
+#endif
+};
+
+enum { BLOCK = 4096 };
+
+static void call(const entry *e, loglik_loop loop, size_t size, void *x, void *y, void *unused, ptrdiff_t n) {
+    char *args[] = {x, e->output == 0 ? y : unused, e->output == 0 ? unused : y};
+    const ptrdiff_t steps[] = {(ptrdiff_t)size, (ptrdiff_t)size, (ptrdiff_t)size};
+    loop(args, &n, steps, NULL);
+}
+
+static void check_f32(const entry *e) {
+    static float x[BLOCK], y[BLOCK], unused[BLOCK];
+    double worst = 0;
+    float worst_x = 0, worst_y = 0;
+    uint64_t mistakes = 0;
+    const uint64_t stride = getenv("ULP_STRIDE") ? strtoull(getenv("ULP_STRIDE"), NULL, 10) : 1;
+    for (uint64_t start = 0; start < (uint64_t)1 << 32; start += BLOCK * stride) {
+        for (int i = 0; i < BLOCK; i++) {
+            const uint32_t bits = (uint32_t)(start + i * stride);
+            memcpy(&x[i], &bits, sizeof bits);
+        }
+        call(e, e->loops.f32, sizeof(float), x, y, unused, BLOCK);
+        for (int i = 0; i < BLOCK; i++) {
+            const double exact = e->reference32(x[i]);
+            const float nearest = (float)exact;
+            if (y[i] == nearest && signbit(y[i]) == signbit(nearest)) {
+                continue; /* at most half an ulp: never the worst */
+            }
+            if (isnan(exact) ? isnan(y[i]) : 0) {
+                continue;
+            }
+            const double size = fabs(exact) < 0x1p-126 ? 0x1p-149 : ldexp(1.0, ilogb(exact) - 23);
+            const double got = isinf(y[i]) && !isinf(x[i]) ? copysign(0x1p128, y[i]) : y[i];
+            const double error = fabs(got - exact) / size;
+            if (!(error <= 4)) {
+                mistakes++;
+            }
+            if (!(error <= worst)) {
+                worst = error;
+                worst_x = x[i];
+                worst_y = y[i];
+            }
+        }
+    }
+    printf("%-12s f32  %.4f ulp at %a  got %a  want %.8a  (%llu beyond 4 ulp)\n", e->name, worst, worst_x, worst_y,
+           e->reference32(worst_x), (unsigned long long)mistakes);
+    fflush(stdout);
+}
+
+static uint64_t random_state = 88172645463325252u;
+static uint64_t random64(void) { /* xorshift64* */
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return random_state * 0x2545f4914f6cdd1du;
+}
+
+static void check_f64(const entry *e) {
+    static double x[BLOCK], y[BLOCK], unused[BLOCK];
+    const char *kinds[] = {"any bits", "uniform", "moderate", "small"};
+    const long count = getenv("ULP_COUNT") ? atol(getenv("ULP_COUNT")) : 200000;
+    for (int kind = 0; kind < 4; kind++) {
+        double worst = 0, worst_x = 0, worst_y = 0;
+        for (long done = 0; done < count; done += BLOCK) {
+            for (int i = 0; i < BLOCK;) {
+                const uint64_t bits = random64();
+                const double u = (double)(bits >> 11) * 0x1p-53;
+                memcpy(&x[i], &bits, sizeof bits);
+                if (kind == 1) {
+                    x[i] = e->low + (fmin(e->high, 1e3) - e->low) * u;
+                } else if (kind == 2) {
+                    x[i] = fmax(e->low, -4) + 8 * u;
+                } else if (kind == 3) {
+                    x[i] = copysign(exp2(-12 * u), (int64_t)(bits << 60));
+                }
+                i += x[i] >= e->low && x[i] <= e->high;
+            }
+            call(e, e->loops.f64, sizeof(double), x, y, unused, BLOCK);
+            for (int i = 0; i < BLOCK; i++) {
+                const __float128 exact = e->reference64(x[i]);
+                const double nearest = (double)exact;
+                const double size = fabs(nearest) < 0x1p-1022 ? 0x1p-1074 : ldexp(1.0, ilogb(nearest) - 52);
+                const double error = y[i] == nearest ? (double)fabsq(y[i] - exact) / size
+                                     : isinf(y[i]) || isinf(nearest) ? 99
+                                                                    : (double)(fabsq(y[i] - exact) / size);
+                if (!(error <= worst) && !(isinf(y[i]) && y[i] == nearest)) {
+                    worst = error;
+                    worst_x = x[i];
+                    worst_y = y[i];
+                }
+            }
+        }
+        char want[64];
+        quadmath_snprintf(want, sizeof want, "%.18Qa", e->reference64(worst_x));
+        printf("%-12s f64 %-9s %.3f ulp at %a  got %a  want %s\n", e->name, kinds[kind], worst, worst_x, worst_y, want);
+        fflush(stdout);
+    }
+}
+
+int main(int argc, char **argv) {
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        int wanted = argc <= 2;
+        for (int a = 2; a < argc; a++) {
+            wanted |= strcmp(argv[a], entries[i].name) == 0;
+        }
+        if (argc >= 2 && wanted) {
+            (strcmp(argv[1], "f32") == 0 ? check_f32 : check_f64)(&entries[i]);
+        }
+    }
+    return 0;
+}

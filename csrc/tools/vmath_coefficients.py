@@ -1,0 +1,195 @@
+"""Fit the polynomials of csrc/simd/vmath*.h and write csrc/simd/vmath_coefficients.h.
+
+    python csrc/tools/vmath_coefficients.py > csrc/simd/vmath_coefficients.h
+
+Each polynomial is the minimax fit (Remez exchange, 50 digits) of a smooth factor, with the weight that makes the
+*relative* error of the function built from it equal-ripple. Coefficients are rounded to the element type one by one,
+lowest degree first, and the rest is fitted again, so that later coefficients absorb the rounding of earlier ones.
+The comment above each array says what the fit reached, relative to the function; 2^-53 (2^-24) is half an ulp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mpmath as mp
+from mpmath import mpf
+
+mp.mp.dps = 50
+
+Function = Callable[[mpf], mpf]
+
+
+@dataclass
+class Fit:
+    """A polynomial p with weight(x)·(p(x) − factor(x)) small on [low, high]."""
+
+    name: str
+    meaning: str
+    factor: Function
+    weight: Function
+    low: mpf
+    high: mpf
+    terms: dict[str, int]  # number of coefficients by element type
+
+
+def remez(target: Function, weight: Function, low: mpf, high: mpf, n: int) -> list[mpf]:
+    """The n coefficients, lowest degree first, of the polynomial p with the least max |weight·(p − target)|."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    nodes = [middle - half * mp.cos(mp.pi * (i + mpf("0.5")) / (n + 1)) for i in range(n + 1)]
+    # No node where the weight is zero (there nothing is demanded and the equations are singular).
+    nodes = [x if weight(x) else x + half / (8 * n) for x in nodes]
+    grid = [middle - half * mp.cos(mp.pi * i / (24 * n)) for i in range(24 * n + 1)]
+    samples = [(x, target(x), w) for x in grid if (w := weight(x)) != 0]
+    best: tuple[list[mpf], mpf] | None = None
+    for _ in range(12):
+        matrix, right = mp.matrix(n + 1, n + 1), mp.matrix(n + 1, 1)
+        for i, x in enumerate(nodes):
+            w = weight(x)
+            for j in range(n):
+                matrix[i, j] = w * x**j
+            matrix[i, n] = (-1) ** i
+            right[i] = w * target(x)
+        solution = mp.lu_solve(matrix, right)
+        c = [solution[j] for j in range(n)]
+        level = abs(solution[n])
+        errors = [w * (mp.polyval(c[::-1], x) - t) for x, t, w in samples]
+        worst = max(abs(e) for e in errors)
+        if best is None or worst < best[1]:
+            best = (c, worst)
+        if worst <= level * mpf("1.02"):
+            break
+        # One extremum for each run of equal sign.
+        extrema: list[int] = []
+        for i, e in enumerate(errors):
+            if extrema and (e > 0) == (errors[extrema[-1]] > 0):
+                if abs(e) > abs(errors[extrema[-1]]):
+                    extrema[-1] = i
+            else:
+                extrema.append(i)
+        while len(extrema) > n + 1:
+            extrema.pop(0 if abs(errors[extrema[0]]) < abs(errors[extrema[-1]]) else -1)
+        if len(extrema) < n + 1:
+            break
+        nodes = [samples[i][0] for i in extrema]
+    return best[0]
+
+
+def rounded(x: mpf, bits: int) -> mpf:
+    with mp.workprec(bits):
+        return +x
+
+
+def fit(f: Fit, count: int, bits: int) -> tuple[list[mpf], mpf]:
+    """`count` coefficients rounded to `bits`, and the error of the rounded polynomial."""
+    fixed: list[mpf] = []
+    for i in range(count):
+        # What is left to fit is x^i times a polynomial; the weight takes over the x^i.
+        c = remez(
+            lambda x: (f.factor(x) - mp.polyval(fixed[::-1], x)) / x**i if i else f.factor(x),  # noqa: B023
+            lambda x: f.weight(x) * abs(x) ** i,  # noqa: B023
+            f.low, f.high, count - i,
+        )
+        fixed.append(rounded(c[0], bits))
+    grid = [f.low + (f.high - f.low) * i / 2000 for i in range(2001)]
+    worst = max(abs(f.weight(x) * (mp.polyval(fixed[::-1], x) - f.factor(x))) for x in grid)
+    return fixed, worst
+
+
+def series(terms: Function, direct: Function, small: mpf) -> Function:
+    """`direct`, but the series where cancellation would eat it."""
+    return lambda x: terms(x) if abs(x) < small else direct(x)
+
+
+def exp_factor(r: mpf) -> mpf:
+    return series(lambda r: mp.nsum(lambda k: r**k / mp.factorial(k + 2), [0, 12]),
+                  lambda r: (mp.expm1(r) - r) / r**2, mpf("1e-6"))(r)
+
+
+def expm1_factor(r: mpf) -> mpf:
+    return series(lambda r: mp.nsum(lambda k: r**k / mp.factorial(k + 3), [0, 12]),
+                  lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3, mpf("1e-6"))(r)
+
+
+def atanh_factor(z: mpf) -> mpf:
+    def direct(z: mpf) -> mpf:
+        s = mp.sqrt(z)
+        return (2 * mp.atanh(s) - 2 * s) / (s * z)
+    return series(lambda z: 2 * mp.fsum(z**k / (2 * k + 3) for k in range(12)), direct, mpf("1e-8"))(z)
+
+
+def atanh_weight(z: mpf) -> mpf:
+    s = mp.sqrt(z)
+    return z * s / (2 * mp.atanh(s)) if z else mpf(0)
+
+
+SQRT2 = mp.sqrt(2)
+REDUCED_EXP = mp.log(2) / 2 * mpf("1.001")
+REDUCED_LOG = ((SQRT2 - 1) / (SQRT2 + 1)) ** 2 * mpf("1.0001")
+
+FITS = [
+    Fit("vm_exp_c", "(exp(r) - 1 - r) / r^2 on |r| <= log(2)/2", exp_factor,
+        lambda r: r**2 / mp.exp(r), -REDUCED_EXP, REDUCED_EXP, {"f64": 10, "f32": 5}),
+    Fit("vm_expm1_c", "(exp(r) - 1 - r - r^2/2) / r^3 on [-0.292, 0.405]", expm1_factor,
+        lambda r: abs(r) ** 3 / mp.exp(r), mpf("-0.292"), mpf("0.405"), {"f64": 11, "f32": 5}),
+    Fit("vm_log_c", "(2 atanh(s) - 2 s) / s^3 in z = s^2, s = (m - 1)/(m + 1), m in [1/sqrt(2), sqrt(2)]", atanh_factor,
+        atanh_weight, mpf(0), REDUCED_LOG, {"f64": 7, "f32": 3}),
+    Fit("vm_log1p_01_c", "the same for s = t/(2 + t), t in [0, 1] or [-1/2, 1]", atanh_factor,
+        atanh_weight, mpf(0), mpf(1) / 9, {"f64": 10, "f32": 4}),
+]
+# More fits are appended by concept.
+EIGHTH = mpf(1) / 64  # r^2 for |r| = 1/8 turn
+
+
+def sin_factor(z: mpf) -> mpf:
+    """(sin(2πr) − 2πr) / r³."""
+    tau = 2 * mp.pi
+    return series(lambda z: mp.fsum((-1) ** k * tau ** (2 * k + 1) * z ** (k - 1) / mp.factorial(2 * k + 1)
+                                    for k in range(1, 12)),
+                  lambda z: (mp.sin(tau * mp.sqrt(z)) - tau * mp.sqrt(z)) / (z * mp.sqrt(z)), mpf("1e-6"))(z)
+
+
+def cos_factor(z: mpf) -> mpf:
+    """(cos(2πr) − 1) / r²."""
+    tau = 2 * mp.pi
+    return series(lambda z: mp.fsum((-1) ** k * tau ** (2 * k) * z ** (k - 1) / mp.factorial(2 * k)
+                                    for k in range(1, 12)),
+                  lambda z: (mp.cos(tau * mp.sqrt(z)) - 1) / z, mpf("1e-6"))(z)
+
+
+FITS += [
+    Fit("vm_sin_c", "(sin(2 pi r) - 2 pi r) / r^3 in z = r^2, |r| <= 1/8", sin_factor,
+        lambda z: z * mp.sqrt(z) / mp.sin(2 * mp.pi * mp.sqrt(z)) if z else mpf(0), mpf(0), EIGHTH,
+        {"f64": 6, "f32": 3}),
+    Fit("vm_cos_c", "(cos(2 pi r) - 1) / r^2 in z = r^2, |r| <= 1/8", cos_factor,
+        lambda z: z / mp.cos(2 * mp.pi * mp.sqrt(z)), mpf(0), EIGHTH, {"f64": 7, "f32": 4}),
+]
+
+
+def literal(c: mpf, kind: str) -> str:
+    return float(c).hex() + ("f" if kind == "f32" else "")
+
+
+def emit(f: Fit) -> None:
+    print(f"\n/* {f.meaning} */")
+    for kind, bits in (("f64", 53), ("f32", 24)):
+        c, worst = fit(f, f.terms[kind], bits)
+        real = "double" if kind == "f64" else "float"
+        print(f"/* relative error of the function: 2^{mp.nstr(mp.log(worst, 2), 4)} */")
+        print(f"static const {real} {f.name}_{kind}[] = {{")
+        for i in range(0, len(c), 4):
+            print("    " + ", ".join(literal(x, kind) for x in c[i : i + 4]) + ",")
+        print("};")
+
+
+def main() -> None:
+    print("/* Written by csrc/tools/vmath_coefficients.py: do not edit. Lowest degree first. */")
+    print("#ifndef LOGLIK_VMATH_COEFFICIENTS_H\n#define LOGLIK_VMATH_COEFFICIENTS_H")
+    for f in FITS:
+        emit(f)
+    print("\n#endif")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Normal: density against the definition, edges, dtypes, memory, errors."""
+
+import copy
+import pickle
+
+import mpmath
+import numpy as np
+import pytest
+from numpy import array, float32, float64  # noqa: F401  (names in an eval-able repr)
+
+import loglik as ll
+from loglik import Normal
+from loglik._parallel import num_threads
+
+mp = mpmath.mp.clone()
+mp.dps = 50
+
+
+def test_lecture_values():
+    x = [-1, 0, 1, 2]
+    assert abs(Normal(0, 1).log_prob(x).sum() - -6.675754132818691) < 1e-15
+    assert abs(Normal(0.5, np.sqrt(1.25)).log_prob(x).sum() - -6.122041235447110) < 2e-15
+
+
+def test_far_apart_and_tiny_scales():
+    # SciPy overflows x - loc here, and squares of tiny scales underflow elsewhere
+    assert Normal(-1e308, 1e308).log_prob(1e308) == pytest.approx(-2 - np.log(1e308) - 0.9189385332046727, rel=1e-15)
+    tiny = Normal(np.float32(0), np.float32(1e-23))
+    assert tiny.log_prob(np.float32(1e-23)) == pytest.approx(-0.5 - np.log(1e-23) - 0.9189385332046727, rel=1e-6)
+    assert Normal(0.0, 1e200).log_prob(1e200) == pytest.approx(-0.5 - np.log(1e200) - 0.9189385332046727, rel=1e-15)
+
+
+def test_parameters_broadcast_and_large_arrays_equal_small_calls():
+    loc, scale = np.arange(3.0), np.array([[1.0], [2.0]])
+    d = Normal(loc, scale)
+    assert d.batch_shape == (2, 3)
+    assert d.event_shape == ()
+    x = np.random.default_rng(0).standard_normal((50_000, 2, 3))
+    big = d.log_prob(x)
+    assert big.shape == x.shape
+    for i in (0, 1, 49_999):
+        np.testing.assert_array_equal(big[i], d.log_prob(x[i]))
+    for threads in (1, 2, 3, 7):
+        with num_threads(threads):
+            np.testing.assert_array_equal(d.log_prob(x), big)
+    np.testing.assert_array_equal(d.log_prob(np.asfortranarray(x)), big)
+    np.testing.assert_array_equal(d.log_prob(x[::-1])[::-1], big)
+
+
+def test_out_and_aliasing():
+    d = Normal(0.0, 2.0)
+    x = np.random.default_rng(1).standard_normal(200_001)
+    want = d.log_prob(x)
+    out = np.empty_like(x)
+    assert d.log_prob(x, out=out) is out
+    np.testing.assert_array_equal(out, want)
+    for shift in (0, 1, 1000):
+        memory = np.empty(len(x) + 2000)
+        source, target = memory[1000 : 1000 + len(x)], memory[1000 + shift : 1000 + shift + len(x)]
+        source[:] = x
+        np.testing.assert_array_equal(d.log_prob(source, out=target), want)
+    with pytest.raises(ValueError, match=r"out must have shape \(200001,\) and dtype float64"):
+        d.log_prob(x, out=np.empty(3))
+    with pytest.raises(TypeError, match=r"out must be a numpy.ndarray"):
+        d.log_prob(x, out=[0.0])
+
+
+def test_dtype_rules():
+    x32 = np.zeros(3, np.float32)
+    assert Normal().log_prob(x32).dtype == np.float32
+    assert Normal(0, 1).log_prob(x32).dtype == np.float32
+    assert Normal(np.float64(0)).log_prob(x32).dtype == np.float64
+    assert Normal(np.arange(3)).log_prob(x32).dtype == np.float32  # integer arrays never promote
+    assert Normal(np.zeros(3, np.float32)).log_prob([0, 1, 2]).dtype == np.float32
+    assert Normal(np.zeros(3, np.float32)).log_prob([0.0, 1.0, 2.0]).dtype == np.float64
+    assert Normal().log_prob(x32.astype(np.float16)).dtype == np.float32
+    assert Normal().log_prob([0, 1]).dtype == np.float64
+    assert Normal(np.zeros(2, np.float32)).dtype == np.float32
+    assert isinstance(Normal().log_prob(0.0), np.float64)
+
+
+def test_nan_and_infinity():
+    got = Normal().log_prob([np.nan, np.inf, -np.inf, 0.0])
+    np.testing.assert_array_equal(got[:3], [np.nan, -np.inf, -np.inf])
+    assert np.isfinite(got[3])
+
+
+@pytest.mark.parametrize(
+    "arguments,error,message",
+    [
+        ((0.0, 0.0), ValueError, "Normal: scale must be positive and finite, but scale = 0.0"),
+        ((0.0, [1.0, -2.0]), ValueError, r"scale\[1\] = -2.0"),
+        ((0.0, np.inf), ValueError, "scale = inf"),
+        (([[0.0, np.nan]], 1.0), ValueError, r"Normal: loc must be finite, but loc\[0, 1\] = nan"),
+        (([1, 2], [1, 2, 3]), ValueError, r"shapes do not broadcast: loc \(2,\), scale \(3,\)"),
+        ((1j, 1.0), TypeError, "loc has dtype complex128"),
+        ((0.0, "a"), TypeError, "scale has dtype"),
+        ((None, 1.0), TypeError, "loc is missing"),
+    ],
+)
+def test_bad_parameters_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        Normal(*arguments)
+
+
+def test_bad_x_is_named():
+    with pytest.raises(TypeError, match=r"Normal.log_prob: x has dtype complex128"):
+        Normal().log_prob(1j)
+    with pytest.raises(ValueError, match="broadcast"):
+        Normal([0.0, 1.0]).log_prob([1.0, 2.0, 3.0])
+
+
+def test_moments_and_entropy():
+    d = Normal([0.0, 1.0], [[2.0], [3.0]])
+    np.testing.assert_array_equal(d.mean, [[0, 1], [0, 1]])
+    np.testing.assert_array_equal(d.variance, [[4, 4], [9, 9]])
+    np.testing.assert_array_equal(d.std, [[2, 2], [3, 3]])
+    np.testing.assert_allclose(d.entropy(), np.log(d.std * np.sqrt(2 * np.pi * np.e)), rtol=1e-15)
+
+
+def test_value_semantics():
+    for d in (Normal(), Normal(1, 2.5), Normal(np.float32(1)), Normal([0.0, 1.0], np.array([1.0, 2.0], np.float32))):
+        assert eval(repr(d)) == d
+        assert pickle.loads(pickle.dumps(d)) == d
+        assert copy.deepcopy(d) == d
+        assert hash(eval(repr(d))) == hash(d)
+    assert Normal() != Normal(1.0)
+    assert Normal() != "Normal"
+    d = Normal([0.0])
+    with pytest.raises(AttributeError, match="immutable"):
+        d.loc = 1
+    with pytest.raises(ValueError, match="read-only"):
+        d.loc[0] = 1
+    source = np.array([0.0, 1.0])
+    d = Normal(source)
+    source[0] = 99
+    assert d.loc[0] == 0
+
+
+def test_public_name():
+    assert ll.Normal is Normal
