@@ -7,4 +7,7 @@
 #include "gaussian.h"
 #include "random.h"
 #include "convolve.h"
+#include "pair.h"
+#include "scaled.h"
+#include "dice.h"
 #include "probes.h"

@@ -10,6 +10,8 @@ from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
 from loglik.distributions.normal import Normal
 from loglik.losses import bernoulli_nll
+from loglik.dice import dice, die
+from loglik.distributions.discrete import Discrete, convolve
 
 __version__ = "0.1.0"
 
@@ -18,6 +20,11 @@ __all__ = [
     "Normal",
     "available_isas",
     "bernoulli_nll",
+    "Discrete",
+    "available_isas",
+    "convolve",
+    "dice",
+    "die",
     "get_include",
     "get_num_threads",
     "isa",

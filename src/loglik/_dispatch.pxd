@@ -1,5 +1,7 @@
 """The table of kernels in use, for the other extension modules (cimport loglik._dispatch)."""
 
+from libc.stdint cimport int64_t
+
 cdef extern from "dispatch.h" nogil:
     ctypedef void (*loglik_loop)(
         char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
@@ -19,6 +21,8 @@ cdef extern from "dispatch.h" nogil:
     ctypedef Py_ssize_t (*bernoulli_nll_f32)(
         const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
         float *values, float *gradient, double *sum, int *which) noexcept nogil
+    ctypedef struct loglik_dice_segment:
+        pass
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
@@ -28,6 +32,23 @@ cdef extern from "dispatch.h" nogil:
         bernoulli_nll_f64 bernoulli_nll_probs_f64
         bernoulli_nll_f32 bernoulli_nll_logits_f32
         bernoulli_nll_f32 bernoulli_nll_probs_f32
+        # convolve_list.h
+        void (*convolve_f64)(const double *a, Py_ssize_t na, const double *b, Py_ssize_t nb, Py_ssize_t first,
+                             Py_ssize_t last, double *out) noexcept nogil
+        void (*convolve_f32)(const float *a, Py_ssize_t na, const float *b, Py_ssize_t nb, Py_ssize_t first,
+                             Py_ssize_t last, float *out) noexcept nogil
+        Py_ssize_t (*dice_segments)(int64_t n, int64_t s) noexcept nogil
+        Py_ssize_t (*dice_pmf)(int64_t n, int64_t s, double *out, Py_ssize_t count,
+                               loglik_dice_segment *segments) noexcept nogil
+        void (*dice_probs)(double *out, Py_ssize_t count, const loglik_dice_segment *segments,
+                           Py_ssize_t n_segments) noexcept nogil
+        void (*dice_scaled)(double *out, int64_t *exponents, Py_ssize_t count, const loglik_dice_segment *segments,
+                            Py_ssize_t n_segments) noexcept nogil
+        void (*scaled_add)(double *m, int64_t *e, const double *terms, int64_t shift, Py_ssize_t n) noexcept nogil
+        void (*scaled_normalise)(double *m, int64_t *e, Py_ssize_t n) noexcept nogil
+        void (*scaled_values)(const double *m, const int64_t *e, double *out, Py_ssize_t n) noexcept nogil
+        void (*scaled_cumulative)(const double *m, const int64_t *e, double *out_m, int64_t *out_e,
+                                  Py_ssize_t n) noexcept nogil
 
 cdef const loglik_kernels *active_kernels() noexcept nogil
 cdef const loglik_kernels *kernels_of(str level) except NULL

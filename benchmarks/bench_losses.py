@@ -1,0 +1,11 @@
+"""Losses: ours beside the NumPy reference."""
+
+FAMILIES = {"loss"}
+
+
+def test_ours(measure, problem):
+    measure(problem.run)
+
+
+def test_numpy(measure, problem):
+    measure(problem.reference)

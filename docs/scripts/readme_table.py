@@ -1,0 +1,74 @@
+"""Write the README's table of speed and accuracy from a benchmark run.
+
+loglik bench --json > bench.json
+python docs/scripts/readme_table.py bench.json
+"""
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from loglik.bench.report import duration
+
+README = Path(__file__).parents[2] / "README.md"
+START, END = "<!-- speed: made by docs/scripts/readme_table.py -->\n", "<!-- /speed -->\n"
+
+ROWS = {
+    "density.normal.log_prob float64": "`Normal.log_prob`, 1e7 values",
+    "mvn.shared.d2 float64": "`MultivariateNormal.log_prob`, 1e6 points, d = 2",
+    "mvn.shared.d8 float64": "the same, d = 8",
+    "mvn.shared.d64 float64": "1e5 points, d = 64",
+    "mvn.points.d8 float64": "`mvn_log_prob`, a covariance for each of 1e5 points, d = 8",
+    "mvn.points.d32 float64": "the same for 2e4 points, d = 32",
+    "mvn.grid.k32.d16 float64": "32 Gaussians at 1e5 points, d = 16",
+    "loss.bernoulli_nll.sum float32": "`bernoulli_nll`, sum of 1e7, float32",
+    "loss.bernoulli_nll.sum float64": "the same in float64",
+    "loss.bernoulli_nll.gradient float32": "sum and gradient of 1e7, float32",
+    "sampling.normal float64": "1e7 normal samples",
+    "monte_carlo.kl.d16 float64": "`estimate_kl`, 1e6 samples, d = 16",
+    "dice.1000d6 float64": "all probabilities of 1000d6",
+    "dice.10000d20 float64": "all probabilities of 10000d20",
+}
+
+
+def _line(what: str, row: dict[str, Any]) -> str:
+    ours = row["seconds"]["min"]
+    peers = {name: timing["min"] for name, timing in row["peers"].items()}
+    numpy = peers.pop("numpy")
+    best = min(peers, key=peers.__getitem__, default=None)
+    beside = "" if best is None else f"{peers[best] / ours:.1f}× {best}"
+    share = "" if row["fraction"] is None else f"{row['fraction']:.0%}"
+    error = f"{row['max_error']:.1f} {row['max_error_unit']}"
+    cells = (what, duration(numpy), duration(ours), f"{numpy / ours:.1f}×", beside, share, error)
+    return f"| {' | '.join(cells)} |"
+
+
+def table(report: dict[str, Any]) -> str:
+    """The table in Markdown, with what it was measured on."""
+    rows = {f"{row['name']} {row['dtype']}": row for row in report["rows"]}
+    probes = report["probes"]
+    conditions = (
+        f"{report['cpu']}, {report['isa']} kernels, {report['threads']} thread, NumPy {report['numpy']}; reads "
+        f"{probes['read_gb_per_s']:.0f} GB/s, {probes['fma_f64_gflop_per_s']:.0f} Gflop/s of float64 "
+        'multiply-adds. Least times, taken in turns. "Of the limit": share of what the machine could do at best, '
+        "by probes in the same run. Error: largest, relative, in unit roundoffs u of the type; of random results "
+        "in standard errors (se)."
+    )
+    lines = [
+        *textwrap.wrap(conditions, 118),
+        "",
+        "| | NumPy | loglik | × NumPy | × fastest other | of the limit | error |",
+        "|---|---|---|---|---|---|---|",
+        *(_line(what, rows[key]) for key, what in ROWS.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    text = README.read_text(encoding="utf-8")
+    head, rest = text.split(START)
+    _, tail = rest.split(END)
+    measured = table(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    README.write_text(head + START + measured + END + tail, encoding="utf-8")

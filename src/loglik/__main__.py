@@ -1,0 +1,7 @@
+"""``python -m loglik`` is ``loglik``."""
+
+import sys
+
+from loglik.cli import main
+
+sys.exit(main())

@@ -1,0 +1,236 @@
+"""Arrays of probabilities whose range may exceed that of doubles, and their sums. Internal to `Discrete`.
+
+Design
+- A `Pmf` is plain (an array of probabilities) as long as every probability is a normal number, else scaled:
+  mantissas in [1, 2) and int64 exponents. Plain ones run through the register kernel directly.
+- Terms are positive and every result is a sum of products, so relative errors only add: a sum of N variables is
+  right to about (total length + N) units in the last place in every entry, however small.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from loglik import _convolve
+from loglik._parallel import run_blocks
+
+# Multiply-adds per block of a threaded convolution, and per second at the slowest level.
+_BLOCK_WORK = 2_000_000
+_WORK_PER_SECOND = 2e9
+
+# log 2 in two parts; e·_LN2_HI is exact for |e| < 2^21.
+_LN2_HI = float.fromhex("0x1.62e42fee00000p-1")
+_LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")
+
+_NORMAL_FLOOR = {np.dtype(np.float64): -1022, np.dtype(np.float32): -126}
+# Sums of dice are made in plain doubles down to here; the margin keeps the low parts of pairs normal.
+_DICE_FLOOR = -900
+
+
+class Pmf(NamedTuple):
+    """Probabilities ``values``, or ``values * 2**exponents``; those that are not zero are at least 2**floor."""
+
+    values: np.ndarray
+    exponents: np.ndarray | None
+    floor: int
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def plain(probs: np.ndarray) -> Pmf:
+    """Of an array of finite, non-negative float32 or float64, not all zero."""
+    smallest = float(probs.min()) or float(probs[probs > 0].min())
+    return Pmf(probs, None, math.frexp(smallest)[1] - 1)
+
+
+def scaled(mantissas: np.ndarray, exponents: np.ndarray) -> Pmf:
+    """Of mantissas in [1, 2) or 0; plain if every probability is a normal double."""
+    some = mantissas > 0
+    floor = int(exponents.min() if some.all() else exponents[some].min())
+    if floor >= -1022:
+        return Pmf(_convolve.scaled_values(mantissas, exponents), None, floor)
+    return Pmf(mantissas, exponents, floor)
+
+
+def from_logs(logs: np.ndarray) -> Pmf:
+    """Of natural logarithms; -inf is zero."""
+    some = logs > -np.inf
+    finite = np.where(some, logs, 0.0)
+    exponents = np.rint(finite / math.log(2.0))
+    # The difference of neighbours is exact, the correction below half a unit.
+    mantissas, shift = np.frexp(np.exp((finite - exponents * _LN2_HI) - exponents * _LN2_LO))
+    exponents = np.where(some, exponents.astype(np.int64) + shift - 1, 0)
+    return scaled(np.where(some, 2.0 * mantissas, 0.0), exponents)
+
+
+def from_counts(counts: list[int]) -> Pmf:
+    """Of exact integers: every probability is rounded once."""
+    total = sum(counts)
+    mantissas, exponents = np.zeros(len(counts)), np.zeros(len(counts), np.int64)
+    for i, count in enumerate(counts):
+        if count:
+            shift = total.bit_length() - count.bit_length() + 64
+            quotient, remainder = divmod(count << shift, total)  # 64 or 65 bits; the lowest one is sticky
+            mantissa, exponent = math.frexp(float(quotient | (remainder > 0)))
+            mantissas[i], exponents[i] = 2.0 * mantissa, exponent - 1 - shift
+    return scaled(mantissas, exponents)
+
+
+def as_scaled(pmf: Pmf) -> tuple[np.ndarray, np.ndarray]:
+    """Mantissas in [1, 2) or 0, and exponents."""
+    if pmf.exponents is not None:
+        return pmf.values, pmf.exponents
+    mantissas, exponents = np.frexp(pmf.values.astype(np.float64))
+    return 2.0 * mantissas, np.where(mantissas > 0, exponents.astype(np.int64) - 1, 0)
+
+
+# ------------------------------------------------------------------------------------------ sums
+
+
+def uniform_dice(n: int, s: int) -> Pmf:
+    """Sum of n >= 1 dice with s >= 2 sides, counted from its lowest value."""
+    floor = math.floor(-n * math.log2(s)) - 1
+    if floor >= _DICE_FLOOR:
+        return Pmf(_convolve.dice_pmf(n, s, False), None, floor)
+    return scaled(*_convolve.dice_pmf(n, s, True))
+
+
+def convolve(a: Pmf, b: Pmf) -> Pmf:
+    """The sum of two independent variables."""
+    if len(a) > len(b):
+        a, b = b, a
+    if a.exponents is None and b.exponents is None:
+        dtype = np.promote_types(a.values.dtype, b.values.dtype)
+        floor = a.floor + b.floor
+        if floor >= _NORMAL_FLOOR[dtype]:
+            return Pmf(_convolve_plain(a.values, b.values, dtype), None, floor)
+    return scaled(*_convolve.convolve_scaled(*as_scaled(a), *as_scaled(b)))
+
+
+def _convolve_plain(a: np.ndarray, b: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    a = np.ascontiguousarray(a, dtype)
+    padded = np.zeros(len(b) + 2 * _convolve.PADDING, dtype)
+    padded[_convolve.PADDING : _convolve.PADDING + len(b)] = b
+    count = len(a) + len(b) - 1
+    out = np.empty(count, dtype)
+    # Which outputs share a block does not change their bits.
+    step = max(1024, _BLOCK_WORK // len(a) // 1024 * 1024)
+
+    def block(i: int) -> None:
+        _convolve.convolve_range(a, padded, i * step, min(count, (i + 1) * step), out)
+
+    run_blocks(block, -(-count // step), seconds=len(a) * len(b) / _WORK_PER_SECOND)
+    return out
+
+
+def power(pmf: Pmf, n: int) -> Pmf:
+    """The sum of n >= 1 independent copies, by repeated squaring."""
+    result = None
+    while True:
+        if n & 1:
+            result = pmf if result is None else convolve(result, pmf)
+        n >>= 1
+        if not n:
+            assert result is not None
+            return result
+        pmf = convolve(pmf, pmf)
+
+
+def convolve_all(pmfs: list[Pmf]) -> Pmf:
+    """The sum of several independent variables, the shortest two first."""
+    import heapq
+
+    heap = [(len(pmf), i, pmf) for i, pmf in enumerate(pmfs)]
+    heapq.heapify(heap)
+    next_id = len(pmfs)
+    while len(heap) > 1:
+        a, b = heapq.heappop(heap)[2], heapq.heappop(heap)[2]
+        c = convolve(a, b)
+        heapq.heappush(heap, (len(c), next_id, c))
+        next_id += 1
+    return heap[0][2]
+
+
+def stretch(pmf: Pmf, factor: int) -> Pmf:
+    """The variable times a positive integer: zeros between the values."""
+    if factor == 1:
+        return pmf
+    values = np.zeros((len(pmf) - 1) * factor + 1, pmf.values.dtype)
+    values[::factor] = pmf.values
+    exponents = None
+    if pmf.exponents is not None:
+        exponents = np.zeros(len(values), np.int64)
+        exponents[::factor] = pmf.exponents
+    return Pmf(values, exponents, pmf.floor)
+
+
+def reverse(pmf: Pmf) -> Pmf:
+    """The variable mirrored."""
+    exponents = None if pmf.exponents is None else np.ascontiguousarray(pmf.exponents[::-1])
+    return Pmf(np.ascontiguousarray(pmf.values[::-1]), exponents, pmf.floor)
+
+
+# ------------------------------------------------------------------------------------------ values
+
+
+def probs(pmf: Pmf) -> np.ndarray:
+    """Probabilities; 0 where they are below the subnormal numbers."""
+    return pmf.values if pmf.exponents is None else _convolve.scaled_values(pmf.values, pmf.exponents)
+
+
+def logs(values: np.ndarray, exponents: np.ndarray | None) -> np.ndarray:
+    """Natural logarithms of ``values * 2**exponents``; values of any positive size, -inf for zero."""
+    if exponents is None:
+        return np.log(values, out=np.full(values.shape, -np.inf, values.dtype), where=values > 0)
+    mantissas, shift = np.frexp(values)
+    high = mantissas < math.sqrt(0.5)
+    mantissas = np.where(high, 2.0 * mantissas, mantissas)  # into [0.7, 1.4]: its logarithm never cancels the rest
+    powers = (exponents + shift - high).astype(np.float64)
+    small = np.log(mantissas, out=np.full(values.shape, -np.inf), where=mantissas > 0)
+    return powers * _LN2_HI + (powers * _LN2_LO + small)
+
+
+def argmax(pmf: Pmf) -> int:
+    """Index of the largest probability, the first of equal ones."""
+    if pmf.exponents is None:
+        return int(pmf.values.argmax())
+    top = pmf.exponents == pmf.exponents[pmf.values > 0].max()
+    return int(np.where(top, pmf.values, 0.0).argmax())
+
+
+class Tails(NamedTuple):
+    """P(X <= k) and P(X > k), each summed from its own end, and their logarithms."""
+
+    cdf: np.ndarray
+    sf: np.ndarray
+    log_cdf: np.ndarray
+    log_sf: np.ndarray
+
+
+def tails(pmf: Pmf) -> Tails:
+    """Lower and upper tails for every index."""
+    lower, log_lower = _running_sums(pmf)
+    upper, log_upper = _running_sums(reverse(pmf))
+    # upper[::-1][k] is P(X >= k): one further for P(X > k).
+    above, log_above = np.append(upper[-2::-1], 0.0), np.append(log_upper[-2::-1], -np.inf)
+    below = lower <= 0.5
+    left = above <= 0.5
+    with np.errstate(divide="ignore"):
+        return Tails(
+            cdf=np.where(below, lower, 1.0 - np.minimum(above, 1.0)),
+            sf=np.where(left, above, 1.0 - np.minimum(lower, 1.0)),
+            log_cdf=np.where(below, log_lower, np.log1p(-np.minimum(above, 1.0))),
+            log_sf=np.where(left, log_above, np.log1p(-np.minimum(lower, 1.0))),
+        )
+
+
+def _running_sums(pmf: Pmf) -> tuple[np.ndarray, np.ndarray]:
+    if pmf.exponents is None:
+        sums = _convolve.cumulative(np.ascontiguousarray(pmf.values, np.float64))
+        return sums, logs(sums, None)
+    mantissas, exponents = _convolve.cumulative(pmf.values, pmf.exponents)
+    normal, shift = np.frexp(mantissas)
+    whole = np.where(mantissas > 0, exponents + shift - 1, 0)
+    return _convolve.scaled_values(2.0 * normal, whole), logs(mantissas, np.where(mantissas > 0, exponents, 0))

@@ -1,0 +1,59 @@
+# cython: language_level=3, freethreading_compatible=True
+"""Skin of the machine probes (csrc/kernels/probes.h) for loglik.bench."""
+
+from libc.stdint cimport int64_t
+
+from loglik._dispatch cimport active_kernels
+
+cdef extern from "dispatch.h" nogil:
+    ctypedef struct probe_kernels "loglik_kernels":
+        double (*probe_fma_f64)(Py_ssize_t rounds, double *sink) noexcept nogil
+        double (*probe_fma_f32)(Py_ssize_t rounds, float *sink) noexcept nogil
+        int64_t (*probe_streams)(const char *const *inputs, const Py_ssize_t *in_bytes, Py_ssize_t nin,
+                                 char *const *outputs, const Py_ssize_t *out_bytes, Py_ssize_t nout) noexcept nogil
+
+cdef enum:
+    MAX_STREAMS = 8
+
+
+def fma(Py_ssize_t rounds, bint single):
+    """Run `rounds` of multiply-adds in registers, in float32 if `single`; the number of operations done."""
+    cdef const probe_kernels *kernels = <const probe_kernels *> active_kernels()
+    cdef double operations, sink64
+    cdef float sink32
+    with nogil:
+        if single:
+            operations = kernels.probe_fma_f32(rounds, &sink32)
+        else:
+            operations = kernels.probe_fma_f64(rounds, &sink64)
+    return operations
+
+
+def streams(list inputs, list outputs):
+    """Read all of `inputs` and overwrite all of `outputs` with zeros, side by side.
+
+    Both are lists of contiguous byte views (``array.reshape(-1).view("u1")``), at most 8 each.
+    Returns a sum over what was read.
+    """
+    cdef const probe_kernels *kernels = <const probe_kernels *> active_kernels()
+    cdef const char *sources[MAX_STREAMS]
+    cdef char *targets[MAX_STREAMS]
+    cdef Py_ssize_t in_bytes[MAX_STREAMS]
+    cdef Py_ssize_t out_bytes[MAX_STREAMS]
+    cdef Py_ssize_t nin = len(inputs), nout = len(outputs), i
+    cdef const unsigned char[::1] source
+    cdef unsigned char[::1] target
+    cdef int64_t total
+    if nin > MAX_STREAMS or nout > MAX_STREAMS:
+        raise ValueError(f"at most {MAX_STREAMS} inputs and outputs, got {nin} and {nout}")
+    for i in range(nin):
+        source = inputs[i]
+        in_bytes[i] = source.shape[0]
+        sources[i] = <const char *> &source[0] if source.shape[0] else NULL
+    for i in range(nout):
+        target = outputs[i]
+        out_bytes[i] = target.shape[0]
+        targets[i] = <char *> &target[0] if target.shape[0] else NULL
+    with nogil:
+        total = kernels.probe_streams(sources, in_bytes, nin, targets, out_bytes, nout)
+    return total

@@ -1,0 +1,598 @@
+"""What is measured: one case for each kernel, element type and size.
+
+A case is cheap; its arrays are made by `build`, when its turn comes. Families share a prefix, so that
+``loglik bench --filter mvn`` (loss, dice, monte, sampling, divergence, ...) selects one.
+"""
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import loglik as ll
+from loglik._ufuncs import kernel_types
+from loglik.bench import references
+from loglik.bench.runner import SelfTimed
+
+F64, F32 = "float64", "float32"
+BOTH = (F64, F32)
+EXACT_SAMPLE = 10_000  # elements of an elementwise result that are compared with extended precision
+LARGE, SMALL = 1_000_000, 10_000  # elements of elementwise rows: from memory, and from the caches
+
+
+@dataclass
+class Problem:
+    """One case with its arrays."""
+
+    run: Callable[[], Any]
+    """Our call; with a warm ``out=`` where the result is an array."""
+    reference: Callable[[], Any] | None
+    """The NumPy function of `references` on the same arrays."""
+    error: Callable[[Any], float]
+    """Largest error of our result; its unit is the case's `unit`."""
+    tolerance: float
+    """A larger error means that the result is wrong, and is not timed."""
+    fresh: Callable[[], Any] | None = None
+    """Our call without ``out=``: it also pays for new memory."""
+    inputs: tuple[np.ndarray, ...] = ()
+    outputs: tuple[np.ndarray, ...] = ()
+    """Arrays that any implementation must read and write (the limit of memory)."""
+    flops: float = 0.0
+    """Floating-point operations that any implementation must do (the limit of arithmetic)."""
+    kernel: str | None = None
+    arguments: tuple[Any, ...] = ()
+    """Key and arguments for `peers.contestants`."""
+    extra: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    """Contestants that only this case has."""
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    build: Callable[[], Problem]
+    elements: int
+    """Results that one call gives: a row shows nanoseconds for each."""
+    unit: str = "u"
+    """Of max_error: "u", relative in unit roundoffs of dtype; "se", in standard errors of the estimate."""
+
+
+def _rng() -> np.random.Generator:
+    return np.random.Generator(np.random.SFC64(20260101))
+
+
+def _unit(dtype: str) -> float:
+    return float(np.finfo(dtype).eps) / 2
+
+
+def _error(got: Any, exact: Any, scale: Any, dtype: str) -> float:
+    """Largest |got − exact| / (u·scale); where both are the same infinity, 0."""
+    got, exact, scale = (np.asarray(a, dtype=np.longdouble) for a in (got, exact, scale))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.where(got == exact, 0, np.abs(got - exact) / (scale * _unit(dtype)))
+    return float(np.max(difference, initial=0.0))
+
+
+# ------------------------------------------------------------------------------- elementwise kernels
+
+
+def _uniform(low: float, high: float) -> Callable[[np.random.Generator, int], np.ndarray]:
+    return lambda rng, n: rng.uniform(low, high, n)
+
+
+def _bits(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.integers(0, 2, n).astype(float)
+
+
+_REAL, _POSITIVE, _PROBABILITY = _uniform(-8, 8), _uniform(0.5, 2), _uniform(0.05, 0.95)
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """How a ufunc is benchmarked: its family, the values of its arguments and the terms of its result."""
+
+    family: str
+    arguments: tuple[Callable[[np.random.Generator, int], np.ndarray], ...]
+    terms: Callable[..., Any] | None = None
+    """Sum of the magnitudes of the terms where the result crosses zero; None: the result itself."""
+
+
+def _normal_terms(x, loc, scale):
+    return 0.5 * ((x - loc) / scale) ** 2 + np.abs(np.log(scale)) + references.HALF_LOG_2PI
+
+
+def _gaussian_terms(targets, mean, variance):
+    return 0.5 * (targets - mean) ** 2 / variance + 0.5 * np.abs(np.log(variance)) + references.HALF_LOG_2PI
+
+
+ELEMENTWISE: dict[str, Elementwise] = {
+    "exp": Elementwise("elementwise", (_REAL,)),
+    "log": Elementwise("elementwise", (_POSITIVE,)),
+    "log1p": Elementwise("elementwise", (_POSITIVE,)),
+    "expm1": Elementwise("elementwise", (_REAL,)),
+    "log1pmx": Elementwise("elementwise", (_POSITIVE,)),
+    "sincos_2pi": Elementwise("elementwise", (_REAL,), np.ones_like),
+    "softplus": Elementwise("elementwise", (_REAL,)),
+    "sigmoid": Elementwise("elementwise", (_REAL,)),
+    "log_sigmoid": Elementwise("elementwise", (_REAL,)),
+    "normal_log_prob": Elementwise("density", (_REAL, _REAL, _POSITIVE), _normal_terms),
+    "uniform_log_prob": Elementwise("density", (_REAL, _uniform(-9, -8), _uniform(6, 9))),
+    "bernoulli_log_prob": Elementwise("density", (_bits, _REAL)),
+    "bernoulli_nll": Elementwise("loss", (_bits, _REAL)),
+    "gaussian_nll": Elementwise("loss", (_REAL, _REAL, _POSITIVE), _gaussian_terms),
+    "normal_kl": Elementwise("divergence", (_REAL, _POSITIVE, _REAL, _POSITIVE)),
+    "bernoulli_kl": Elementwise("divergence", (_PROBABILITY, _PROBABILITY)),
+}
+"""One row for each elementwise ufunc; a test asserts that none is missing."""
+
+
+def elementwise_kernels() -> list[str]:
+    """Names of the ufuncs that work element by element."""
+    return [name for name, (_, signature) in kernel_types().items() if signature is None]
+
+
+def _tuple(x: Any) -> tuple[Any, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def _elementwise(name: str, dtype: str, n: int) -> Problem:
+    spec, ufunc, reference = ELEMENTWISE[name], getattr(ll.ufuncs, name), getattr(references, name)
+    rng = _rng()
+    arguments = tuple(make(rng, n).astype(dtype) for make in spec.arguments)
+    out = _tuple(ufunc(*arguments))
+
+    def error(got: Any) -> float:
+        sample = slice(None, None, max(1, n // EXACT_SAMPLE))
+        wide = tuple(a[sample].astype(np.longdouble) for a in arguments)
+        return max(
+            _error(ours[sample], exact, np.abs(exact) if spec.terms is None else spec.terms(*wide), dtype)
+            for ours, exact in zip(_tuple(got), _tuple(reference(*wide)), strict=True)
+        )
+
+    return Problem(
+        run=lambda: ufunc(*arguments, out=out),
+        fresh=lambda: ufunc(*arguments),
+        reference=lambda: reference(*arguments),
+        error=error,
+        tolerance=100.0,
+        inputs=arguments,
+        outputs=out,
+        kernel=name,
+        arguments=arguments,
+    )
+
+
+def _elementwise_cases(scale: int) -> Iterator[Case]:
+    for name in elementwise_kernels():
+        for dtype in BOTH:
+            for n in dict.fromkeys((SMALL, LARGE // scale)):
+                build = functools.partial(_elementwise, name, dtype, n)
+                yield Case(f"{ELEMENTWISE[name].family}.{name}", dtype, (n,), build, n)
+
+
+def _normal(dtype: str, n: int) -> Problem:
+    rng = _rng()
+    x = rng.standard_normal(n).astype(dtype)
+    loc, scale = np.dtype(dtype).type(0.3), np.dtype(dtype).type(1.7)
+    p, out = ll.Normal(loc, scale), np.empty(n, dtype)
+
+    def error(got: np.ndarray) -> float:
+        sample = slice(None, None, max(1, n // EXACT_SAMPLE))
+        wide = (x[sample].astype(np.longdouble), np.longdouble(loc), np.longdouble(scale))
+        return _error(got[sample], references.normal_log_prob(*wide), _normal_terms(*wide), dtype)
+
+    return Problem(
+        run=lambda: p.log_prob(x, out=out),
+        fresh=lambda: p.log_prob(x),
+        reference=lambda: references.normal_log_prob(x, loc, scale),
+        error=error,
+        tolerance=100.0,
+        inputs=(x,),
+        outputs=(out,),
+        kernel="normal_log_prob",
+        arguments=(x, loc, scale),
+    )
+
+
+# ------------------------------------------------------------------------------- Gaussians
+
+
+def _gaussian(rng: np.random.Generator, dtype: str, d: int, *batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means and well-conditioned covariances."""
+    a = rng.standard_normal((*batch, d, d), dtype=F32)
+    covariance = (a @ a.swapaxes(-1, -2)) / d + np.eye(d, dtype=F32)
+    return rng.standard_normal((*batch, d)).astype(dtype), covariance.astype(dtype)
+
+
+def _mvn_error(got: np.ndarray, x: np.ndarray, loc: np.ndarray, covariance: np.ndarray, dtype: str) -> float:
+    exact = references.exact_mvn_log_prob(x, loc, covariance)
+    return _error(got, exact, np.abs(exact) + x.shape[-1], dtype)
+
+
+def _mvn_shared(dtype: str, n: int, d: int) -> Problem:
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d)
+    x = rng.standard_normal((n, d)).astype(dtype)
+    p, out = ll.MultivariateNormal(loc, covariance), np.empty(n, dtype)
+    return Problem(
+        run=lambda: p.log_prob(x, out=out),
+        fresh=lambda: p.log_prob(x),
+        reference=lambda: references.mvn_log_prob_shared(x, loc, covariance),
+        error=lambda got: _mvn_error(got[:50], x[:50], loc, covariance, dtype),
+        tolerance=100.0 * d,
+        inputs=(x,),
+        outputs=(out,),
+        flops=float(n) * d * d,
+        kernel="mvn_shared",
+        arguments=(x, loc, covariance),
+    )
+
+
+def _mvn_points(dtype: str, n: int, d: int) -> Problem:
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d, n)
+    x, out = rng.standard_normal((n, d)).astype(dtype), np.empty(n, dtype)
+    return Problem(
+        run=lambda: ll.mvn_log_prob(x, loc, covariance, out=out),
+        fresh=lambda: ll.mvn_log_prob(x, loc, covariance),
+        reference=lambda: references.mvn_log_prob(x, loc, covariance),
+        error=lambda got: _mvn_error(got[:50], x[:50], loc[:50], covariance[:50], dtype),
+        tolerance=100.0 * d,
+        inputs=(x, loc, covariance),
+        outputs=(out,),
+        flops=n * (d**3 / 3 + d * d),
+        kernel="mvn_points",
+        arguments=(x, loc, covariance),
+    )
+
+
+def _mvn_grid(dtype: str, k: int, n: int, d: int) -> Problem:
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d, k)
+    x, out = rng.standard_normal((n, d)).astype(dtype), np.empty((n, k), dtype)
+    p = ll.MultivariateNormal(loc, covariance)
+    return Problem(
+        run=lambda: p.log_prob(x[:, None, :], out=out),
+        fresh=lambda: p.log_prob(x[:, None, :]),
+        reference=lambda: references.mvn_log_prob_grid(x, loc, covariance),
+        error=lambda got: _mvn_error(got[:20], x[:20, None], loc, covariance, dtype),
+        tolerance=100.0 * d,
+        inputs=(x,),
+        outputs=(out,),
+        flops=float(n) * k * d * d,
+        kernel="mvn_grid",
+        arguments=(x, loc, covariance),
+    )
+
+
+def _cholesky(dtype: str, n: int, d: int) -> Problem:
+    _, covariance = _gaussian(_rng(), dtype, d, n)
+    out, info = ll.ufuncs.cholesky(covariance)
+
+    def error(got: tuple[np.ndarray, np.ndarray]) -> float:
+        exact = references.exact_cholesky(covariance[:20])
+        return _error(got[0][:20], exact, np.abs(exact).max(axis=(-2, -1), keepdims=True), dtype)
+
+    return Problem(
+        run=lambda: ll.ufuncs.cholesky(covariance, out=(out, info)),
+        fresh=lambda: ll.ufuncs.cholesky(covariance),
+        reference=lambda: references.cholesky(covariance),
+        error=error,
+        tolerance=100.0 * d,
+        inputs=(covariance,),
+        outputs=(out,),
+        flops=n * d**3 / 3,
+        kernel="cholesky",
+        arguments=(covariance,),
+    )
+
+
+def _gaussian_cases(scale: int) -> Iterator[Case]:
+    for dtype in BOTH:
+        for n, d in ((1_000_000, 2), (1_000_000, 8), (200_000, 32), (100_000, 64), (20_000, 256)):
+            m = n // scale
+            yield Case(f"mvn.shared.d{d}", dtype, (m, d), functools.partial(_mvn_shared, dtype, m, d), m)
+    for dtype in BOTH:
+        for n, d in ((200_000, 2), (100_000, 4), (100_000, 8), (50_000, 16), (20_000, 32), (5_000, 64)):
+            m = n // scale
+            yield Case(f"mvn.points.d{d}", dtype, (m, d), functools.partial(_mvn_points, dtype, m, d), m)
+    for dtype in BOTH:
+        k, n, d = 32, 100_000 // scale, 16
+        build = functools.partial(_mvn_grid, dtype, k, n, d)
+        yield Case(f"mvn.grid.k{k}.d{d}", dtype, (n, k, d), build, n * k)
+    for dtype in BOTH:
+        for n, d in ((100_000, 8), (5_000, 64), (1, 512)):
+            m = max(1, n // scale)
+            yield Case(f"cholesky.d{d}", dtype, (m, d, d), functools.partial(_cholesky, dtype, m, d), m)
+
+
+# ------------------------------------------------------------------------------- losses
+
+
+def _bernoulli(kind: str, dtype: str, n: int) -> Problem:
+    rng = _rng()
+    targets, logits = _bits(rng, n).astype(dtype), _REAL(rng, n).astype(dtype)
+    terms = references.bernoulli_nll(targets[::97].astype(np.longdouble), logits[::97].astype(np.longdouble))
+    arguments = (targets, logits)
+    if kind == "none":
+        out = np.empty(n, dtype)
+        return Problem(
+            run=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="none", out=out),
+            fresh=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="none"),
+            reference=lambda: references.bernoulli_nll(targets, logits),
+            error=lambda got: _error(got[::97], terms, terms, dtype),
+            tolerance=100.0,
+            inputs=arguments,
+            outputs=(out,),
+            kernel="bernoulli_nll",
+            arguments=arguments,
+        )
+    total = float(references.bernoulli_nll(targets.astype(F64), logits.astype(F64)).sum())
+    if kind == "sum":
+        return Problem(
+            run=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="sum"),
+            reference=lambda: references.bernoulli_nll_sum(targets, logits),
+            error=lambda got: _error(got, total, total, dtype),
+            tolerance=1000.0,
+            inputs=arguments,
+            kernel="bernoulli_nll_sum",
+            arguments=arguments,
+        )
+    value, gradient = ll.bernoulli_nll(targets, logits=logits, reduction="sum", wrt="logits")
+    value = np.asarray(value)
+    z = logits[::97].astype(np.longdouble)
+    probability, hit = references.sigmoid(z), targets[::97]
+    return Problem(
+        run=lambda: ll.bernoulli_nll(
+            targets, logits=logits, reduction="sum", wrt="logits", out=(value, gradient)
+        ),
+        fresh=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="sum", wrt="logits"),
+        reference=lambda: references.bernoulli_nll_gradient(targets, logits),
+        error=lambda got: max(
+            _error(got[0], total, total, dtype),
+            _error(got[1][::97], probability - hit, probability + hit, dtype),
+        ),
+        tolerance=1000.0,
+        inputs=arguments,
+        outputs=(gradient,),
+        kernel="bernoulli_nll_gradient",
+        arguments=arguments,
+    )
+
+
+def _loss_cases(scale: int) -> Iterator[Case]:
+    for kind in ("sum", "none", "gradient"):
+        for dtype in (F32, F64):
+            n = 10_000_000 // scale
+            yield Case(
+                f"loss.bernoulli_nll.{kind}", dtype, (n,), functools.partial(_bernoulli, kind, dtype, n), n
+            )
+
+
+# ------------------------------------------------------------------------------- sampling and divergences
+
+
+def _normals(dtype: str, n: int) -> Problem:
+    rng, theirs, out = _rng(), _rng(), np.empty(n, dtype)
+    standard = ll.Normal(np.dtype(dtype).type(0), np.dtype(dtype).type(1))
+
+    def error(got: np.ndarray) -> float:
+        """How far mean and variance are from 0 and 1, in standard errors."""
+        mean, variance = float(got.mean(dtype=F64)), float(got.var(dtype=F64))
+        return max(abs(mean) * n**0.5, abs(variance - 1) * (n / 2) ** 0.5)
+
+    return Problem(
+        run=lambda: standard.sample((n,), rng=rng, out=out),
+        fresh=lambda: standard.sample((n,), rng=rng),
+        reference=lambda: references.standard_normal(n, theirs, dtype),
+        error=error,
+        tolerance=6.0,
+        outputs=(out,),
+        kernel="normals",
+        arguments=(n, dtype),
+    )
+
+
+def _two_gaussians(d: int) -> tuple[np.ndarray, ...]:
+    rng = _rng()
+    p_loc, p_covariance = _gaussian(rng, F64, d)
+    shift, q_covariance = _gaussian(rng, F64, d)
+    return p_loc, p_covariance, p_loc + 0.3 * shift, q_covariance
+
+
+def _monte_carlo(n: int, d: int) -> Problem:
+    parameters = _two_gaussians(d)
+    p, q = ll.MultivariateNormal(*parameters[:2]), ll.MultivariateNormal(*parameters[2:])
+    exact, rng = float(references.mvn_kl(*parameters)), _rng()
+    return Problem(
+        run=lambda: ll.estimate_kl(p, q, n=n, method="mc", rng=1),
+        reference=lambda: references.monte_carlo_kl(n, *parameters, rng),
+        error=lambda got: abs(got.value - exact) / got.stderr,
+        tolerance=6.0,
+        flops=2.0 * n * d * d,
+        kernel="monte_carlo_kl",
+        arguments=(n, *parameters),
+    )
+
+
+def _divergence(d: int) -> Problem:
+    parameters = _two_gaussians(d)
+    p, q = ll.MultivariateNormal(*parameters[:2]), ll.MultivariateNormal(*parameters[2:])
+    exact = references.mvn_kl(*parameters)
+    return Problem(
+        run=lambda: ll.kl_divergence(p, q),
+        reference=lambda: references.mvn_kl(*parameters),
+        error=lambda got: _error(got, exact, np.abs(exact), F64),
+        tolerance=1e4,
+        kernel="mvn_kl",
+        arguments=parameters,
+    )
+
+
+def _random_cases(scale: int) -> Iterator[Case]:
+    for dtype in BOTH:
+        n = 10_000_000 // scale
+        yield Case("sampling.normal", dtype, (n,), functools.partial(_normals, dtype, n), n, unit="se")
+    n, d = 1_000_000 // scale, 16
+    yield Case(f"monte_carlo.kl.d{d}", F64, (n, d), functools.partial(_monte_carlo, n, d), n, unit="se")
+    yield Case(f"divergence.kl.gaussian.d{d}", F64, (d,), functools.partial(_divergence, d), 1)
+
+
+# ------------------------------------------------------------------------------- dice
+
+
+def _dice(n: int, sides: int) -> Problem:
+    def error(got: np.ndarray) -> float:
+        """Relative to exact integers at a few sums: near the ends, and inside where that is cheap."""
+        size = n * (sides - 1) + 1
+        middle = (size // 3, size // 2) if n <= 1000 else ()
+        worst = abs(float(got.sum()) - 1) / _unit(F64)
+        for k in {0, 1, sides, 10 * sides, size // 50, *middle}:
+            exact = references.exact_dice_count(n, sides, k) / sides**n
+            if exact > 1e-300:
+                worst = max(worst, _error(got[[k, size - 1 - k]], exact, exact, F64))
+        return worst
+
+    return Problem(
+        run=lambda: ll.dice(n, sides).probs,
+        reference=lambda: references.dice_pmf(n, sides),
+        error=error,
+        tolerance=1e4,
+        kernel="dice",
+        arguments=(n, sides),
+    )
+
+
+def _convolve(count: int, size: int) -> Problem:
+    rng = _rng()
+    pmfs = [row / row.sum() for row in rng.uniform(0.1, 1, (count, size))]
+    variables = [ll.Discrete(pmf) for pmf in pmfs]
+
+    def error(got: np.ndarray) -> float:
+        exact = np.ones(1, dtype=np.longdouble)
+        for pmf in pmfs:
+            exact = np.convolve(exact, pmf.astype(np.longdouble))
+        return _error(got, exact, exact, F64)
+
+    return Problem(
+        run=lambda: ll.convolve(variables).probs,
+        reference=lambda: references.convolve(pmfs),
+        error=error,
+        tolerance=1e4,
+    )
+
+
+def _dice_cases(scale: int) -> Iterator[Case]:
+    for n, sides in ((100, 6), (1000, 6), (10_000, 6), (10_000, 20)):
+        if scale > 1 and n > 1000:
+            continue
+        size = n * (sides - 1) + 1
+        yield Case(f"dice.{n}d{sides}", F64, (n, sides), functools.partial(_dice, n, sides), size)
+    count, size = 16, 128
+    yield Case(
+        "dice.convolve", F64, (count, size), functools.partial(_convolve, count, size), count * (size - 1) + 1
+    )
+
+
+# ------------------------------------------------------------------------------- small calls and import
+
+
+def _call(kind: str) -> Problem:
+    x, loc, scale = np.array([0.5, -1.0, 2.0]), np.zeros(3), np.ones(3)
+    exact = references.normal_log_prob(x, loc, scale)
+    common = {"tolerance": 100.0, "kernel": "normal_log_prob", "arguments": (x, loc, scale)}
+
+    def error(got: np.ndarray) -> float:
+        return _error(got, exact, np.abs(exact), F64)
+
+    if kind == "ufunc":
+        ufunc = ll.ufuncs.normal_log_prob
+        return Problem(
+            run=lambda: ufunc(x, loc, scale),
+            reference=lambda: references.normal_log_prob(x, loc, scale),
+            error=error,
+            **common,
+        )
+    if kind == "normal":
+        return Problem(
+            run=lambda: ll.Normal(0.0, 1.0).log_prob(x),
+            reference=lambda: references.normal_log_prob(x, loc, scale),
+            error=error,
+            **common,
+        )
+    covariance = np.eye(3)
+    p = ll.MultivariateNormal(loc, covariance)
+    inverse, constant = np.linalg.inv(np.linalg.cholesky(covariance)), 3 * references.HALF_LOG_2PI
+
+    def prepared() -> Any:  # NumPy with everything that a built object holds computed beforehand
+        y = inverse @ (x - loc)
+        return -0.5 * (y @ y) - constant
+
+    return Problem(
+        run=lambda: p.log_prob(x),
+        reference=prepared,
+        error=lambda got: _error(got, exact.sum(), np.abs(exact).sum(), F64),
+        tolerance=100.0,
+        kernel="mvn_shared",
+        arguments=(x, loc, covariance),
+    )
+
+
+def _import_seconds(module: str) -> float:
+    """Of one import in a new process that has NumPy already."""
+    code = f"import numpy, time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    return float(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    )
+
+
+def _import() -> Problem:
+    from importlib.util import find_spec
+
+    others = {"scipy": "scipy.stats", "torch": "torch.distributions", "jax": "jax.numpy"}
+    return Problem(
+        run=SelfTimed(lambda: _import_seconds("loglik")),
+        reference=None,
+        error=lambda got: 0.0,
+        tolerance=0.0,
+        extra={
+            name: SelfTimed(functools.partial(_import_seconds, module))
+            for name, module in others.items()
+            if find_spec(name)
+        },
+    )
+
+
+def _small_cases(scale: int) -> Iterator[Case]:
+    yield Case("call.ufunc", F64, (3,), functools.partial(_call, "ufunc"), 1)
+    yield Case("call.normal", F64, (3,), functools.partial(_call, "normal"), 1)
+    yield Case("call.mvn", F64, (3,), functools.partial(_call, "mvn"), 1)
+    yield Case("import.loglik", F64, (), _import, 1)
+
+
+# ------------------------------------------------------------------------------- all
+
+
+def all_cases(*, quick: bool = False) -> list[Case]:
+    """Every case; with `quick`, the large ones at a tenth of their size."""
+    scale = 10 if quick else 1
+    cases = [*_elementwise_cases(scale)]
+    for dtype in BOTH:
+        n = 10_000_000 // scale
+        cases.append(Case("density.normal.log_prob", dtype, (n,), functools.partial(_normal, dtype, n), n))
+    for family in (_gaussian_cases, _loss_cases, _random_cases, _dice_cases, _small_cases):
+        cases.extend(family(scale))
+    return cases
+
+
+def select(cases: list[Case], text: str | None) -> list[Case]:
+    """Cases whose "name dtype" contains `text`; alternatives are separated by commas."""
+    if not text:
+        return cases
+    parts = [part.strip().lower() for part in text.split(",") if part.strip()]
+    return [case for case in cases if any(part in f"{case.name} {case.dtype}".lower() for part in parts)]

@@ -1,0 +1,249 @@
+"""Other libraries on the same arrays: SciPy, torch, JAX and scikit-learn, where they are installed.
+
+Each table maps a kernel's name to a function that takes its arguments and returns a callable to time. A
+library is imported only when a benchmark asks for peers. They run with as many threads as loglik: `loglik
+bench` starts its process with the environment variables that their thread pools read, and torch is told
+here.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+Prepared = Callable[[], object]
+Maker = Callable[..., Prepared]
+
+
+def contestants(kernel: str, arguments: tuple[Any, ...], *, threads: int) -> dict[str, Prepared]:
+    """Every installed peer that has `kernel`, ready to run on `arguments` (NumPy arrays)."""
+    found = {}
+    for name, makers in _installed(threads):
+        if kernel in makers:
+            found[name] = makers[kernel](*arguments)
+    return found
+
+
+def _installed(threads: int) -> Iterator[tuple[str, dict[str, Maker]]]:
+    for name, module, table in (
+        ("numpy_fft", "numpy", _numpy_fft),
+        ("scipy", "scipy", _scipy),
+        ("sklearn", "sklearn", _sklearn),
+        ("torch", "torch", _torch),
+        ("jax", "jax", _jax),
+    ):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            continue
+        yield name, table(threads)
+
+
+def _numpy_fft(threads: int) -> dict[str, Maker]:
+    def dice(n: int, sides: int) -> Prepared:
+        size = n * (sides - 1) + 1
+        die = np.full(sides, 1 / sides)
+        return lambda: np.fft.irfft(np.fft.rfft(die, size) ** n, size)
+
+    return {"dice": dice}
+
+
+def _scipy(threads: int) -> dict[str, Maker]:
+    from scipy import linalg, signal, special, stats
+
+    def unary(function: Callable) -> Maker:
+        return lambda x: lambda: function(x)
+
+    def mvn(x, loc, covariance):
+        frozen = stats.multivariate_normal(loc, covariance)
+        return lambda: frozen.logpdf(x)
+
+    return {
+        "sigmoid": unary(special.expit),
+        "log_sigmoid": unary(special.log_expit),
+        "erf": unary(special.erf),
+        "erfc": unary(special.erfc),
+        "log_ndtr": unary(special.log_ndtr),
+        "ndtr": unary(special.ndtr),
+        "normal_log_prob": lambda x, loc, scale: lambda: stats.norm.logpdf(x, loc, scale),
+        "uniform_log_prob": lambda x, low, high: lambda: stats.uniform.logpdf(x, low, high - low),
+        "mvn_shared": mvn,
+        "cholesky": lambda a: lambda: linalg.cholesky(a, lower=True),
+        "convolve_two": lambda a, b: lambda: signal.fftconvolve(a, b),
+    }
+
+
+def _sklearn(threads: int) -> dict[str, Maker]:
+    def grid(x, loc, covariance):
+        from sklearn.mixture import GaussianMixture
+
+        mixture = GaussianMixture(len(loc))
+        mixture.weights_, mixture.means_ = np.full(len(loc), 1 / len(loc)), loc
+        mixture.covariances_ = covariance
+        mixture.precisions_cholesky_ = np.linalg.inv(np.linalg.cholesky(covariance)).swapaxes(1, 2)
+        return lambda: mixture._estimate_log_prob(x)  # score_samples would add the log-sum-exp
+
+    return {"mvn_grid": grid}
+
+
+def _torch(threads: int) -> dict[str, Maker]:
+    import torch
+    from torch.distributions import MultivariateNormal, Normal, kl_divergence
+    from torch.nn import functional
+
+    torch.set_num_threads(threads)
+
+    def tensors(*arrays: np.ndarray) -> list:
+        return [torch.from_numpy(np.ascontiguousarray(a)) if np.ndim(a) else torch.tensor(a) for a in arrays]
+
+    def unary(function: Callable) -> Maker:
+        def prepare(x):
+            (t,) = tensors(x)
+            return lambda: function(t)
+
+        return prepare
+
+    def bce(reduction: str) -> Maker:
+        def prepare(targets, logits):
+            t, z = tensors(targets, logits)
+            return lambda: functional.binary_cross_entropy_with_logits(z, t, reduction=reduction)
+
+        return prepare
+
+    def bce_gradient(targets, logits):
+        t, z = tensors(targets, logits)
+        z.requires_grad_()
+
+        def run():
+            z.grad = None
+            functional.binary_cross_entropy_with_logits(z, t, reduction="sum").backward()
+
+        return run
+
+    def mvn(x, loc, covariance):
+        x, loc, covariance = tensors(x, loc, covariance)
+        p = MultivariateNormal(loc, covariance, validate_args=False)
+        return lambda: p.log_prob(x)
+
+    def mvn_one_shot(x, loc, covariance):
+        x, loc, covariance = tensors(x, loc, covariance)
+        return lambda: MultivariateNormal(loc, covariance, validate_args=False).log_prob(x)
+
+    def mvn_grid(x, loc, covariance):
+        x, loc, covariance = tensors(x[:, None, :], loc, covariance)
+        p = MultivariateNormal(loc, covariance, validate_args=False)
+        return lambda: p.log_prob(x)
+
+    def normal(x, loc, scale):
+        x, loc, scale = tensors(x, loc, scale)
+        return lambda: Normal(loc, scale, validate_args=False).log_prob(x)
+
+    def normals(n, dtype):
+        out = torch.empty(n, dtype=getattr(torch, dtype))
+        return out.normal_
+
+    def normal_kl(*parameters):
+        a, b, c, d = tensors(*parameters)
+        p, q = Normal(a, b, validate_args=False), Normal(c, d, validate_args=False)
+        return lambda: kl_divergence(p, q)
+
+    def mvn_kl(*parameters):
+        a, b, c, d = tensors(*parameters)
+        p = MultivariateNormal(a, b, validate_args=False)
+        q = MultivariateNormal(c, d, validate_args=False)
+        return lambda: kl_divergence(p, q)
+
+    def monte_carlo_kl(n, *parameters):
+        a, b, c, d = tensors(*parameters)
+        p = MultivariateNormal(a, b, validate_args=False)
+        q = MultivariateNormal(c, d, validate_args=False)
+
+        def run():
+            x = p.sample((n,))
+            return (p.log_prob(x) - q.log_prob(x)).mean()
+
+        return run
+
+    return {
+        "softplus": unary(functional.softplus),
+        "sigmoid": unary(torch.sigmoid),
+        "log_sigmoid": unary(functional.logsigmoid),
+        "exp": unary(torch.exp),
+        "log": unary(torch.log),
+        "log1p": unary(torch.log1p),
+        "expm1": unary(torch.expm1),
+        "erf": unary(torch.erf),
+        "erfc": unary(torch.erfc),
+        "log_ndtr": unary(torch.special.log_ndtr),
+        "ndtr": unary(torch.special.ndtr),
+        "normal_log_prob": normal,
+        "bernoulli_nll": bce("none"),
+        "bernoulli_nll_sum": bce("sum"),
+        "bernoulli_nll_gradient": bce_gradient,
+        "mvn_shared": mvn,
+        "mvn_points": mvn_one_shot,
+        "mvn_grid": mvn_grid,
+        "cholesky": unary(torch.linalg.cholesky),
+        "normals": normals,
+        "normal_kl": normal_kl,
+        "mvn_kl": mvn_kl,
+        "monte_carlo_kl": monte_carlo_kl,
+    }
+
+
+def _jax(threads: int) -> dict[str, Maker]:
+    import jax
+    from jax import nn, random
+    from jax import numpy as jnp
+    from jax.scipy import stats
+
+    jax.config.update("jax_enable_x64", True)
+
+    def jitted(function: Callable) -> Maker:
+        def prepare(*arrays):
+            compiled = jax.jit(function)
+            on_device = [jnp.asarray(a) for a in arrays]
+            return lambda: jax.block_until_ready(compiled(*on_device))
+
+        return prepare
+
+    def bce(targets, logits):
+        return jnp.maximum(logits, 0) - targets * logits + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+
+    def bce_sum(targets, logits):
+        return bce(targets, logits).sum()
+
+    def normals(n, dtype):
+        key = random.key(0)
+        compiled = jax.jit(lambda k: random.normal(k, (n,), dtype=dtype))
+        return lambda: jax.block_until_ready(compiled(key))
+
+    def grid(x, loc, covariance):
+        return jax.vmap(lambda m, c: stats.multivariate_normal.logpdf(x, m, c), out_axes=1)(loc, covariance)
+
+    def points(x, loc, covariance):
+        return jax.vmap(stats.multivariate_normal.logpdf)(x, loc, covariance)
+
+    return {
+        "softplus": jitted(nn.softplus),
+        "sigmoid": jitted(nn.sigmoid),
+        "log_sigmoid": jitted(nn.log_sigmoid),
+        "exp": jitted(jnp.exp),
+        "log": jitted(jnp.log),
+        "log1p": jitted(jnp.log1p),
+        "expm1": jitted(jnp.expm1),
+        "erf": jitted(jax.scipy.special.erf),
+        "erfc": jitted(jax.scipy.special.erfc),
+        "log_ndtr": jitted(jax.scipy.special.log_ndtr),
+        "ndtr": jitted(jax.scipy.special.ndtr),
+        "normal_log_prob": jitted(stats.norm.logpdf),
+        "bernoulli_nll": jitted(bce),
+        "bernoulli_nll_sum": jitted(bce_sum),
+        "bernoulli_nll_gradient": jitted(jax.value_and_grad(bce_sum, argnums=1)),
+        "mvn_shared": jitted(stats.multivariate_normal.logpdf),
+        "mvn_points": jitted(points),
+        "mvn_grid": jitted(grid),
+        "cholesky": jitted(jnp.linalg.cholesky),
+        "normals": normals,
+    }

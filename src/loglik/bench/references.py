@@ -1,0 +1,237 @@
+"""What people would write in NumPy: one function per kernel, readable as its formula.
+
+They are the yardstick of `loglik bench` and of the tour: the fastest reasonable pure NumPy, no other
+package. Most work in any floating type, so that the same formula in ``numpy.longdouble`` gives the values
+that errors are measured against; the `exact_...` functions do that where NumPy has no extended precision
+(linear algebra) or where integers are exact.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+HALF_LOG_2PI = 0.91893853320467274178
+
+
+def _half_log_2pi(x):
+    """½ log 2π, in the precision of x where that is beyond double."""
+    return HALF_LOG_2PI if x.dtype != np.longdouble else np.log(_two_pi(x)) / 2
+
+
+def _two_pi(x):
+    return 2 * np.pi if x.dtype != np.longdouble else 8 * np.arctan(np.longdouble(1))
+
+
+# ------------------------------------------------------------------------------- elementary functions
+
+
+def exp(x):
+    return np.exp(x)
+
+
+def log(x):
+    return np.log(x)
+
+
+def log1p(x):
+    return np.log1p(x)
+
+
+def expm1(x):
+    return np.expm1(x)
+
+
+def log1pmx(x):
+    """log(1 + x) − x"""
+    return np.log1p(x) - x
+
+
+def sincos_2pi(u):
+    """sin 2πu and cos 2πu; whole turns are taken off first, which is exact"""
+    angle = (u - np.rint(u)) * _two_pi(u)
+    return np.sin(angle), np.cos(angle)
+
+
+def softplus(x):
+    """log(1 + eˣ) = max(x, 0) + log1p(e^−|x|)"""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def sigmoid(x):
+    """1 / (1 + e^−x), through e^−|x| so that nothing overflows"""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def log_sigmoid(x):
+    """−log(1 + e^−x)"""
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+# ------------------------------------------------------------------------------- densities and losses
+
+
+def normal_log_prob(x, loc, scale):
+    """−½((x − μ)/σ)² − log σ − ½ log 2π"""
+    z = (x - loc) / scale
+    return -0.5 * (z * z) - np.log(scale) - _half_log_2pi(x)
+
+
+def uniform_log_prob(x, low, high):
+    """−log(b − a) on [a, b], else −∞"""
+    inside = (low <= x) & (x <= high)
+    return np.where(inside, -np.log(high - low), -np.inf)
+
+
+def bernoulli_log_prob(x, logits):
+    """log σ(z) for x = 1, log σ(−z) for x = 0"""
+    return -bernoulli_nll(x, logits)
+
+
+def bernoulli_nll(targets, logits):
+    """−t log σ(z) − (1−t) log σ(−z) = max(z, 0) − t z + log1p(e^−|z|)"""
+    return np.maximum(logits, 0) - targets * logits + np.log1p(np.exp(-np.abs(logits)))
+
+
+def bernoulli_nll_sum(targets, logits):
+    return bernoulli_nll(targets, logits).sum()
+
+
+def bernoulli_nll_gradient(targets, logits):
+    """Sum of the losses, and its gradient σ(z) − t in the logits; they share e^−|z|."""
+    e = np.exp(-np.abs(logits))
+    value = np.maximum(logits, 0) - targets * logits + np.log1p(e)
+    return value.sum(), np.where(logits >= 0, 1, e) / (1 + e) - targets
+
+
+def gaussian_nll(targets, mean, variance):
+    """½ (t − μ)²/σ² + ½ log σ² + ½ log 2π"""
+    error = targets - mean
+    return 0.5 * (error * error / variance + np.log(variance)) + _half_log_2pi(error)
+
+
+# ------------------------------------------------------------------------------- divergences
+
+
+def normal_kl(p_loc, p_scale, q_loc, q_scale):
+    """log(σq/σp) + (σp² + (μp − μq)²)/(2σq²) − ½"""
+    ratio = p_scale / q_scale
+    shift = (p_loc - q_loc) / q_scale
+    return 0.5 * (ratio * ratio + shift * shift - 1) - np.log(ratio)
+
+
+def bernoulli_kl(p, q):
+    """p log(p/q) + (1−p) log((1−p)/(1−q))"""
+    return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+
+
+def mvn_kl(p_loc, p_covariance, q_loc, q_covariance):
+    """½ [tr(Σq⁻¹Σp) + (μq−μp)ᵀΣq⁻¹(μq−μp) − d + log(|Σq|/|Σp|)]"""
+    shift = q_loc - p_loc
+    trace = np.trace(np.linalg.solve(q_covariance, p_covariance))
+    maha = shift @ np.linalg.solve(q_covariance, shift)
+    log_ratio = np.linalg.slogdet(q_covariance)[1] - np.linalg.slogdet(p_covariance)[1]
+    return 0.5 * (trace + maha - len(shift) + log_ratio)
+
+
+# ------------------------------------------------------------------------------- Gaussians
+
+
+def cholesky(covariance):
+    return np.linalg.cholesky(covariance)
+
+
+def mvn_log_prob_shared(x, loc, covariance):
+    """One covariance for all points. NumPy has no triangular solve: L⁻¹ once, then one matrix product."""
+    factor = np.linalg.cholesky(covariance)
+    y = (x - loc) @ np.linalg.inv(factor).T
+    maha = np.einsum("ij,ij->i", y, y)
+    return -0.5 * maha - np.log(np.diagonal(factor)).sum() - len(loc) * HALF_LOG_2PI
+
+
+def mvn_log_prob(x, loc, covariance):
+    """A covariance for every point: LAPACK's batched factor and solve."""
+    factor = np.linalg.cholesky(covariance)
+    y = np.linalg.solve(factor, (x - loc)[..., None])[..., 0]
+    half_log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
+    return -0.5 * (y * y).sum(-1) - half_log_det - x.shape[-1] * HALF_LOG_2PI
+
+
+def mvn_log_prob_grid(x, loc, covariance):
+    """K Gaussians at N points, shape (N, K): one matrix product for each."""
+    return np.stack([mvn_log_prob_shared(x, m, c) for m, c in zip(loc, covariance, strict=True)], axis=-1)
+
+
+def monte_carlo_kl(n, p_loc, p_covariance, q_loc, q_covariance, rng):  # noqa: PLR0917
+    """Mean and standard error of log p(x) − log q(x) over n samples of p."""
+    d = len(p_loc)
+    p_factor = np.linalg.cholesky(p_covariance)
+    z = rng.standard_normal((n, d))
+    x = p_loc + z @ p_factor.T
+    # log p(x) needs no solve: its Mahalanobis distance is |z|².
+    log_p = -0.5 * np.einsum("ij,ij->i", z, z) - np.log(np.diagonal(p_factor)).sum() - d * HALF_LOG_2PI
+    ratio = log_p - mvn_log_prob_shared(x, q_loc, q_covariance)
+    return ratio.mean(), ratio.std(ddof=1) / math.sqrt(n)
+
+
+# ------------------------------------------------------------------------------- sampling
+
+
+def standard_normal(n, rng, dtype=np.float64):
+    return rng.standard_normal(n, dtype=dtype)
+
+
+# ------------------------------------------------------------------------------- discrete sums
+
+
+def dice_pmf(n, sides):
+    """pmf of the sum of n dice: powers of the uniform pmf by repeated squaring."""
+    base, result = np.full(sides, 1 / sides), np.ones(1)
+    while n:
+        if n & 1:
+            result = np.convolve(result, base)
+        n >>= 1
+        if n:
+            base = np.convolve(base, base)
+    return result
+
+
+def convolve(pmfs: Sequence[np.ndarray]):
+    """pmf of the sum of independent variables."""
+    result = np.ones(1)
+    for pmf in pmfs:
+        result = np.convolve(result, pmf)
+    return result
+
+
+# ------------------------------------------------------------------------------- exact values
+
+
+def exact_cholesky(covariance):
+    """Lower factor in long double, for any batch; column by column as in the definition."""
+    a = np.asarray(covariance, dtype=np.longdouble)
+    factor = np.zeros_like(a)
+    for j in range(a.shape[-1]):
+        rest = a[..., j:, j] - (factor[..., j:, :j] * factor[..., j : j + 1, :j]).sum(-1)
+        factor[..., j:, j] = rest / np.sqrt(rest[..., :1])
+    return factor
+
+
+def exact_mvn_log_prob(x, loc, covariance):
+    """Log-density in long double by forward substitution; batches broadcast."""
+    factor = exact_cholesky(covariance)
+    difference = np.asarray(x, dtype=np.longdouble) - np.asarray(loc, dtype=np.longdouble)
+    shape = np.broadcast_shapes(difference.shape[:-1], factor.shape[:-2])
+    y = np.zeros(shape + difference.shape[-1:], dtype=np.longdouble)
+    for i in range(y.shape[-1]):
+        y[..., i] = (difference[..., i] - (factor[..., i, :i] * y[..., :i]).sum(-1)) / factor[..., i, i]
+    half_log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
+    return -(y * y).sum(-1) / 2 - half_log_det - y.shape[-1] * _half_log_2pi(y)
+
+
+def exact_dice_count(n, sides, k):
+    """Throws of n dice with sum n + k, an integer: Σⱼ (−1)ʲ C(n, j) C(k − s·j + n − 1, n − 1)."""
+    return sum(
+        (-1) ** j * math.comb(n, j) * math.comb(k - sides * j + n - 1, n - 1) for j in range(k // sides + 1)
+    )

@@ -1,0 +1,197 @@
+"""The command line: ``loglik tour | dice | bench | info``."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+
+# What the thread pools of NumPy's and other libraries' BLAS, of JAX and of torch read when they are loaded.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NPROC",
+)
+BENCH_CHILD = "LOGLIK_BENCH_CHILD"  # set in the process that measures
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with one line on stderr for bad input instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, got {text!r}")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    import loglik
+
+    parser = _Parser(
+        prog="loglik",
+        description="Compiled log-likelihoods, losses, divergences and exact discrete sums on NumPy arrays.",
+    )
+    parser.add_argument("--version", action="version", version=f"loglik {loglik.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    tour = commands.add_parser(
+        "tour", help="show what the package does, on real data", description=_tour.__doc__
+    )
+    tour.add_argument("--no-speed", action="store_true", help="leave out the measurements (about 15 seconds)")
+    tour.set_defaults(run=_tour)
+
+    dice = commands.add_parser("dice", help="probabilities of a sum of dice", description=_dice.__doc__)
+    dice.add_argument("expression", nargs="+", help='for example "4d6 + 1d8"')
+    dice.add_argument("--json", action="store_true", help="print one JSON object")
+    dice.set_defaults(run=_dice)
+
+    bench = commands.add_parser(
+        "bench", help="measure the kernels, their peers and this machine", description=_bench.__doc__
+    )
+    bench.add_argument("--filter", metavar="TEXT", help='cases whose "name dtype" contains TEXT (or A,B,...)')
+    bench.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    bench.add_argument("--threads", type=_positive, default=1, metavar="N", help="for everyone (default: 1)")
+    bench.add_argument("--quick", action="store_true", help="smaller arrays, less time")
+    bench.add_argument("--no-peers", action="store_true", help="only NumPy beside loglik")
+    bench.add_argument("--list", action="store_true", help="print the cases and stop")
+    bench.set_defaults(run=_bench)
+
+    info = commands.add_parser("info", help="versions, processor, instruction set", description=_info.__doc__)
+    info.add_argument("--json", action="store_true", help="print one JSON object")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _tour(options: argparse.Namespace) -> int:
+    """Score real people and real digits, compare Gaussians, throw dice, and measure the speed of all that."""
+    from loglik.tour import run
+
+    run(speed=not options.no_speed)
+    return 0
+
+
+def _dice(options: argparse.Namespace) -> int:
+    """Print the probability of every sum, with mean and standard deviation."""
+    import loglik as ll
+
+    expression = " ".join(options.expression)
+    total = ll.dice(expression)
+    if options.json:
+        result = {
+            "expression": expression,
+            "mean": float(total.mean),
+            "std": float(total.std),
+            "support": [int(k) for k in total.support],
+            "probs": [float(p) for p in total.probs],
+        }
+        print(json.dumps(result))
+    else:
+        from loglik.dice import render
+
+        print(render(total))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    """Time the kernels beside NumPy, the installed other libraries and the limits of this machine."""
+    if options.list:
+        from loglik.bench import all_cases, select
+
+        for case in select(all_cases(quick=options.quick), options.filter):
+            print(case.name, case.dtype, "x".join(map(str, case.shape)))
+        return 0
+    if not os.environ.get(BENCH_CHILD):
+        return _bench_process(options)
+
+    from loglik.bench import BenchmarkError, run
+    from loglik.bench.report import COLUMNS, LEGEND, line
+
+    def say(text: str) -> None:
+        if not options.json:
+            print(text, flush=True)
+        elif sys.stderr.isatty():
+            print(text, file=sys.stderr)
+
+    try:
+        report = run(
+            options.filter,
+            threads=options.threads,
+            quick=options.quick,
+            peers=not options.no_peers,
+            on_header=lambda report: say(f"{report.header()}\n\n{COLUMNS}"),
+            on_row=lambda row: say(line(row)),
+        )
+    except BenchmarkError as error:
+        print(f"loglik bench: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(report.as_dict(), indent=1))
+    else:
+        print("\n" + LEGEND)
+    return 0
+
+
+def _bench_process(options: argparse.Namespace) -> int:
+    """Measure in a new process, where every library starts with the number of threads that was asked for."""
+    arguments = ["--threads", str(options.threads)]
+    arguments += ["--filter", options.filter] if options.filter else []
+    arguments += [f"--{name}" for name in ("json", "quick") if getattr(options, name)]
+    arguments += ["--no-peers"] if options.no_peers else []
+    return subprocess.run(
+        bench_command(arguments), env=bench_environment(options.threads), check=False
+    ).returncode
+
+
+def bench_command(arguments: Sequence[str]) -> list[str]:
+    """Command line of the process that measures."""
+    return [sys.executable, "-m", "loglik", "bench", *arguments]
+
+
+def bench_environment(threads: int) -> dict[str, str]:
+    """Environment of the process that measures."""
+    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | {BENCH_CHILD: "1"}
+
+
+def _info(options: argparse.Namespace) -> int:
+    """Print what this installation is and runs on."""
+    import loglik as ll
+
+    if options.json:
+        print(json.dumps(ll.show_config("dicts")))
+    else:
+        ll.show_config()
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    0: done. 1: a benchmark found a wrong result. 2: bad input, with one line on stderr. 130: interrupted.
+    141: the reader of the output went away.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except (ValueError, TypeError) as error:
+        message = str(error).removeprefix(f"{options.command}: ")  # errors name the function first
+        print(f"loglik {options.command}: {message}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code
