@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "dispatch.h" nogil:
-    ctypedef void (*loglik_loop)(char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
+    ctypedef void (*loglik_loop)(
+        char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
     ctypedef struct loglik_loops:
         loglik_loop f64
         loglik_loop f32
