@@ -1,0 +1,20 @@
+import numpy as np
+
+def philox_words(key: int, stream: int, counter: int, out: np.ndarray, level: str | None = None) -> None: ...
+def fill_uniform(key: int, stream: int, start: int, out: np.ndarray, level: str | None = None) -> None: ...
+def fill_normal(key: int, stream: int, start: int, out: np.ndarray, level: str | None = None) -> None: ...
+def mvn_log_ratio_moments(
+    key: int,
+    stream: int,
+    excess: np.ndarray,
+    shift: np.ndarray,
+    constant: np.ndarray,
+    begin: int,
+    end: int,
+    block: int,
+    first: int,
+    last: int,
+    mean: np.ndarray,
+    squares: np.ndarray,
+    level: str | None = None,
+) -> None: ...
