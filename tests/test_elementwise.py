@@ -128,8 +128,8 @@ TABLE = {
     "log_sigmoid": Row(lambda x: -softplus(-x), None, -800, 746, HALVES + EXP_EDGES, 2, 1),
     "sin_2pi": Row(lambda u: mp.sinpi(2 * u), None, -2, 2, TURN_EDGES, 2, 2),
     "cos_2pi": Row(lambda u: mp.cospi(2 * u), None, -2, 2, TURN_EDGES, 2, 2),
-    "erf": Row(limited(mp.erf, -100, -1, 100, 1), special.erf, -6, 6, [0.85, 0.5, 3.9, 5.9], 1.2, 1, 2),
-    "erfc": Row(erfc, special.erfc, -6, 27.3, [0.85, 0.5, 4.0, 9.19, 10.05, 26.54, 27.2], 2, 2),
+    "erf": Row(limited(mp.erf, -100, -1, 100, 1), special.erf, -6, 6, [0.625, 0.5, 3.9, 5.9], 1, 1, 2),
+    "erfc": Row(erfc, special.erfc, -6, 27.3, [0.625, 0.5, 4.0, 9.19, 10.05, 26.54, 27.2], 2, 2),
     "ndtr": Row(ndtr, special.ndtr, -38.6, 9, [0.5, 5.6, -12.9, -14.1, -37.5, -38.4], 2, 2),
     "log_ndtr": Row(
         log_ndtr, special.log_ndtr, -1e10, 38.6, [0.5, -5.0, 12.9, 37.5, 38.4, -1e10, -1e154], 2, 2

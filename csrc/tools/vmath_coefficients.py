@@ -276,12 +276,12 @@ def erf_factor(z: mpf) -> mpf:
 FITS += [
     Fit(
         "vm_erf_c",
-        "(erf(x) - 2 x / sqrt(pi)) / x^3 in z = x^2, |x| <= 0.85",
+        "(erf(x) - 2 x / sqrt(pi)) / x^3 in z = x^2, |x| <= 0.625",
         erf_factor,
         lambda z: z * mp.sqrt(z) / mp.erf(mp.sqrt(z)) if z else mpf(0),
         mpf(0),
-        mpf("0.85") ** 2,
-        {"f64": 11, "f32": 6},
+        mpf("0.625") ** 2,
+        {"f64": 10, "f32": 5},
     ),
 ]
 for kind, pole, terms in (("f64", 4, 25), ("f32", 2, 12)):
