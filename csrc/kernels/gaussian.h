@@ -3,3 +3,4 @@
 #include "cholesky.h"
 #include "mvn_shared.h"
 #include "mvn_each.h"
+#include "mvn_diagonal.h"

@@ -1,14 +1,95 @@
 /* Part of kernel_list.h: Cholesky and multivariate normal densities. */
-#define LOGLIK_UFUNCS_GAUSSIAN(X)                                                                           \
-    X(cholesky, "(d,d)->(d,d),()", "r->ri", "")                                                             \
-    X(mvn_log_prob, "(d),(d),(d,d)->(),()", "rrr->ri", "") \
-    X(mvn_log_prob_tril_each, "(d),(d),(d,d)->(),()", "rrr->ri", "") \
-    X(mvn_log_prob_whitened_each, "(d),(d),(d,d)->(),()", "rrr->ri", "") \
-    X(mvn_log_prob_shared, "(n,d),(d),(d,d)->(n),()", "rrr->ri", "")                                        \
-    X(mvn_log_prob_grid, "(n,d),(k,d),(k,d,d)->(n,k),(k)", "rrr->ri", "")                                   \
-    X(mvn_log_prob_tril, "(n,d),(k,d),(k,d,d)->(n,k),(k)", "rrr->ri", "")                                   \
-    X(mvn_log_prob_whitened, "(n,d),(k,d),(k,d,d)->(n,k),(k)", "rrr->ri", "")                               \
-    X(whiten, "(n,d),(d),(d,d)->(n,d)", "rrr->r", "")
+
+/* What the densities have in common. */
+#define LOGLIK_DOC_MVN                                                                                     \
+    "Returns\n"                                                                                            \
+    "-------\n"                                                                                            \
+    "Log-density in nats; `info` (int32) is 0 where the matrix is good, k > 0 where pivot k (from 1)\n"    \
+    "is not a positive normal number, -1 where an entry is not finite, -2 where memory was short.\n"       \
+    "\n"                                                                                                   \
+    "Notes\n"                                                                                              \
+    "-----\n"                                                                                              \
+    "A bad matrix or a loc that is not finite gives NaN, as does a NaN in x; an infinite x gives -inf.\n"  \
+    "Neighbours of a bad item keep their bits. Error: |got - exact| <= 4 d kappa u (sum of the absolute terms), kappa\n" \
+    "being the condition number of the covariance scaled to unit diagonal."
+
+#define LOGLIK_UFUNCS_GAUSSIAN(X)                                                                          \
+    X(cholesky, "(d,d)->(d,d),()", "r->ri",                                                                \
+      "Cholesky factor: lower triangular L with A = L L^T, zeros above the diagonal.\n"                    \
+      "\n"                                                                                                 \
+      "Only the lower triangle of A is read. `info` (int32) is 0 where A is positive definite, k > 0 where pivot k\n" \
+      "(from 1) is not a positive normal number, -1 where an entry is not finite, -2 where memory was short;\n" \
+      "L is NaN then.\n"                                                                                   \
+      "\n"                                                                                                 \
+      "Notes\n"                                                                                            \
+      "-----\n"                                                                                            \
+      "Backward error ||A - L L^T||_1 <= 2 d u ||A||_1; succeeds whenever the smallest eigenvalue of A, scaled to\n" \
+      "unit diagonal, exceeds (d + 1)^2 u. Scaling A to 2^k A 2^k scales L exactly. Blocked, up-looking: N. J. Higham,\n" \
+      "Accuracy and Stability of Numerical Algorithms, 2nd ed. (SIAM, 2002), chapter 10.")                 \
+    X(mvn_log_prob, "(d),(d),(d,d)->(),()", "rrr->ri",                                                     \
+      "Multivariate normal log-density, a covariance for every point: (x, loc, covariance).\n"             \
+      "\n"                                                                                                 \
+      "    log p(x) = -(x - loc)^T S^-1 (x - loc)/2 - log(det S)/2 - (d/2) log(2 pi)\n"                    \
+      "\n"                                                                                                 \
+      "Only the lower triangle of the covariance is read. Many matrices are factored at once (one per vector lane); a\n" \
+      "covariance that broadcasts is factored again for every point: use mvn_log_prob_shared.\n\n"         \
+      LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_shared, "(n,d),(d),(d,d)->(n),()", "rrr->ri",                                           \
+      "Multivariate normal log-density of n points under one Gaussian: (x, loc, covariance).\n"            \
+      "\n"                                                                                                 \
+      "    log p(x) = -(x - loc)^T S^-1 (x - loc)/2 - log(det S)/2 - (d/2) log(2 pi)\n"                    \
+      "\n"                                                                                                 \
+      "Only the lower triangle of the covariance is read; it is factored once.\n\n"                        \
+      LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_grid, "(n,d),(k,d),(k,d,d)->(n,k),(k)", "rrr->ri",                                      \
+      "Multivariate normal log-density of n points under each of k Gaussians: (x, loc, covariance).\n"     \
+      "\n"                                                                                                 \
+      "    log p_k(x) = -(x - loc_k)^T S_k^-1 (x - loc_k)/2 - log(det S_k)/2 - (d/2) log(2 pi)\n"          \
+      "\n"                                                                                                 \
+      "Only the lower triangles are read; each covariance is factored once, the points are read once for many Gaussians.\n\n" \
+      LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_tril, "(n,d),(k,d),(k,d,d)->(n,k),(k)", "rrr->ri",                                      \
+      "Multivariate normal log-density of n points under k Gaussians given by factors: (x, loc, scale_tril).\n" \
+      "\n"                                                                                                 \
+      "As mvn_log_prob_grid with S = L L^T; the lower triangular L has a positive diagonal.\n\n"           \
+      LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_tril_each, "(d),(d),(d,d)->(),()", "rrr->ri",                                           \
+      "Multivariate normal log-density, a factor for every point: (x, loc, scale_tril).\n"                 \
+      "\n"                                                                                                 \
+      "As mvn_log_prob with S = L L^T; the lower triangular L has a positive diagonal.\n\n"                \
+      LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_whitened, "(n,d),(k,d),(k,d,d)->(n,k),(k)", "rrr->ri",                                  \
+      "Multivariate normal log-density of n points under k Gaussians given by whiteners: (x, loc, W).\n"   \
+      "\n"                                                                                                 \
+      "As mvn_log_prob_grid with S^-1 = W^T W; the lower triangular W has a positive diagonal. For a precision matrix P,\n" \
+      "W = J chol(J P J)^T J with J the reversal of the coordinates: nothing is inverted.\n\n"             \
+      LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_whitened_each, "(d),(d),(d,d)->(),()", "rrr->ri",                                       \
+      "Multivariate normal log-density, a whitener for every point: (x, loc, W).\n"                        \
+      "\n"                                                                                                 \
+      "As mvn_log_prob with S^-1 = W^T W; the lower triangular W has a positive diagonal.\n\n"             \
+      LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_diagonal, "(d),(d),(d)->()", "rrr->r",                                                  \
+      "Multivariate normal log-density with independent coordinates: (x, loc, variance).\n"                \
+      "\n"                                                                                                 \
+      "    log p(x) = -sum_k [(x_k - loc_k)^2 / v_k + log v_k + log(2 pi)] / 2\n"                          \
+      "\n"                                                                                                 \
+      "Log-density in nats. NaN where a variance is not a positive normal number, loc is not finite or x is NaN; an infinite\n" \
+      "x gives -inf. One pass, error below 4 d u (sum of the absolute terms).")                            \
+    X(whiten, "(n,d),(d),(d,d)->(n,d)", "rrr->r",                                                          \
+      "Whitened points y = L^-1 (x - loc), of (x, loc, scale_tril), by forward substitution.\n"            \
+      "\n"                                                                                                 \
+      "If x has covariance L L^T and mean loc, y has covariance I. L is lower triangular with a positive diagonal (what is\n" \
+      "above is not read); otherwise, and where loc is not finite, y is NaN.\n"                            \
+      "\n"                                                                                                 \
+      "Notes\n"                                                                                            \
+      "-----\n"                                                                                            \
+      "(L + E) y = x - loc with |E| <= (d + 4) u |L| (Higham, Accuracy and Stability of Numerical Algorithms, chapter 8).") \
+    X(asymmetry, "(d,d)->()", "r->i",                                                                      \
+      "First entry below the diagonal that breaks symmetry, as i d + j; 0 where the matrix is symmetric.\n" \
+      "\n"                                                                                                 \
+      "(i, j) breaks it when |a_ij - a_ji| > sqrt(u) sqrt(a_ii a_jj), or when that cannot be decided because an entry is\n" \
+      "not finite or a diagonal entry is negative. Rows in order.")
 
 #define LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T)
 

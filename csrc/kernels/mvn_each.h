@@ -161,7 +161,7 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
     for (int s = 0; s < rows && i + s < d; s++) {
         V pivot = acc[s][s];
         const M good = FN(pivots_good)(pivot);
-        if (m_any(m_not(good))) {
+        if (!m_all(good)) {
             g->failed = v_select(m_not(good) & v_eq(g->failed, C(0)), v_set1((R)(i + s + 1)), g->failed);
             pivot = v_select(good, pivot, C(1));
         }
@@ -215,7 +215,7 @@ ALWAYS_INLINE int FN(each_finish)(V log_p, V failed, FN(batch) x, FN(batch) mean
     int32_t code[LANES] = {0};
     int invalid = 0;
     v_store(value, log_p);
-    if (m_any(v_unord(log_p, log_p) | m_not(v_eq(failed, C(0))))) {
+    if (m_any(v_unord(log_p, log_p)) || !m_all(v_eq(failed, C(0)))) {
         v_store(pivot, failed);
         for (int i = 0; i < LANES; i++) {
             code[i] = (int32_t)pivot[i];
@@ -381,7 +381,7 @@ static void FN(each_factored)(char **args, const ptrdiff_t *dims, const ptrdiff_
                 FN(load_lanes)(row, matrix, r, r + 1, d, count);
                 V diagonal = row[r], y = z[r];
                 const M good = FN(pivots_good)(diagonal);
-                if (m_any(m_not(good))) {
+                if (!m_all(good)) {
                     const V first = v_set1((R)(r + 1));
                     failed = v_select(m_not(good) & (v_eq(failed, C(0)) | v_lt(first, failed)), first, failed);
                     diagonal = v_select(good, diagonal, C(1));

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import mpmath as mp
 from mpmath import mpf
 
 mp.mp.dps = 50
+
+GRID = 480  # points where the error is watched: the same for every fit, so that values can be cached
 
 Function = Callable[[mpf], mpf]
 
@@ -40,7 +43,7 @@ def remez(target: Function, weight: Function, low: mpf, high: mpf, n: int) -> li
     nodes = [middle - half * mp.cos(mp.pi * (i + mpf("0.5")) / (n + 1)) for i in range(n + 1)]
     # No node where the weight is zero (there nothing is demanded and the equations are singular).
     nodes = [x if weight(x) else x + half / (8 * n) for x in nodes]
-    grid = [middle - half * mp.cos(mp.pi * i / (24 * n)) for i in range(24 * n + 1)]
+    grid = [middle - half * mp.cos(mp.pi * i / GRID) for i in range(GRID + 1)]
     samples = [(x, target(x), w) for x in grid if (w := weight(x)) != 0]
     best: tuple[list[mpf], mpf] | None = None
     for _ in range(12):
@@ -83,18 +86,25 @@ def rounded(x: mpf, bits: int) -> mpf:
 
 def fit(f: Fit, count: int, bits: int) -> tuple[list[mpf], mpf]:
     """`count` coefficients rounded to `bits`, and the error of the rounded polynomial."""
-    fixed: list[mpf] = []
+    points = [(x, f.factor(x), f.weight(x)) for x in (f.low + (f.high - f.low) * i / 1000 for i in range(1001))]
+
+    def error(c: list[mpf]) -> mpf:
+        return max(abs(w * (mp.polyval(c[::-1], x) - t)) for x, t, w in points)
+
+    c = remez(f.factor, f.weight, f.low, f.high, count)
     for i in range(count):
-        # What is left to fit is x^i times a polynomial; the weight takes over the x^i.
-        c = remez(
-            lambda x: (f.factor(x) - mp.polyval(fixed[::-1], x)) / x**i if i else f.factor(x),  # noqa: B023
-            lambda x: f.weight(x) * abs(x) ** i,  # noqa: B023
-            f.low, f.high, count - i,
-        )
-        fixed.append(rounded(c[0], bits))
-    grid = [f.low + (f.high - f.low) * i / 2000 for i in range(2001)]
-    worst = max(abs(f.weight(x) * (mp.polyval(fixed[::-1], x) - f.factor(x))) for x in grid)
-    return fixed, worst
+        c[i] = rounded(c[i], bits)
+        if i + 1 < count:
+            # What is left to fit is x^(i + 1) times a polynomial; the weight takes over that power.
+            fixed, power = c[: i + 1], i + 1
+            again = fixed + remez(
+                lambda x: (f.factor(x) - mp.polyval(fixed[::-1], x)) / x**power,  # noqa: B023
+                lambda x: f.weight(x) * abs(x) ** power,  # noqa: B023
+                f.low, f.high, count - power,
+            )
+            if error(again) < error(c):
+                c = again
+    return c, error(c)
 
 
 def series(terms: Function, direct: Function, small: mpf) -> Function:
@@ -167,14 +177,53 @@ FITS += [
 ]
 
 
+@lru_cache(maxsize=None)
+def erfcx(a: mpf) -> mpf:
+    return mp.exp(a * a) * mp.erfc(a)
+
+
+def erfcx_factor(pole: int) -> Function:
+    """((1 + 2a)·erfcx(a) − 1) / w as a function of q = w − 1, w = 2a/(a + pole)."""
+    def factor(q: mpf) -> mpf:
+        w = q + 1
+        if w < mpf("1e-25"):
+            return (2 - 2 / mp.sqrt(mp.pi)) * pole / 2
+        if 2 - w < mpf("1e-25"):
+            return (2 / mp.sqrt(mp.pi) - 1) / 2
+        a = pole * w / (2 - w)
+        return ((1 + 2 * a) * erfcx(a) - 1) / w
+    return factor
+
+
+def erfcx_weight(pole: int) -> Function:
+    factor = erfcx_factor(pole)
+    return lambda q: (q + 1) / (1 + (q + 1) * factor(q))
+
+
+def erf_factor(z: mpf) -> mpf:
+    """(erf(x) − 2x/√π) / x³ in z = x²."""
+    slope = 2 / mp.sqrt(mp.pi)
+    return series(lambda z: slope * mp.fsum((-1) ** k * z ** (k - 1) / (mp.factorial(k) * (2 * k + 1)) for k in range(1, 14)),
+                  lambda z: (mp.erf(mp.sqrt(z)) / mp.sqrt(z) - slope) / z, mpf("1e-6"))(z)
+
+
+FITS += [
+    Fit("vm_erf_c", "(erf(x) - 2 x / sqrt(pi)) / x^3 in z = x^2, |x| <= 0.85", erf_factor,
+        lambda z: z * mp.sqrt(z) / mp.erf(mp.sqrt(z)) if z else mpf(0), mpf(0), mpf("0.85") ** 2, {"f64": 11, "f32": 6}),
+]
+for kind, pole, terms in (("f64", 4, 25), ("f32", 2, 12)):
+    FITS.append(Fit("vm_erfcx_c", f"((1 + 2 a) erfcx(a) - 1) / w in q = w - 1, w = 2 a/(a + {pole}), a >= 0",
+                    erfcx_factor(pole), erfcx_weight(pole), mpf(-1), mpf(1), {kind: terms}))
+
+
 def literal(c: mpf, kind: str) -> str:
     return float(c).hex() + ("f" if kind == "f32" else "")
 
 
 def emit(f: Fit) -> None:
     print(f"\n/* {f.meaning} */")
-    for kind, bits in (("f64", 53), ("f32", 24)):
-        c, worst = fit(f, f.terms[kind], bits)
+    for kind, count in f.terms.items():
+        c, worst = fit(f, count, 53 if kind == "f64" else 24)
         real = "double" if kind == "f64" else "float"
         print(f"/* relative error of the function: 2^{mp.nstr(mp.log(worst, 2), 4)} */")
         print(f"static const {real} {f.name}_{kind}[] = {{")

@@ -1,0 +1,638 @@
+"""The multivariate normal distribution."""
+
+import math
+from typing import Any, NoReturn
+
+import numpy as np
+
+from loglik import ufuncs
+from loglik._validate import as_array, broadcast_shapes, check_out, describe_entry, result_dtype
+from loglik.distributions._base import Distribution
+from loglik.distributions._grid import Axes, Rows, run
+
+__all__ = ["MultivariateNormal", "mvn_log_prob"]
+
+_CHECK_BYTES = 1 << 20  # parameters are validated in blocks of this size
+_FORMS = ("covariance", "precision", "scale_tril", "variance")
+_ALL = slice(None)
+
+
+class MultivariateNormal(Distribution):
+    r"""Multivariate normal distribution, or a batch of them.
+
+    .. math::
+
+        \log p(x) = -\tfrac12 (x-\mu)^T \Sigma^{-1} (x-\mu) - \tfrac12 \log\det\Sigma - \tfrac d2 \log 2\pi
+
+    Exactly one of `covariance`, `precision`, `scale_tril` and `variance` gives the matrix. It is factored here, once;
+    what is given as a factor or a diagonal is used as it is.
+
+    Parameters
+    ----------
+    loc : array_like, shape (..., d)
+        Mean. Leading axes are a batch and broadcast with those of the matrix.
+    covariance : array_like, shape (..., d, d), optional
+        Symmetric positive definite. After the check of symmetry only its lower triangle is used.
+    precision : array_like, shape (..., d, d), optional
+        Inverse of the covariance, symmetric positive definite.
+    scale_tril : array_like, shape (..., d, d), optional
+        Lower triangular factor L of the covariance, L Lᵀ, with a positive diagonal.
+    variance : array_like, shape (..., d), optional
+        Diagonal of a diagonal covariance.
+    allow_singular : bool, optional
+        Densities on the support of a singular covariance are not available yet: True raises NotImplementedError.
+    singular_rtol : float, optional
+        Reserved for `allow_singular`.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, entries that are not finite, a matrix that is not symmetric
+        (:math:`|a_{ij}-a_{ji}| > \sqrt{u\,a_{ii}a_{jj}}\,` with :math:`\sqrt u` = 1.05e-8, float32 2.4e-4), a `scale_tril`
+        that is not lower triangular. The message names the first offending index and its value.
+    numpy.linalg.LinAlgError
+        A matrix that is singular or indefinite; the message says which, and names the batch index and the pivot or entry.
+    TypeError
+        Complex, object or long double input.
+
+    Notes
+    -----
+    Error of ``log_prob``: at most 4·d·κ in units of u·Σ|terms|, κ being the condition number of the covariance scaled to unit
+    diagonal. A diagonal (or pivot) must be a normal number of the dtype, not a subnormal one.
+
+    Examples
+    --------
+    >>> import loglik as ll
+    >>> height_weight = ll.MultivariateNormal([178.0, 77.0], [[49.0, 45.0], [45.0, 144.0]])
+    >>> print(f"{height_weight.log_prob([180.0, 80.0]):.6f}")
+    -6.138786
+    >>> height_weight.correlation.round(3)
+    array([[1.   , 0.536],
+           [0.536, 1.   ]])
+    """
+
+    _parameters = ("loc", *_FORMS)
+
+    # ------------------------------------------------------------------------------------ construction
+
+    def __init__(
+        self,
+        loc: Any,
+        covariance: Any = None,
+        *,
+        precision: Any = None,
+        scale_tril: Any = None,
+        variance: Any = None,
+        allow_singular: bool = False,
+        singular_rtol: float | None = None,
+    ) -> None:
+        given = {"covariance": covariance, "precision": precision, "scale_tril": scale_tril, "variance": variance}
+        if allow_singular or singular_rtol is not None:
+            raise NotImplementedError(
+                f"{type(self).__name__}: allow_singular and singular_rtol are not available yet"
+            )
+        self._construct(type(self).__name__, loc, given)
+
+    def _construct(self, name: str, loc: Any, given: dict[str, Any], dtype: np.dtype | None = None) -> None:
+        """Validate and factor; errors are worded for the function `name`."""
+        named = [form for form in _FORMS if given.get(form) is not None]
+        if len(named) != 1:
+            got = ", ".join(named) if named else "none"
+            raise ValueError(f"{name}: give exactly one of {', '.join(_FORMS)}; got {got}")
+        form = named[0]
+        dtype = result_dtype(loc, given[form]) if dtype is None else dtype
+        loc = _parameter(name, "loc", loc, dtype, 1)
+        matrix = _parameter(name, form, given[form], dtype, 1 if form == "variance" else 2)
+        d = loc.shape[-1]
+        square = (d,) if form == "variance" else (d, d)
+        if matrix.shape[-len(square) :] != square:
+            raise ValueError(
+                f"{name}: {form} must have shape (..., {', '.join(map(str, square))}) for loc of shape {loc.shape}, "
+                f"got {matrix.shape}"
+            )
+        batch = matrix.shape[: -len(square)]
+        shape = broadcast_shapes(name, **{"loc's batch": loc.shape[:-1], f"{form}'s batch": batch})
+        _check_finite(name, "loc", loc)
+        _check_finite(name, form, matrix)
+        self._initialise(
+            _loc=loc,
+            _covariance=None,
+            _precision=None,
+            _scale_tril=None,
+            _variance=None,
+            _form=form,
+            _factors={},
+            batch_shape=shape,
+            event_shape=(d,),
+            dtype=dtype,
+        )
+        self._initialise(**{"_" + form: matrix})
+        self._factors[dtype] = _factor(name, form, matrix)
+
+    def _factor_in(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """loc and the factor in a dtype at least as wide as the object's; a wider one is factored from the parameter."""
+        loc = self._loc if dtype == self.dtype else self._loc.astype(dtype)
+        if dtype not in self._factors:
+            matrix = getattr(self, "_" + self._form).astype(dtype)
+            self._factors[dtype] = _factor(type(self).__name__, self._form, matrix)
+        return loc, self._factors[dtype]
+
+    # ------------------------------------------------------------------------------------ density
+
+    def log_prob(self, x: Any, *, out: Any = None, wrt: Any = None) -> Any:
+        """Log-density of points, in nats.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., d)
+            Points; leading axes broadcast with the batch. One Gaussian and many points, a Gaussian for every point, and
+            ``x[:, None, :]`` against a batch of K Gaussians (a grid) each have their own kernel, chosen by shape.
+        out : ndarray, optional
+            Where to write: exactly the shape and dtype of the result. It may overlap `x`.
+        wrt : str or tuple of str, optional
+            Gradients are not available yet: raises NotImplementedError.
+
+        Returns
+        -------
+        ndarray or scalar
+            Shape: leading axes of `x` broadcast with ``batch_shape``. A NaN coordinate gives NaN for its point alone, an
+            infinite one -inf.
+
+        Raises
+        ------
+        ValueError
+            If the last axis of `x` is not d, or shapes do not broadcast.
+        TypeError
+            If `x` is complex, object or long double.
+        NotImplementedError
+            If `wrt` is given.
+        """
+        if wrt is not None:
+            raise NotImplementedError(f"{type(self).__name__}.log_prob: gradients (wrt=) are not available yet")
+        return _evaluate(f"{type(self).__name__}.log_prob", self, x, out, "log_prob")
+
+    def mahalanobis(self, x: Any) -> Any:
+        """Mahalanobis distance of points from the mean, √((x−μ)ᵀ Σ⁻¹ (x−μ)); shapes and errors as in `log_prob`.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> float(ll.MultivariateNormal([0.0, 0.0], variance=[4.0, 1.0]).mahalanobis([2.0, 0.0]))
+        1.0
+        """
+        return _evaluate(f"{type(self).__name__}.mahalanobis", self, x, None, "mahalanobis")
+
+    # ------------------------------------------------------------------------------------ moments and matrices
+
+    @property
+    def loc(self) -> np.ndarray:
+        """Mean, of shape batch_shape + (d,); read-only."""
+        return np.broadcast_to(self._loc, self.batch_shape + self.event_shape)
+
+    mean = loc
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance matrix, of shape batch_shape + (d, d); read-only."""
+        if self._covariance is not None:
+            covariance = self._covariance
+        elif self._variance is not None:
+            covariance = self._variance[..., None] * np.eye(self.event_shape[0], dtype=self.dtype)
+        else:
+            lower = self._lower()
+            covariance = lower @ lower.swapaxes(-1, -2)
+        return self._per_batch(covariance)
+
+    @property
+    def scale_tril(self) -> np.ndarray:
+        """Lower triangular L with positive diagonal and L Lᵀ = covariance, of shape batch_shape + (d, d); read-only."""
+        return self._per_batch(self._lower())
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variances of the coordinates (the diagonal of the covariance), of shape batch_shape + (d,); read-only."""
+        if self._variance is not None:
+            variance = self._variance
+        elif self._covariance is not None:
+            variance = np.diagonal(self._covariance, axis1=-2, axis2=-1)
+        else:
+            variance = np.square(self._lower()).sum(axis=-1)
+        return np.broadcast_to(variance, self.batch_shape + self.event_shape)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviations of the coordinates, of shape batch_shape + (d,)."""
+        return np.sqrt(self.variance)
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlation matrix, with an exact unit diagonal, of shape batch_shape + (d, d)."""
+        std = self.std
+        correlation = self.covariance / std[..., :, None] / std[..., None, :]
+        diagonal = np.arange(self.event_shape[0])
+        correlation[..., diagonal, diagonal] = 1
+        return correlation
+
+    def entropy(self) -> Any:
+        """Differential entropy in nats: log det Σ / 2 + (d/2)(1 + log 2π); shape batch_shape."""
+        factor = self._factors[self.dtype]
+        if self._form == "variance":
+            half_log_det = 0.5 * np.log(factor, dtype=np.float64).sum(axis=-1)
+        else:
+            half_log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1), dtype=np.float64).sum(axis=-1)
+        if self._form == "precision":
+            half_log_det = -half_log_det
+        entropy = half_log_det + 0.5 * self.event_shape[0] * (1 + math.log(2 * math.pi))
+        return np.broadcast_to(entropy.astype(self.dtype), self.batch_shape)[()]
+
+    def _lower(self, dtype: np.dtype | None = None) -> np.ndarray:
+        """scale_tril before broadcasting, computed once."""
+        factor = self._factor_in(dtype or self.dtype)[1]
+        if self._form in ("covariance", "scale_tril"):
+            return factor
+        key = ("lower", factor.dtype)
+        if key not in self._factors:
+            d = self.event_shape[0]
+            if self._form == "variance":
+                lower = np.sqrt(factor)[..., None] * np.eye(d, dtype=factor.dtype)
+            else:  # row i of the whitened unit vectors is column i of W⁻¹
+                unit, zero = np.eye(d, dtype=factor.dtype), np.zeros(d, factor.dtype)
+                lower = np.ascontiguousarray(ufuncs.whiten(unit, zero, factor).swapaxes(-1, -2))
+            lower.setflags(write=False)
+            self._factors[key] = lower
+        return self._factors[key]
+
+    def _per_batch(self, matrix: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(matrix, self.batch_shape + 2 * self.event_shape)
+
+
+# ---------------------------------------------------------------------------------------- evaluation
+
+
+def _seconds(d: int, each: bool) -> float:
+    """Rough cost of one value, to choose blocks; the same on every machine, as blocks must be."""
+    return 2e-9 + (d * d * (1e-9 + d * 2e-11) if each else d * (0.4e-9 + d * 2.5e-11))
+
+
+def _points(function: str, x: Any, d: int) -> np.ndarray:
+    x = as_array(function, "x", x)
+    if x.ndim == 0 or x.shape[-1] != d:
+        raise ValueError(f"{function}: x must have shape (..., {d}) for event_shape ({d},), got {x.shape}")
+    return x
+
+
+def _evaluate(function: str, mvn: MultivariateNormal, x: Any, out: Any, what: str) -> Any:
+    """log_prob or mahalanobis of `x` under `mvn`."""
+    (d,) = mvn.event_shape
+    dtype = result_dtype(x, mvn._loc)
+    x = _points(function, x, d)
+    if not mvn.batch_shape and what == "log_prob" and out is None and x.dtype == dtype and x.size <= 4096:
+        return _evaluate_one(mvn, x, dtype)
+    loc, factor = mvn._factor_in(dtype)
+    form = mvn._form
+    if what == "mahalanobis" and form == "precision":
+        factor, form = mvn._lower(dtype), "scale_tril"
+    return _on_grid(function, x, loc, factor, dtype, out, what, form)
+
+
+def _evaluate_one(mvn: MultivariateNormal, x: np.ndarray, dtype: np.dtype) -> Any:
+    """A few points under one Gaussian: the same kernels without the preparation of a large call."""
+    loc, factor = mvn._factor_in(dtype)
+    if mvn._form == "variance":
+        return ufuncs.mvn_log_prob_diagonal(x, loc, factor)
+    kernel = ufuncs.mvn_log_prob_whitened if mvn._form == "precision" else ufuncs.mvn_log_prob_tril
+    points = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    value = kernel(points, loc[None], factor[None])[0]
+    return value[0, 0] if x.ndim == 1 else value.reshape(x.shape[:-1])
+
+
+def _on_grid(
+    function: str, x: np.ndarray, loc: np.ndarray, matrix: np.ndarray, dtype: np.dtype, out: Any, what: str, form: str
+) -> Any:
+    """Values for broadcast points, means and matrices (of one of the forms; "raw" is a covariance to factor)."""
+    core = 1 if form == "variance" else 2
+    d, batch = loc.shape[-1], matrix.shape[: matrix.ndim - core]
+    lead = broadcast_shapes(
+        function, **{"x's leading axes": x.shape[:-1], "batch_shape": np.broadcast_shapes(loc.shape[:-1], batch)}
+    )
+    result = np.empty(lead, dtype)
+    if out is not None:
+        check_out(function, out, lead, dtype)
+        # A kernel reads points while it writes values: memory in common goes through a fresh array.
+        if not any(np.may_share_memory(out, other) for other in (x, loc, matrix)):
+            result = out
+
+    # Where only the mean varies, the mean moves to the points: the matrix is one for all.
+    wide_loc = (1,) * (len(lead) + 1 - loc.ndim) + loc.shape
+    wide_batch = (1,) * (len(lead) - len(batch)) + batch
+    centred = any(m == 1 and n != 1 for m, n in zip(wide_batch, wide_loc[:-1], strict=True)) and form != "variance"
+    points_lead = np.broadcast_shapes(x.shape[:-1], loc.shape[:-1]) if centred else x.shape[:-1]
+    axes = Axes.of(points_lead, np.broadcast_shapes(loc.shape[:-1], batch) if form == "variance" else batch, lead)
+    _, n_points, n_matrices = axes.sizes()
+    each = bool(axes.each) and n_points == 1 and n_matrices == 1
+    points = Rows(x, 1, lead, axes.each, axes.points)
+    if centred:
+        means = Rows(loc, 1, lead, axes.each, axes.points)
+    else:
+        means = Rows(loc, 1, lead, axes.each, axes.matrices)
+    matrices = Rows(matrix, core, lead, axes.each, axes.matrices)
+    values = Rows(result, 0, lead, axes.each, axes.points, axes.matrices)
+    zero = np.broadcast_to(np.zeros(d, dtype), (1, n_matrices, d))
+
+    def block(e: slice, n: slice) -> None:
+        p = points.block(e, n)
+        p = p if p.dtype == dtype else p.astype(dtype)
+        k = slice(0, n_matrices)
+        if centred:
+            p, m = p - means.block(e, n).astype(dtype, copy=False), zero
+        else:
+            m = means.block(e, k)
+        a = matrices.block(e, k)
+        target = values.target(e, n, k)
+        shape = (e.stop - e.start, n.stop - n.start, n_matrices)
+        value = np.empty(shape, dtype) if target is None else target
+        _kernel(function, what, form, each, p, m, a, value)
+        if target is None:
+            values.put(value, e, n, k)
+
+    run(axes, _seconds(d, each) if form != "variance" else 1e-9 * (d + 1), block)
+    if out is not None:
+        if result is not out:
+            out[...] = result
+        return out
+    return result[()]
+
+
+def _kernel(
+    function: str, what: str, form: str, each: bool, x: np.ndarray, loc: np.ndarray, matrix: np.ndarray, value: np.ndarray
+) -> None:
+    """value[e, n, k] for x[e, n], loc[e, k], matrix[e, k]."""
+    if what == "mahalanobis":
+        for k in range(value.shape[2]):
+            if form == "variance":
+                z = (x - loc[:, k, None]) / np.sqrt(matrix[:, k, None])
+            else:
+                z = ufuncs.whiten(x, loc[:, k], matrix[:, k])
+            np.sqrt(np.einsum("...i,...i->...", z, z), out=value[..., k])
+        return
+    if form == "variance":
+        ufuncs.mvn_log_prob_diagonal(x[:, :, None], loc[:, None], matrix[:, None], out=value)
+        return
+    if each:
+        kernel = {"raw": ufuncs.mvn_log_prob, "precision": ufuncs.mvn_log_prob_whitened_each}.get(
+            form, ufuncs.mvn_log_prob_tril_each
+        )
+        target: np.ndarray = value[:, 0, 0]
+        info = kernel(x[:, 0], loc[:, 0], matrix[:, 0], out=(target, None))[1]
+    else:
+        kernel = {"raw": ufuncs.mvn_log_prob_grid, "precision": ufuncs.mvn_log_prob_whitened}.get(
+            form, ufuncs.mvn_log_prob_tril
+        )
+        info = kernel(x, loc, matrix, out=(value, None))[1]
+    if (info == _NO_MEMORY).any():
+        raise MemoryError(f"{function}: no memory for the work of a block")
+
+
+_NO_MEMORY = -2
+
+
+# ---------------------------------------------------------------------------------------- validation
+
+
+def _parameter(function: str, name: str, value: Any, dtype: np.dtype, core: int) -> np.ndarray:
+    """A private copy of a parameter with at least `core` axes."""
+    array = as_array(function, name, value)
+    if array.ndim < core or (core == 1 and array.shape[-1] == 0) or array.size == 0 and 0 in array.shape[-core:]:
+        expected = "(..., d)" if core == 1 else "(..., d, d)"
+        raise ValueError(f"{function}: {name} must have shape {expected} with d >= 1, got {array.shape}")
+    return np.array(array, dtype=dtype, order="C")
+
+
+def _blocks(count: int, item_bytes: int) -> list[slice]:
+    step = max(1, _CHECK_BYTES // max(1, item_bytes))
+    return [slice(i, min(count, i + step)) for i in range(0, count, step)]
+
+
+def _check_finite(function: str, name: str, array: np.ndarray) -> None:
+    flat = array.reshape(-1)
+    for block in _blocks(flat.size, flat.itemsize):
+        good = np.isfinite(flat[block])
+        if not good.all():
+            index = np.unravel_index(block.start + int(np.argmin(good)), array.shape)
+            entry = describe_entry(name, tuple(int(i) for i in index), array[index])
+            raise ValueError(f"{function}: {name} must be finite, but {entry}")
+
+
+def _items(array: np.ndarray, core: int) -> np.ndarray:
+    """Batch axes merged."""
+    return array.reshape(-1, *array.shape[array.ndim - core :])
+
+
+def _batch_index(item: int, batch: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(item, batch)) if batch else ()
+
+
+def _check_diagonal(function: str, name: str, array: np.ndarray, core: int) -> None:
+    """A variance, or the diagonal of a matrix, must be positive (and normal, so that it can be divided by)."""
+    diagonal = array if core == 1 else np.diagonal(array, axis1=-2, axis2=-1)
+    good = diagonal >= np.finfo(array.dtype).smallest_normal
+    if not good.all():
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmin(good)), diagonal.shape))
+        value = diagonal[index]
+        entry = describe_entry(name, index if core == 1 else (*index, index[-1]), value)
+        if name == "scale_tril":
+            raise np.linalg.LinAlgError(f"{function}: the diagonal of {name} must be positive, but {entry}")
+        kind = "indefinite" if value < 0 else "singular"
+        what = name if core == 2 else "the covariance"
+        raise np.linalg.LinAlgError(f"{function}: {what} is {kind}: {entry} is not positive")
+
+
+def _check_symmetric(function: str, name: str, matrices: np.ndarray, batch: tuple[int, ...], first: int = 0) -> None:
+    found = ufuncs.asymmetry(matrices)
+    if found.any():
+        item = int(np.argmax(found != 0))
+        d = matrices.shape[-1]
+        i, j = divmod(int(found[item]), d)
+        _raise_asymmetric(function, name, matrices[item], _batch_index(first + item, batch), i, j)
+
+
+def _raise_asymmetric(
+    function: str, name: str, matrix: np.ndarray, index: tuple[int, ...], i: int, j: int
+) -> NoReturn:
+    low = describe_entry(name, (*index, i, j), matrix[i, j])
+    high = describe_entry(name, (*index, j, i), matrix[j, i])
+    raise ValueError(f"{function}: {name} must be symmetric, but {low} and {high}")
+
+
+def _raise_not_definite(function: str, name: str, matrix: np.ndarray, index: tuple[int, ...], pivot: int) -> NoReturn:
+    """LinAlgError for a matrix whose pivot (1-based) failed: singular to working precision, or indefinite."""
+    std = np.sqrt(np.diagonal(matrix).astype(np.float64))
+    lower = np.tril(matrix / std[:, None] / std)[:pivot, :pivot]
+    smallest = float(np.linalg.eigvalsh(lower, UPLO="L")[0])
+    limit = (pivot + 1) ** 2 * float(np.finfo(matrix.dtype).eps)
+    kind = "indefinite" if smallest < -limit else "singular to working precision"
+    where = f"{name}[{', '.join(map(str, index))}]" if index else name
+    raise np.linalg.LinAlgError(
+        f"{function}: {where} is {kind}: pivot {pivot} of its Cholesky factorisation is not positive "
+        f"(smallest eigenvalue of the leading {pivot} x {pivot} block, scaled to unit diagonal: {smallest:.3g})"
+    )
+
+
+def _factor(function: str, form: str, matrix: np.ndarray) -> np.ndarray:
+    """What the kernels of a form take: L, W with W^T W = precision, or the variance; read-only. Validates."""
+    if form == "variance":
+        _check_diagonal(function, form, matrix, 1)
+        return matrix
+    _check_diagonal(function, form, matrix, 2)
+    batch = matrix.shape[:-2]
+    items = _items(matrix, 2)
+    if form == "scale_tril":
+        upper = np.triu_indices(matrix.shape[-1], 1)
+        for block in _blocks(len(items), items[:1].nbytes):
+            above = items[block][:, upper[0], upper[1]] != 0
+            if above.any():
+                item, k = (int(i) for i in np.unravel_index(int(np.argmax(above)), above.shape))
+                index = (*_batch_index(block.start + item, batch), int(upper[0][k]), int(upper[1][k]))
+                entry = describe_entry(form, index, matrix[index])
+                raise ValueError(f"{function}: {form} must be lower triangular, but {entry}")
+        return matrix
+    factor = np.empty_like(items)
+    for block in _blocks(len(items), items[:1].nbytes):
+        part = items[block]
+        _check_symmetric(function, form, part, batch, block.start)
+        # With J the reversal: chol(J P J) = C gives P = (J C^T J)^T (J C^T J).
+        source = part[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else part
+        with np.errstate(invalid="ignore"):
+            lower, info = ufuncs.cholesky(source)
+        if info.any():
+            item = int(np.argmax(info != 0))
+            if info[item] == _NO_MEMORY:
+                raise MemoryError(f"{function}: no memory to factor {form}")
+            failing = source[item]
+            _raise_not_definite(function, form, failing, _batch_index(block.start + item, batch), int(info[item]))
+        factor[block] = lower[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else lower
+    factor = factor.reshape(matrix.shape)
+    factor.setflags(write=False)
+    return factor
+
+
+# ---------------------------------------------------------------------------------------- one shot
+
+
+def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
+    r"""Multivariate normal log-density in one call, in nats; no factor is stored.
+
+    .. math::
+
+        \log p(x) = -\tfrac12 (x-\mu)^T \Sigma^{-1} (x-\mu) - \tfrac12 \log\det\Sigma - \tfrac d2 \log 2\pi
+
+    Parameters
+    ----------
+    x : array_like, shape (..., d)
+        Points.
+    loc : array_like, shape (..., d)
+        Means.
+    covariance : array_like, shape (..., d, d)
+        Symmetric positive definite matrices. Leading axes of the three broadcast; a covariance that all points share is
+        factored once.
+    out : ndarray, optional
+        Where to write: exactly the shape and dtype of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Shape: the broadcast leading axes.
+
+    Raises
+    ------
+    ValueError, numpy.linalg.LinAlgError, TypeError
+        As `MultivariateNormal` for bad parameters.
+
+    Notes
+    -----
+    Error: at most 4·d·κ in units of u·Σ|terms|, κ being the condition number of the covariance scaled to unit diagonal.
+
+    Examples
+    --------
+    >>> import loglik as ll
+    >>> print(f"{ll.mvn_log_prob([0.0, 1e-5], [0.0, 0.0], [[1.0, 0.0], [0.0, 1e-10]]):.6f}")
+    9.175048
+    """
+    name = "mvn_log_prob"
+    dtype = result_dtype(x, loc, covariance)
+    covariance = as_array(name, "covariance", covariance)
+    mean = as_array(name, "loc", loc)
+    points = as_array(name, "x", x)
+    d = mean.shape[-1] if mean.ndim else 0
+    if d == 0 or points.ndim == 0 or points.shape[-1] != d or covariance.shape[-2:] != (d, d):
+        raise ValueError(
+            f"{name}: x (..., d), loc (..., d) and covariance (..., d, d) must agree in d >= 1, "
+            f"got shapes {points.shape}, {mean.shape} and {covariance.shape}"
+        )
+    lead = broadcast_shapes(name, x=points.shape[:-1], loc=mean.shape[:-1], covariance=covariance.shape[:-2])
+    per_point = math.prod(points.shape[:-1]) == math.prod(lead) == math.prod(covariance.shape[:-2])
+    if not per_point or math.prod(lead) <= 1:
+        mvn = object.__new__(MultivariateNormal)
+        mvn._construct(name, mean, {"covariance": covariance}, dtype)
+        return _evaluate(name, mvn, points, out, "log_prob")
+    _check_finite(name, "loc", np.asarray(mean))
+    return _each_fused(name, points, mean, covariance, lead, dtype, out)
+
+
+def _each_fused(
+    name: str, x: np.ndarray, loc: np.ndarray, covariance: np.ndarray, lead: tuple[int, ...], dtype: np.dtype, out: Any
+) -> Any:
+    """A covariance for every point, checked, factored and evaluated while a block of them is in cache."""
+    if out is not None:
+        check_out(name, out, lead, dtype)
+    result = np.empty(lead, dtype)
+    if out is not None and not any(np.may_share_memory(out, other) for other in (x, loc, covariance)):
+        result = out
+    every = list(range(len(lead)))
+    axes = Axes(lead, every, [], [])
+    points, means = Rows(x, 1, lead, every), Rows(loc, 1, lead, every)
+    matrices, values = Rows(covariance, 2, lead, every), Rows(result, 0, lead, every)
+
+    def block(e: slice, _: slice) -> None:
+        p, m, a = (rows.block(e).astype(dtype, copy=False) for rows in (points, means, matrices))
+        found = ufuncs.asymmetry(a)
+        target = values.target(e)
+        value = np.empty(e.stop - e.start, dtype) if target is None else target
+        with np.errstate(invalid="ignore"):
+            info = ufuncs.mvn_log_prob(p, m, a, out=(value, None))[1]
+        if found.any() or info.any():
+            _raise_bad(name, a, found, info, e.start, lead)
+        if target is None:
+            values.put(value, e)
+
+    run(axes, _seconds(x.shape[-1], True), block)
+    if out is not None:
+        if result is not out:
+            out[...] = result
+        return out
+    return result[()]
+
+
+def _raise_bad(
+    name: str, matrices: np.ndarray, found: np.ndarray, info: np.ndarray, first: int, lead: tuple[int, ...]
+) -> NoReturn:
+    """The error of the first bad matrix of a block, in the wording of the object."""
+    item = int(np.argmax((found != 0) | (info != 0)))
+    matrix, index = matrices[item], _batch_index(first + item, lead)
+    if info[item] == _NO_MEMORY:
+        raise MemoryError(f"{name}: no memory for the work of a block")
+    finite = np.isfinite(matrix)
+    if not finite.all():
+        i, j = (int(k) for k in np.unravel_index(int(np.argmin(finite)), matrix.shape))
+        raise ValueError(f"{name}: covariance must be finite, but {describe_entry('covariance', (*index, i, j), matrix[i, j])}")
+    diagonal = np.diagonal(matrix)
+    good = diagonal >= np.finfo(matrix.dtype).smallest_normal
+    if not good.all():
+        i = int(np.argmin(good))
+        kind = "indefinite" if diagonal[i] < 0 else "singular"
+        entry = describe_entry("covariance", (*index, i, i), diagonal[i])
+        raise np.linalg.LinAlgError(f"{name}: covariance is {kind}: {entry} is not positive")
+    if found[item]:
+        i, j = divmod(int(found[item]), matrix.shape[-1])
+        _raise_asymmetric(name, "covariance", matrix, index, i, j)
+    _raise_not_definite(name, "covariance", matrix, index, int(info[item]))

@@ -1,0 +1,187 @@
+"""The Cholesky kernel: residuals against exact rationals and long doubles, positions, bad matrices, scaling."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import loglik as ll
+from loglik._ufuncs import make_ufuncs
+
+LEVELS = ll.available_isas()
+DTYPES = [np.float64, np.float32]
+SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 200]
+
+
+@pytest.fixture(params=LEVELS)
+def kernels(request):
+    return make_ufuncs(request.param)
+
+
+def unit_roundoff(dtype):
+    return np.finfo(dtype).eps / 2
+
+
+def symmetric(lower):
+    return np.tril(lower) + np.swapaxes(np.tril(lower, -1), -1, -2)
+
+
+def matrices(d, dtype, rng):
+    """Kinds that stress a factorisation differently."""
+    a = rng.normal(size=(d, d + 2))
+    yield "random", symmetric((a @ a.T / d + 0.1 * np.eye(d)).astype(dtype))
+    yield "identity", np.eye(d, dtype=dtype)
+    i = np.arange(d)
+    yield "toeplitz", (0.9 ** np.abs(i[:, None] - i)).astype(dtype)
+    yield "minimum", (1.0 + np.minimum(i[:, None], i)).astype(dtype)
+    yield "nearly diagonal", (np.diag(np.linspace(1, 3, d)) + 1e-3).astype(dtype)
+    scale = 2.0 ** rng.integers(-20, 21, size=d)
+    yield "graded", symmetric((scale[:, None] * (a @ a.T / d + np.eye(d)) * scale).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", SIZES)
+def test_residual(kernels, d, dtype):
+    rng = np.random.default_rng(d)
+    for kind, a in matrices(d, dtype, rng):
+        lower, info = kernels["cholesky"](a)
+        assert info == 0, kind
+        assert lower.dtype == dtype
+        assert (np.triu(lower, 1) == 0).all()
+        assert (np.diagonal(lower) > 0).all()
+        exact = np.tril(lower).astype(np.longdouble)
+        residual = np.abs(a.astype(np.longdouble) - exact @ exact.T).sum(axis=0).max()
+        norm = np.abs(a.astype(np.longdouble)).sum(axis=0).max()
+        assert residual <= 2 * d * norm * unit_roundoff(dtype), kind
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [1, 2, 3, 5])
+def test_residual_in_exact_arithmetic(kernels, d, dtype):
+    rng = np.random.default_rng(100 + d)
+    for _ in range(50):
+        a = rng.normal(size=(d, d + 1))
+        a = symmetric((a @ a.T + 0.01 * np.eye(d)).astype(dtype))
+        lower, info = kernels["cholesky"](a)
+        assert info == 0
+        low = [[Fraction(float(v)) for v in row] for row in lower]
+        columns = []
+        for j in range(d):
+            columns.append(
+                sum(abs(Fraction(float(a[i, j])) - sum(low[i][k] * low[j][k] for k in range(d))) for i in range(d))
+            )
+        norm = max(sum(abs(Fraction(float(a[i, j]))) for i in range(d)) for j in range(d))
+        assert max(columns) <= 2 * d * norm * Fraction(float(unit_roundoff(dtype)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", SIZES)
+def test_only_the_lower_triangle_is_read(kernels, d, dtype):
+    rng = np.random.default_rng(d)
+    a = next(matrices(d, dtype, rng))[1]
+    poisoned = a.copy()
+    poisoned[np.triu_indices(d, 1)] = np.nan
+    np.testing.assert_array_equal(kernels["cholesky"](poisoned)[0], kernels["cholesky"](a)[0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [2, 5, 8, 17, 40])
+def test_scaling_by_powers_of_two_is_exact(kernels, d, dtype):
+    rng = np.random.default_rng(d)
+    a = next(matrices(d, dtype, rng))[1]
+    scale = (2.0 ** rng.integers(-30, 31, size=d)).astype(dtype)
+    lower = kernels["cholesky"](a)[0]
+    scaled, info = kernels["cholesky"](scale[:, None] * a * scale)
+    assert info == 0
+    np.testing.assert_array_equal(scaled, scale[:, None] * lower)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [2, 3, 8, 20, 60])
+def test_factors_down_to_the_guaranteed_eigenvalue(kernels, d, dtype):
+    """Unit diagonal, smallest eigenvalue just above (d + 1)²·u: a Gram matrix of correlation close to one."""
+    smallest = 4 * (d + 1) ** 2 * unit_roundoff(dtype)  # forming the matrix costs up to about (d + 1)·u itself
+    a = np.full((d, d), 1 - smallest, np.float64)
+    np.fill_diagonal(a, 1)
+    assert kernels["cholesky"](a.astype(dtype))[1] == 0
+
+
+def test_layouts_and_position_do_not_change_bits(kernels):
+    rng = np.random.default_rng(5)
+    for dtype in DTYPES:
+        for d in (3, 8, 30):
+            a = np.stack([next(matrices(d, dtype, rng))[1] for _ in range(9)])
+            expected, _ = kernels["cholesky"](a)
+            for i in range(9):
+                np.testing.assert_array_equal(kernels["cholesky"](a[i])[0], expected[i])
+            wide = np.zeros((9, 2 * d, 3 * d), dtype)
+            wide[:, ::2, ::3] = a
+            for view in (a[::-1], np.asfortranarray(a), wide[:, ::2, ::3], a.swapaxes(1, 2)):
+                want = expected[::-1] if view.strides[0] < 0 else expected
+                np.testing.assert_array_equal(kernels["cholesky"](view)[0], want)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bad_matrices_are_reported_and_stay_alone(kernels, dtype):
+    rng = np.random.default_rng(8)
+    for d in (1, 3, 8, 33):
+        a = np.stack([next(matrices(d, dtype, rng))[1] for _ in range(6)])
+        good = kernels["cholesky"](a)[0]
+        a[1, d // 2, d // 2] = -1
+        a[3, d - 1, 0] = np.nan
+        a[4, d - 1, d - 1] = np.inf
+        with np.errstate(invalid="ignore"):
+            lower, info = kernels["cholesky"](a)
+        assert info.tolist() == [0, d // 2 + 1, 0, -1, -1, 0]
+        for i in (0, 2, 5):
+            np.testing.assert_array_equal(lower[i], good[i])
+        for i in (1, 3, 4):
+            assert np.isnan(lower[i]).all()
+
+
+def test_invalid_flag_only_for_nan_made_from_numbers(kernels):
+    with np.errstate(all="raise"):
+        kernels["cholesky"](np.array([[4.0, 2.0], [2.0, 3.0]]))
+        kernels["cholesky"](np.array([[np.nan, 2.0], [2.0, 3.0]]))
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        kernels["cholesky"](np.array([[1.0, 2.0], [2.0, 1.0]]))
+
+
+def test_same_bits_at_all_levels_with_fused_multiply_add():
+    levels = [name for name in LEVELS if name != "baseline"]
+    rng = np.random.default_rng(3)
+    for dtype in DTYPES:
+        for d in SIZES:
+            a = next(matrices(d, dtype, rng))[1]
+            first = make_ufuncs(levels[0])["cholesky"](a)[0]
+            for name in levels[1:]:
+                np.testing.assert_array_equal(make_ufuncs(name)["cholesky"](a)[0], first)
+
+
+def test_empty(kernels):
+    assert kernels["cholesky"](np.empty((0, 3, 3)))[0].shape == (0, 3, 3)
+    assert kernels["cholesky"](np.empty((2, 0, 0)))[1].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("d", [1, 3, 4, 9, 30, 70])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_whiten_is_backward_stable(kernels, d, dtype):
+    rng = np.random.default_rng(d)
+    lower = kernels["cholesky"](next(matrices(d, dtype, rng))[1])[0]
+    for n in (0, 1, 7, 50):
+        x, loc = rng.normal(size=(n, d)).astype(dtype), rng.normal(size=d).astype(dtype)
+        y = kernels["whiten"](x, loc, lower)
+        assert y.shape == (n, d)
+        assert y.dtype == dtype
+        exact, wide = lower.astype(np.longdouble), y.astype(np.longdouble)
+        delta = x.astype(np.longdouble) - loc
+        slack = np.abs(wide) @ np.abs(exact).T + np.abs(delta)
+        assert (np.abs(wide @ exact.T - delta) <= (d + 4) * unit_roundoff(dtype) * slack).all()
+
+
+def test_whiten_bad_factor(kernels):
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(kernels["whiten"](np.ones((3, 2)), np.zeros(2), np.diag([1.0, -1.0]))).all()
+    with np.errstate(all="raise"):
+        row = kernels["whiten"](np.array([[1.0, np.nan], [1.0, 2.0]]), np.zeros(2), np.eye(2))
+    np.testing.assert_array_equal(row, [[1.0, np.nan], [1.0, 2.0]])
