@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import mpmath as mp
 from mpmath import mpf
@@ -177,7 +177,7 @@ FITS += [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def erfcx(a: mpf) -> mpf:
     return mp.exp(a * a) * mp.erfc(a)
 

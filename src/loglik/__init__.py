@@ -8,11 +8,9 @@ from loglik._config import get_include, show_config
 from loglik._dispatch import available_isas, isa
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
-from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
-from loglik.distributions.normal import Normal
-from loglik.losses import bernoulli_nll
 from loglik.dice import dice, die
 from loglik.distributions.discrete import Discrete, convolve
+from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
 from loglik.losses import bernoulli_nll
 
