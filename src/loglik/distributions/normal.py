@@ -37,6 +37,8 @@ class Normal(Distribution):
 
     _parameters: ClassVar = ("loc", "scale")
     event_shape = ()
+    _loc: Any
+    _scale: Any
 
     # ------------------------------------------------------------------------------------------- construction
 
