@@ -16,7 +16,6 @@ cdef extern from "dispatch.h" nogil:
         size_t offset
     ctypedef struct loglik_dice_segment:
         pass
-    # The fields that extension modules call.
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
