@@ -5,10 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from loglik._dispatch import level_properties
 
 import loglik as ll
 from loglik import _convolve, _pmf
+from loglik._dispatch import level_properties
 
 U = 2.0**-53
 LEVELS = ll.available_isas()
