@@ -283,6 +283,7 @@ def test_filters():
         assert chosen
         assert all(family in case.name for case in chosen)
     assert len(select(cases, "dice.100d6, LOSS")) == 1 + len(select(cases, "loss"))
+    assert [case.dtype for case in select(cases, "normal_log_prob float32")] == ["float32"] * 2
     assert select(cases, None) == cases
     with pytest.raises(ValueError, match="no case matches 'nonsense'"):
         run("nonsense")

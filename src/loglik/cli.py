@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench", help="measure the kernels, their peers and this machine", description=_bench.__doc__
     )
-    bench.add_argument("--filter", metavar="TEXT", help='cases whose "name dtype" contains TEXT (or A,B,...)')
+    bench.add_argument("--filter", metavar="TEXT", help='cases whose "name dtype" contains TEXT; A,B: either one')
     bench.add_argument("--json", action="store_true", help="print one JSON object at the end")
     bench.add_argument("--threads", type=_positive, default=1, metavar="N", help="for everyone (default: 1)")
     bench.add_argument("--quick", action="store_true", help="smaller arrays, less time")

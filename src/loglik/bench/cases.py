@@ -589,8 +589,12 @@ def all_cases(*, quick: bool = False) -> list[Case]:
 
 
 def select(cases: list[Case], text: str | None) -> list[Case]:
-    """Cases whose "name dtype" contains `text`; alternatives are separated by commas."""
+    """Cases whose "name dtype" contains every word of `text`; alternatives are separated by commas."""
     if not text:
         return cases
-    parts = [part.strip().lower() for part in text.split(",") if part.strip()]
-    return [case for case in cases if any(part in f"{case.name} {case.dtype}".lower() for part in parts)]
+    alternatives = [part.split() for part in text.lower().split(",") if part.strip()]
+    return [
+        case
+        for case in cases
+        if any(all(word in f"{case.name} {case.dtype}" for word in words) for words in alternatives)
+    ]
