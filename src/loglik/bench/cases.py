@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import loglik as ll
+from loglik._rng import standard_normal
 from loglik._ufuncs import kernel_types
 from loglik.bench import references
 from loglik.bench.runner import SelfTimed
@@ -380,8 +381,7 @@ def _loss_cases(scale: int) -> Iterator[Case]:
 
 
 def _normals(dtype: str, n: int) -> Problem:
-    rng, theirs, out = _rng(), _rng(), np.empty(n, dtype)
-    standard = ll.Normal(np.dtype(dtype).type(0), np.dtype(dtype).type(1))
+    theirs, out = _rng(), np.empty(n, dtype)
 
     def error(got: np.ndarray) -> float:
         """How far mean and variance are from 0 and 1, in standard errors."""
@@ -389,8 +389,8 @@ def _normals(dtype: str, n: int) -> Problem:
         return max(abs(mean) * n**0.5, abs(variance - 1) * (n / 2) ** 0.5)
 
     return Problem(
-        run=lambda: standard.sample((n,), rng=rng, out=out),
-        fresh=lambda: standard.sample((n,), rng=rng),
+        run=lambda: standard_normal((n,), key=1, dtype=dtype, out=out),
+        fresh=lambda: standard_normal((n,), key=1, dtype=dtype),
         reference=lambda: references.standard_normal(n, theirs, dtype),
         error=error,
         tolerance=6.0,
