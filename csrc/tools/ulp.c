@@ -1,6 +1,6 @@
 /* Worst errors of the elementwise ufuncs of one level, in ulp of the exact result.
  *
- *   gcc -O3 -ffp-contract=off -mavx2 -mfma -DLOGLIK_LEVEL=avx2 -Icsrc csrc/tools/ulp.c -o ulp -lquadmath -lm
+ *   gcc -O3 -ffp-contract=off -mavx2 -mfma -DLOGLIK_LEVEL=avx2 -Icsrc -Icsrc/include csrc/tools/ulp.c -o ulp -lquadmath -lm
  *   ./ulp f32 [name...]   all 2^32 float32 inputs against the C library's float64 functions
  *   ./ulp f64 [name...]   random float64 inputs of four kinds against libquadmath
  *
