@@ -93,7 +93,7 @@ __attribute__((noinline, cold)) static V FN(vm_log1p_rare)(V x) {
 }
 
 /* log(1 + x), all x: −inf at −1, NaN below; keeps the sign of zero. Bound 1 ulp.
- * Worst found (avx2): f64 0.801 at -0x1.2fe12673eb391p-2, f32 0.8562 at 0x1.200928p-2. */
+ * Worst found (avx2): f64 0.801 at -0x1.2fe12673eb391p-2, f32 0.9108 at 0x1.16fc88p-2 of all inputs. */
 ALWAYS_INLINE V FN(vm_log1p)(V x) {
     V tail;
     const V head = FN(vm_log1p_parts)(x, &tail);
