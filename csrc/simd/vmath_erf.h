@@ -27,13 +27,15 @@ ALWAYS_INLINE V FN(vm_erfcx_parts)(V a, V a_tail, V *tail) {
     return head;
 }
 
-/* exp(−(h + h_tail)) · (e_head + e_tail) = head + tail, for h >= 0. */
+/* exp(−(h + h_tail)) · (factor + factor_tail) = head + tail, for h >= 0. The product is made 2^LIFT too large: a tail
+ * that is subnormal would be rounded itself. */
 ALWAYS_INLINE V FN(vm_damped_parts)(V h, V h_tail, V factor, V factor_tail, V *tail) {
-    V e_tail, low;
-    const V e = FN(vm_exp_neg_parts)(-h, &e_tail);
-    const V head = v_two_prod(e, factor, &low);
-    *tail = low + v_fma(e, factor_tail, v_fnma(e, h_tail, e_tail) * factor);
-    return head;
+    V e_tail, low, rest;
+    const V e = FN(vm_exp_neg_lifted_parts)(-h, 1, &e_tail), unlift = C(FN(vm_unlift));
+    const V product = v_two_prod(e, factor, &low);
+    const V head = v_fast_two_sum(product, low + v_fma(e, factor_tail, v_fnma(e, h_tail, e_tail) * factor), &rest);
+    *tail = rest * unlift;
+    return head * unlift;
 }
 
 /* erfc(a) = head + tail for a >= 0, NaN stays. */
@@ -61,7 +63,7 @@ ALWAYS_INLINE V FN(vm_erf)(V x) {
     const V near = linear + v_fma(x, v_fma(z, VM_POLY(vm_erf_c, z), C(FN(vm_erf_slope_tail))), low);
     const V head = FN(vm_erfc_parts)(a, &tail);
     const V far = C(1) - head, rest = (C(1) - far) - head;
-    return v_copysign(v_select(v_lt(a, C(0.85)), near, far + (rest - tail)), x);
+    return v_copysign(v_select(v_lt(a, C(0.625)), near, far + (rest - tail)), x);
 }
 
 /* ndtr(−a) = head + tail for a >= 0, given erfcx(a/√2) = factor + factor_tail; NaN stays. */

@@ -12,6 +12,8 @@ from loglik.dice import dice, die
 from loglik.distributions.discrete import Discrete, convolve
 from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
+from loglik.divergences import kl_divergence
+from loglik.estimate import Estimate, estimate_kl
 from loglik.losses import bernoulli_nll
 
 __version__ = "0.1.0"
@@ -19,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AccuracyWarning",
     "Discrete",
+    "Estimate",
     "MultivariateNormal",
     "Normal",
     "available_isas",
@@ -26,9 +29,11 @@ __all__ = [
     "convolve",
     "dice",
     "die",
+    "estimate_kl",
     "get_include",
     "get_num_threads",
     "isa",
+    "kl_divergence",
     "mvn_log_prob",
     "num_threads",
     "set_num_threads",

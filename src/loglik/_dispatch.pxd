@@ -1,7 +1,6 @@
 """The table of kernels in use, for the other extension modules (cimport loglik._dispatch)."""
 
-from libc.stdint cimport int64_t
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "dispatch.h" nogil:
     ctypedef void (*loglik_loop)(
@@ -17,22 +16,6 @@ cdef extern from "dispatch.h" nogil:
         size_t offset
     ctypedef struct loglik_dice_segment:
         pass
-    # The fields that extension modules call; one typedef per shape of a function.
-    ctypedef Py_ssize_t (*bernoulli_nll_f64)(
-        const double *targets, const double *model, const double *weights, Py_ssize_t n, double scale,
-        double *values, double *gradient, double *sum, int *which) noexcept nogil
-    ctypedef Py_ssize_t (*bernoulli_nll_f32)(
-        const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
-        float *values, float *gradient, double *sum, int *which) noexcept nogil
-    ctypedef void (*random_fill_f64)(
-        uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double *out) noexcept nogil
-    ctypedef void (*random_fill_f32)(
-        uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float *out) noexcept nogil
-    ctypedef void (*random_words)(
-        uint64_t key, uint64_t stream, uint64_t counter, Py_ssize_t count, uint32_t *out) noexcept nogil
-    ctypedef void (*log_ratio_moments)(
-        uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, const double *excess,
-        const double *shift, double constant, double *scratch, double *mean, double *squares) noexcept nogil
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
@@ -75,17 +58,10 @@ cdef extern from "dispatch.h" nogil:
         void (*random_normal_f32)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float *out) noexcept nogil
         void (*philox_words)(
             uint64_t key, uint64_t stream, uint64_t counter, Py_ssize_t count, uint32_t *out) noexcept nogil
-        bernoulli_nll_f64 bernoulli_nll_logits_f64
-        bernoulli_nll_f64 bernoulli_nll_probs_f64
-        bernoulli_nll_f32 bernoulli_nll_logits_f32
-        bernoulli_nll_f32 bernoulli_nll_probs_f32
-        random_fill_f64 random_uniform_f64
-        random_fill_f64 random_normal_f64
-        random_fill_f32 random_uniform_f32
-        random_fill_f32 random_normal_f32
-        random_words philox_words
         Py_ssize_t (*mvn_log_ratio_scratch)(Py_ssize_t d, Py_ssize_t count) noexcept nogil
-        log_ratio_moments mvn_log_ratio_moments
+        void (*mvn_log_ratio_moments)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, const double *excess,
+            const double *shift, double constant, double *scratch, double *mean, double *squares) noexcept nogil
 
 cdef const loglik_kernels *active_kernels() noexcept nogil
 cdef const loglik_kernels *kernels_of(str level) except NULL

@@ -1,4 +1,4 @@
-"""Dice notation: a small recursive-descent parser whose errors point at the character.
+"""Dice notation: a small recursive-descent parser whose errors name the place and what was expected there.
 
 expression := ["+" | "-"] term (("+" | "-") term)*
 term       := factor ("*" factor)*                  one side of each product is an integer
@@ -163,10 +163,9 @@ class _Parser:
         self.fail(self.position, f"expected +, -, * or the end, found {character!r}")
 
     def fail(self, place: int, message: str) -> NoReturn:
-        # A window around the place; tabs and line breaks would move the caret.
-        first = max(0, place - 50)
-        shown = "".join(c if c.isprintable() else " " for c in self.text[first : place + 30])
-        raise ValueError(f"dice: {message} (character {place + 1})\n  {shown}\n  {' ' * (place - first)}^")
+        first, last = max(0, place - 40), place + 40
+        around = ("…" if first else "") + self.text[first:last] + ("…" if last < len(self.text) else "")
+        raise ValueError(f"dice: {message} (character {place + 1} of {around!r})")
 
 
 def _product(a: _Value, b: _Value) -> _Value:
