@@ -12,7 +12,7 @@ from loglik import _random
 from loglik._normal_pairs import NormalPair, normal_pair
 from loglik._parallel import run_blocks
 from loglik._rng import draw_key
-from loglik.divergences import kl_divergence, no_closed_form
+from loglik.divergences import kl_divergence
 
 __all__ = ["Estimate", "estimate_kl"]
 
