@@ -286,6 +286,10 @@ def _until(sampler: _Sampler, *, rtol: float, atol: float, confidence: float, ma
 def _result(
     value: np.ndarray, stderr: np.ndarray, quantile: float, n: int, method: str, converged: bool
 ) -> Estimate:
+    def plain(x: Any) -> Any:
+        return x if np.ndim(x) else float(x)
+
     low, high = value - quantile * stderr, value + quantile * stderr
-    fields = [x if x.ndim else float(x) for x in map(np.asarray, (value, stderr, low, high))]
-    return Estimate(*fields, n=n, method=method, converged=converged)
+    return Estimate(
+        plain(value), plain(stderr), plain(low), plain(high), n=n, method=method, converged=converged
+    )
