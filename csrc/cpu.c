@@ -37,7 +37,7 @@ uint32_t loglik_cpu_features(void) {
 void loglik_cpu_name(char *buffer) {
     uint32_t words[12];
     memset(buffer, 0, 49);
-    if (__get_cpuid_max(0x80000000u, 0) < 0x80000004u) {
+    if ((uint32_t)__get_cpuid_max(0x80000000u, 0) < 0x80000004u) {
         return;
     }
     for (uint32_t leaf = 0; leaf < 3; leaf++) {

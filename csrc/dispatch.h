@@ -10,10 +10,7 @@
 #include <stdint.h>
 
 #include "kernel_list.h"
-
-/* The signature of a NumPy ufunc inner loop (npy_intp is ptrdiff_t on every platform that we support).
- * Arguments are aligned and in native byte order; strides are arbitrary. */
-typedef void (*loglik_loop)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data);
+#include "loglik/loglik.h"
 
 typedef struct {
     loglik_loop f64, f32;

@@ -136,6 +136,11 @@ def bernoulli_kl(p, q):
         return part(p, q) + part(1 - p, 1 - q)
 
 
+def log_ndtr(x):
+    # 1 - erfc loses the digits of the upper tail
+    return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2) if x < 0 else mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2)
+
+
 def log1pmx(x):
     with mp.workdps(400):
         return +(mp.log1p(x) - x)
@@ -180,6 +185,23 @@ KERNELS = [
     ),
     Kernel(
         "log_sigmoid", lambda x: -softplus(-x), ((Interval(-1e3, 745.0),), (REAL,)), TWO_ONE,
+        (((INF,), -0.0), ((-INF,), -INF), ((NAN,), NAN)),
+    ),
+    Kernel(
+        "erf", mp.erf, ((Interval(-6.0, 6.0),), (Interval(-1.0, 1.0, 1e-300),)), TWO_ONE,
+        (((0.0,), 0.0), ((-0.0,), -0.0), ((INF,), 1.0), ((-INF,), -1.0), ((NAN,), NAN)),
+    ),
+    Kernel(
+        "erfc", mp.erfc, ((Interval(-6.0, 26.5),), (Interval(-1.0, 1.0, 1e-300),)), {"f64": 4.0, "f32": 2.0},
+        (((0.0,), 1.0), ((INF,), 0.0), ((-INF,), 2.0), ((NAN,), NAN)),
+    ),
+    Kernel(
+        "ndtr", mp.ncdf, ((Interval(-37.5, 9.0),),), {"f64": 8.0, "f32": 4.0},
+        (((0.0,), 0.5), ((INF,), 1.0), ((-INF,), 0.0), ((NAN,), NAN)),
+    ),
+    Kernel(
+        "log_ndtr", log_ndtr, ((Interval(-1e10, -1.0, 1.0),), (Interval(-10.0, 8.0),), (Interval(5.0, 37.5),)),
+        {"f64": 45.0, "f32": 8.0},  # relative 1e-14
         (((INF,), -0.0), ((-INF,), -INF), ((NAN,), NAN)),
     ),
     Kernel(

@@ -60,12 +60,26 @@ def convolve(a, b, level, first=0, last=None):
     return out
 
 
-# ------------------------------------------------------------------------------------------ dice
+# -------------------------------------------------------------------------------------- dice
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(
-    ("n", "s"), [(1, 2), (1, 6), (1, 1001), (2, 2), (2, 6), (2, 1000), (3, 6), (5, 3), (7, 301), (100, 6), (400, 2), (40, 100)]
+    ("n", "s"),
+    [
+        (1, 2),
+        (1, 6),
+        (1, 1001),
+        (2, 2),
+        (2, 6),
+        (2, 1000),
+        (3, 6),
+        (5, 3),
+        (7, 301),
+        (100, 6),
+        (400, 2),
+        (40, 100),
+    ],
 )
 def test_every_probability_of_dice_is_rounded_correctly(n, s, level):
     exact = exact_dice(n, s)
@@ -88,7 +102,16 @@ def test_scaled_dice_against_integers(n, s, level):
 
 
 @pytest.mark.parametrize(
-    ("n", "s"), [(1_000_000, 6), (300_000, 20), (3_000_000, 2), (600, 10_000), (20, 300_000), (3, 2_000_000), (2, 3_000_000)]
+    ("n", "s"),
+    [
+        (1_000_000, 6),
+        (300_000, 20),
+        (3_000_000, 2),
+        (600, 10_000),
+        (20, 300_000),
+        (3, 2_000_000),
+        (2, 3_000_000),
+    ],
 )
 def test_largest_dice_at_single_sums(n, s):
     mantissas, exponents = _convolve.dice_pmf(n, s, True)
@@ -136,7 +159,7 @@ def test_dice_have_the_same_bits_at_every_level(n, s):
         assert all(np.array_equal(result, results[0]) for result in results)
 
 
-# ------------------------------------------------------------------------------------------ direct convolution
+# -------------------------------------------------------------------------------------- direct convolution
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -161,7 +184,8 @@ def test_convolution_rounds_within_its_bound(dtype, level):
     terms = np.minimum(np.arange(1, len(got) + 1), np.minimum(len(a), len(got) - np.arange(len(got))))
     u = np.finfo(dtype).eps / 2
     assert all(
-        relative_error(fraction(x), y) <= (count + 1) * u for x, y, count in zip(got, exact, terms, strict=True)
+        relative_error(fraction(x), y) <= (count + 1) * u
+        for x, y, count in zip(got, exact, terms, strict=True)
     )
 
 
@@ -197,7 +221,7 @@ def test_threads_do_not_change_a_bit():
     np.testing.assert_allclose(results[0], np.convolve(a.values, b.values), rtol=1e-13)
 
 
-# ------------------------------------------------------------------------------------------ scaled numbers
+# -------------------------------------------------------------------------------------- scaled numbers
 
 
 def random_scaled(rng, count, spread, zeros=0.1):
@@ -215,8 +239,12 @@ def test_scaled_convolution_against_fractions(na, nb, spread, level):
     rng = np.random.default_rng(na + nb)
     a, b = random_scaled(rng, na, min(spread, 4000)), random_scaled(rng, nb, min(spread, 4000))
     shift = max(0, spread - 4000)  # far exponents as an offset: fractions of 10^12 bits are not to be had
-    m, e = _convolve.convolve_scaled(a[0], a[1] - shift * (a[0] > 0), b[0], b[1] + 3 * shift * (b[0] > 0), level)
-    exact = exact_convolve([fraction(*x) for x in zip(*a, strict=True)], [fraction(*x) for x in zip(*b, strict=True)])
+    m, e = _convolve.convolve_scaled(
+        a[0], a[1] - shift * (a[0] > 0), b[0], b[1] + 3 * shift * (b[0] > 0), level
+    )
+    exact = exact_convolve(
+        [fraction(*x) for x in zip(*a, strict=True)], [fraction(*x) for x in zip(*b, strict=True)]
+    )
     assert np.all((m == 0) | ((m >= 1) & (m < 2)))
     assert np.all(e[m == 0] == 0)
     got = [fraction(x, y - 2 * shift * (x > 0)) for x, y in zip(m, e, strict=True)]
@@ -226,7 +254,7 @@ def test_scaled_convolution_against_fractions(na, nb, spread, level):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_scaled_convolution_of_slopes(level):
-    """Long chunks, and pairs of them that are passed over: two geometric slopes that fall by 2^-7 per step."""
+    """Long chunks, and pairs of them that are passed over: two slopes that fall by 2^-7 per step."""
     n = 600
     a = np.full(n, 1.25), -7 * np.arange(n)
     b = np.full(n, 1.5), -7 * np.arange(n)[::-1]
@@ -282,7 +310,7 @@ def test_logarithms_of_scaled_numbers():
             assert abs(x - exact) <= 2 * U * abs(exact) + 1e-17
 
 
-# ------------------------------------------------------------------------------------------ floating-point state
+# -------------------------------------------------------------------------------------- floating-point state
 
 
 def test_kernels_raise_no_flags():

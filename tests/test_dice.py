@@ -40,7 +40,9 @@ def test_lecture_values():
     assert ll.dice(3, 6).prob([2, 3, 18, 19]).tolist() == [0, 1 / 216, 1 / 216, 0]
 
 
-@pytest.mark.parametrize(("n", "s"), [(0, 6), (1, 1), (7, 1), (1, 6), (2, 2), (10, 2), (9, 6), (20, 20), (3, 100), (100, 6)])
+@pytest.mark.parametrize(
+    ("n", "s"), [(0, 6), (1, 1), (7, 1), (1, 6), (2, 2), (10, 2), (9, 6), (20, 20), (3, 100), (100, 6)]
+)
 def test_dice_against_integers(n, s):
     d = ll.dice(n, s)
     ways = roll(*[s] * n)
@@ -79,7 +81,8 @@ def test_logarithms_of_every_outcome():
 
 
 @pytest.mark.parametrize(
-    "text", ["3d4 + 2d6 + 1d8", "400d6 + 300d10", "1d2 + 1d100", "30d4 - 20d12", "5d6 + 2*3d4", "350d6 + 1d20"]
+    "text",
+    ["3d4 + 2d6 + 1d8", "400d6 + 300d10", "1d2 + 1d100", "30d4 - 20d12", "5d6 + 2*3d4", "350d6 + 1d20"],
 )
 def test_mixed_pools_against_integers(text):
     d = ll.dice(text)
@@ -133,7 +136,7 @@ def test_equal_dice_merge():
 def test_bad_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
         ll.dice(*arguments)
-    if arguments[0] == 1:
+    if arguments[0] == 1 and arguments[0] is not True:
         with pytest.raises(error, match=message):
             ll.die(arguments[1])
 
@@ -232,26 +235,25 @@ def test_integer_factors_multiply_the_outcome():
 def test_errors_point_at_the_character(text, position, message):
     with pytest.raises(ValueError, match=message) as caught:
         ll.dice(text)
-    lines = str(caught.value).split("\n")
-    assert lines[0].startswith("dice: ")
-    if position is None:
-        return
-    assert f"(character {position})" in lines[0]
-    caret = lines[2].index("^")
-    assert set(lines[2][:caret]) <= {" "}
-    if position <= len(text) and text[position - 1].isprintable():
-        assert lines[1][caret] == text[position - 1]
+    error = str(caught.value)
+    assert error.startswith("dice: ")
+    assert "\n" not in error
+    assert len(error) < 300
+    if position is not None:
+        assert f"(character {position} of " in error
+    if len(text) <= 40 and position is not None:
+        assert error.endswith(f" of {text!r})")
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.text(alphabet="0123d%+-*() k!>=hfx６\t\n\x00é", max_size=14))
 def test_any_text_is_understood_or_a_value_error(text):
+    message, d = None, None
     try:
         d = ll.dice(text)
     except ValueError as error:
-        assert str(error).startswith("dice: ")
-    else:
-        assert abs(d.probs.sum() - 1) < 1e-12
+        message = str(error)
+    assert message.startswith("dice: ") if d is None else abs(d.probs.sum() - 1) < 1e-12
 
 
 # ------------------------------------------------------------------------------------------ table
@@ -262,7 +264,7 @@ def probabilities_in(table):
 
 
 @pytest.mark.parametrize("text", ["3d6", "d2", "7", "2*d4", "100d6", "d%", "1000d6 + 3d100", "100000d6"])
-@pytest.mark.parametrize("width", [40, 78])
+@pytest.mark.parametrize("width", [60, 78])
 def test_table_shows_all_probability_within_its_width(text, width):
     d = ll.dice(text)
     table = render(d, width=width)

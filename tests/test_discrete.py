@@ -32,8 +32,10 @@ def fractions_of(probs):
 
 
 def log_of(x):
-    """Natural logarithm of a fraction, to 50 digits."""
+    """Natural logarithm of a fraction in (0, 1], to 50 digits."""
     with mp.workdps(50):
+        if x > Fraction(1, 2):
+            return mp.log1p(-mp.mpf((1 - x).numerator) / (1 - x).denominator)
         return mp.log(mp.mpf(x.numerator)) - mp.log(mp.mpf(x.denominator))
 
 
@@ -55,7 +57,7 @@ NAN, INF = math.nan, math.inf
         ({"probs": [INF, 0.5]}, ValueError, r"finite, but probs\[0\] = inf"),
         ({"probs": [0.5, 0.4]}, ValueError, "must total 1 .* totals 0.9"),
         ({"probs": [0.0, 0.0]}, ValueError, "must total 1 .* totals 0.0"),
-        ({"probs": [1e308, 1e308]}, ValueError, "must total 1"),
+        ({"probs": [0.0, 1e308]}, ValueError, r"at most 1, but probs\[1\] = 1e\+308"),
         ({"probs": ["a"]}, TypeError, "probs has dtype"),
         ({"probs": [0.5 + 0j, 0.5]}, TypeError, "complex"),
         ({"probs": [[1], [1, 2]]}, TypeError, "not an array of numbers"),
@@ -83,7 +85,12 @@ def test_bad_arguments_are_named(arguments, error, message):
 
 def test_operators_refuse_what_they_cannot_do():
     d = Discrete([0.5, 0.5])
-    for operation, other in [(operator.add, 1.5), (operator.add, "1"), (operator.sub, None), (operator.mul, 2)]:
+    for operation, other in [
+        (operator.add, 1.5),
+        (operator.add, "1"),
+        (operator.sub, None),
+        (operator.mul, 2),
+    ]:
         with pytest.raises(TypeError):
             operation(d, other)
     with pytest.raises(TypeError):
@@ -149,7 +156,15 @@ def test_dtypes():
     for d in (single, 300 @ single):
         assert d.dtype == np.float32
         assert d.probs.dtype == d.log_probs.dtype == np.float32
-        for value in (d.mean, d.variance, d.std, d.entropy(), d.log_prob(0), d.cdf(np.float32(0)), d.prob_between(0, 1)):
+        for value in (
+            d.mean,
+            d.variance,
+            d.std,
+            d.entropy(),
+            d.log_prob(0),
+            d.cdf(np.float32(0)),
+            d.prob_between(0, 1),
+        ):
             assert value.dtype == np.float32
         assert d.log_prob(np.zeros(2)).dtype == np.float64
     assert single.batch_shape == single.event_shape == ()
@@ -160,10 +175,13 @@ def test_logarithms_in_and_out(dtype):
     logs = np.array([-0.5, -INF, -3000.0, -2.5, -745.25], dtype)
     logs[0] = np.log1p(-np.exp(dtype(-2.5)))
     d = Discrete(log_probs=logs)
-    np.testing.assert_allclose(d.log_probs, logs, rtol=2 * np.finfo(dtype).eps)
+    eps = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(d.log_probs, logs, rtol=eps, atol=eps)
     assert d.probs[1] == d.probs[2] == 0
-    assert (d + d).log_prob(4) == pytest.approx(np.logaddexp(-6000.0, float(logs[0]) - 745.25 + math.log(2)), rel=1e-6)
-    assert (d + d).log_prob(5) == pytest.approx(-3002.5 + math.log(2), rel=4 * np.finfo(dtype).eps)
+    assert (d + d).log_prob(4) == pytest.approx(
+        np.logaddexp(-6000.0, float(logs[0]) - 745.25 + math.log(2)), rel=1e-6
+    )
+    assert (d + d).log_prob(5) == pytest.approx(-3002.5 + math.log(2), rel=4 * eps)
 
 
 def test_counts_are_rounded_once_and_stay_exact():
@@ -196,11 +214,17 @@ def test_sums_against_fractions(na, nb):
     exact = exact_sum(fractions_of(x.probs), fractions_of(y.probs))
     for got, start in [(x + y, 7), (convolve([y, x]), 7), (x - -y, 7), (-(-x - y), 7)]:
         assert (got.start, len(got.probs)) == (start, na + nb - 1)
-        assert max(abs(Fraction(p) / q - 1) for p, q in zip(got.probs.tolist(), exact, strict=True)) <= 20 * (na + nb) * U
+        assert (
+            max(abs(Fraction(p) / q - 1) for p, q in zip(got.probs.tolist(), exact, strict=True))
+            <= 20 * (na + nb) * U
+        )
     difference = x - y
     assert difference.start == -3 - (10 + nb - 1)
     exact = exact_sum(fractions_of(x.probs), fractions_of(y.probs)[::-1])
-    assert max(abs(Fraction(p) / q - 1) for p, q in zip(difference.probs.tolist(), exact, strict=True)) <= 20 * (na + nb) * U
+    assert (
+        max(abs(Fraction(p) / q - 1) for p, q in zip(difference.probs.tolist(), exact, strict=True))
+        <= 20 * (na + nb) * U
+    )
 
 
 def test_shifts_and_zero():
@@ -242,7 +266,9 @@ def test_random_pmfs_over_a_huge_range(seed):
     """Entries over 1e±600 of one another: every sum keeps its relative accuracy."""
     rng = np.random.default_rng(seed)
     na, nb = rng.integers(2, 90, 2)
-    counts = [[int(2 ** rng.uniform(0, 60)) << int(rng.integers(0, 4000)) for _ in range(n)] for n in (na, nb)]
+    counts = [
+        [int(2 ** rng.uniform(0, 60)) << int(rng.integers(0, 4000)) for _ in range(n)] for n in (na, nb)
+    ]
     # Through log-probabilities, which round; so the same values are the reference.
     a, b = (Discrete(counts=c) for c in counts)
     no_pool = Discrete(log_probs=[0.0])  # forces float arithmetic on the rounded values
@@ -320,13 +346,15 @@ def test_tails_against_integers(n, s):
                 assert abs(Fraction(got) / exact - 1) <= 8 * U
             if count:
                 exact_log = log_of(exact)
-                assert abs(log_got - exact_log) <= 8 * U * abs(exact_log) + 8 * U * min(1, float(1 - exact))
+                assert (
+                    abs(log_got - exact_log) <= 8 * U * abs(exact_log) + 1e-307
+                )  # an underflown tail leaves 0
             else:
                 assert got == 0
                 assert log_got == -INF
     assert np.all(np.diff(cdf) >= 0)
     assert np.all(np.diff(sf) <= 0)
-    assert (cdf[-1], sf[-1]) == (1, 0)
+    assert (cdf[-1], sf[-1], str(log_cdf[-1]), log_sf[-1]) == (1, 0, "0.0", -INF)
 
 
 def test_quantiles_are_the_first_outcome_that_reaches_q():
@@ -335,21 +363,37 @@ def test_quantiles_are_the_first_outcome_that_reaches_q():
     np.testing.assert_array_equal(d.quantile(q), [11, 11, 11, 12, 12, 14, 14, 14, 14, NAN])
     assert isinstance(d.quantile(0.5), np.float64)
     big = ll.dice(1000, 6)
-    for q in (1e-300, 1e-20, 0.3, 0.5, 0.7, 1 - 2**-53):
+    for q in (1e-300, 1e-20, 0.3, 0.5):
         x = big.quantile(q)
         assert big.cdf(x) >= q > big.cdf(x - 1)
+    for q in (0.6, 0.7, 1 - 2**-53):
+        x = big.quantile(q)
+        assert big.sf(x) <= 1 - q < big.sf(x - 1)
     assert (big.quantile(0), big.quantile(1)) == (1000, 6000)
-    upper = big.quantile(1 - 2.0**-53)
-    assert big.sf(upper) <= 2.0**-53 < big.sf(upper - 1)
 
 
 def test_prob_between_sums_its_range():
     d = ll.dice(100, 6)
     counts, total = d.counts()[0], 6**100
-    for a, b in [(100, 100), (100, 110), (590, 600), (595, 1e9), (-INF, 120), (300, 400), (101.5, 103.5), (-INF, INF)]:
+    for a, b in [
+        (100, 100),
+        (100, 110),
+        (590, 600),
+        (595, 1e9),
+        (-INF, 120),
+        (300, 400),
+        (101.5, 103.5),
+        (-INF, INF),
+    ]:
         exact = Fraction(sum(c for k, c in enumerate(counts, 100) if a <= k <= b), total)
         assert abs(Fraction(d.prob_between(a, b)) / exact - 1) <= 60 * U, (a, b)
-    assert d.prob_between(110, 100) == d.prob_between(700, 800) == d.prob_between(0, 99) == d.prob_between(101.2, 101.8) == 0
+    assert (
+        d.prob_between(110, 100)
+        == d.prob_between(700, 800)
+        == d.prob_between(0, 99)
+        == d.prob_between(101.2, 101.8)
+        == 0
+    )
     np.testing.assert_array_equal(d.prob_between([NAN, 100, 600], [[100], [600]]).shape, (2, 3))
     assert np.isnan(d.prob_between(NAN, 3))
     assert d.prob_between(np.empty(0), 1).shape == (0,)
@@ -393,7 +437,7 @@ OBJECTS = [
     Discrete([0.25, 0.75], start=-2),
     Discrete(np.array([0.1, 0.9], np.float32)),
     Discrete(counts=[1, 0, 3]),
-    Discrete([1.0]),
+    Discrete([1.0], start=4),
     ll.die(6),
     ll.dice("2d8 - 1d4 + 3"),
     -ll.die(4) - 7,

@@ -110,6 +110,17 @@ def test_bad_x_is_named():
         Normal([0.0, 1.0]).log_prob([1.0, 2.0, 3.0])
 
 
+def test_cdf_family_against_the_definition():
+    d = Normal(1.0, 2.0)
+    for x in (-70.0, -20.0, -3.0, 0.9, 1.0, 1.1, 5.0, 18.0, 70.0):
+        z = (mp.mpf(x) - 1) / 2
+        lower, upper = mp.erfc(-z / mp.sqrt(2)) / 2, mp.erfc(z / mp.sqrt(2)) / 2
+        assert float(d.cdf(x)) == pytest.approx(float(lower), rel=1e-13)
+        assert float(d.sf(x)) == pytest.approx(float(upper), rel=1e-13)
+        assert float(d.log_cdf(x)) == pytest.approx(float(mp.log(lower) if z < 0 else mp.log1p(-upper)), rel=1e-14)
+        assert float(d.log_sf(x)) == pytest.approx(float(mp.log(upper) if z > 0 else mp.log1p(-lower)), rel=1e-14)
+
+
 def test_moments_and_entropy():
     d = Normal([0.0, 1.0], [[2.0], [3.0]])
     np.testing.assert_array_equal(d.mean, [[0, 1], [0, 1]])

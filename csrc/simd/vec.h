@@ -97,6 +97,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_from_int(i) VI_OVERLOAD(v_from_int, i)(i) /* |i| < 2^51, 2^31 */
 #define vi_shr(i, n) VI_OVERLOAD(vi_shr, i)(i, n)   /* logical shift to the right */
 #define vi_eq(i, j) VI_OVERLOAD(vi_eq, i)(i, j)
+#define vi_negative(i) VI_OVERLOAD(vi_negative, i)(i) /* mask of the lanes whose sign bit is set */
 
 /* Moving between rows in memory and lanes: blocks of 16 bytes, that is COLUMNS_f64 = 2 or COLUMNS_f32 = 4 elements. */
 #define v_unpack_lo(a, b) V_OVERLOAD(v_unpack_lo, a)(a, b) /* a0 b0 (f32: a0 b0 a1 b1) of each 16 bytes */
@@ -165,6 +166,17 @@ ALWAYS_INLINE void v_store_columns_f32(float *p, ptrdiff_t stride, const vf32 *c
     v_split_f32(p + stride, 4 * stride, (vf32)v_unpack_hi(ab_lo, cd_lo));
     v_split_f32(p + 2 * stride, 4 * stride, (vf32)v_unpack_lo(ab_hi, cd_hi));
     v_split_f32(p + 3 * stride, 4 * stride, (vf32)v_unpack_hi(ab_hi, cd_hi));
+}
+
+/* Unsigned 64-bit lanes, for random numbers (with vu_mul_low of each level: the product of the low halves). */
+ALWAYS_INLINE vu64 vu_set1(uint64_t x) { return x - (vu64){0}; }
+ALWAYS_INLINE void vu_store(uint64_t *p, vu64 a) { *(vi64_unaligned *)p = (vi64_unaligned)a; }
+ALWAYS_INLINE vu64 vu_iota(void) {
+    vu64 lanes;
+    for (int i = 0; i < LANES_f64; i++) {
+        lanes[i] = (uint64_t)i;
+    }
+    return lanes;
 }
 
 /* Adding 1.5·2^52 leaves the integer in the low bits: exact for |a| < 2^51, one operation on every level. */

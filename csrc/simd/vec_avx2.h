@@ -32,6 +32,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm256_min_##S(a, b); }                                 \
     ALWAYS_INLINE V v_round_##T(V a) { return (V)_mm256_round_##S(a, 8); }                                  \
     ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }                                           \
+    ALWAYS_INLINE M vi_negative_##T(VI a) { return (M)(a < 0); }                                            \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm256_unpacklo_##S(a, b); }                      \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm256_unpackhi_##S(a, b); }                      \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) { /* from memory: off the shuffle port */     \
@@ -44,3 +45,5 @@ typedef vi32 mf32;
 V_LEVEL(f64, double, vf64, vi64, mf64, pd)
 V_LEVEL(f32, float, vf32, vi32, mf32, ps)
 #undef V_LEVEL
+
+ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) { return (vu64)_mm256_mul_epu32((__m256i)a, (__m256i)b); }

@@ -34,6 +34,7 @@ typedef __mmask16 mf32;
     ALWAYS_INLINE V v_min_##T(V a, V b) { return (V)_mm512_min_##S(a, b); }                                 \
     ALWAYS_INLINE V v_round_##T(V a) { return (V)_mm512_roundscale_##S(a, 8); }                             \
     ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return _mm512_cmpeq_##SI##_mask((__m512i)a, (__m512i)b); }      \
+    ALWAYS_INLINE M vi_negative_##T(VI a) { return _mm512_mov##SI##_mask((__m512i)a); }                     \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm512_unpacklo_##S(a, b); }                      \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm512_unpackhi_##S(a, b); }                      \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) { /* from memory: off the shuffle port */     \
@@ -52,3 +53,5 @@ typedef __mmask16 mf32;
 V_LEVEL(f64, double, vf64, vi64, mf64, pd, epi64)
 V_LEVEL(f32, float, vf32, vi32, mf32, ps, epi32)
 #undef V_LEVEL
+
+ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) { return (vu64)_mm512_mul_epu32((__m512i)a, (__m512i)b); }

@@ -33,6 +33,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE V v_min_##T(V a, V b) { return v_select_##T(v_lt_##T(a, b), a, b); }                      \
     ALWAYS_INLINE V v_round_##T(V a) { return (V)vrndnq_##S((A)a); }                                        \
     ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }                                           \
+    ALWAYS_INLINE M vi_negative_##T(VI a) { return (M)(a < 0); }                                            \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)vzip1q_##S((A)a, (A)b); }                         \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)vzip2q_##S((A)a, (A)b); }                         \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) {                                             \
@@ -46,3 +47,7 @@ typedef vi32 mf32;
 V_LEVEL(f64, double, vf64, vi64, mf64, f64, u64, float64x2_t, uint64x2_t)
 V_LEVEL(f32, float, vf32, vi32, mf32, f32, u32, float32x4_t, uint32x4_t)
 #undef V_LEVEL
+
+ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) {
+    return (vu64)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+}

@@ -36,6 +36,7 @@ typedef vi32 mf32;
         return (a + magic) - magic;                                                                         \
     }                                                                                                       \
     ALWAYS_INLINE M vi_eq_##T(VI a, VI b) { return (M)(a == b); }                                           \
+    ALWAYS_INLINE M vi_negative_##T(VI a) { return (M)(a < 0); }                                            \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm_unpacklo_##S(a, b); }                         \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm_unpackhi_##S(a, b); }                         \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) {                                             \
@@ -49,3 +50,5 @@ typedef vi32 mf32;
 V_LEVEL(f64, double, vf64, vi64, mf64, pd, 0x1.8p52)
 V_LEVEL(f32, float, vf32, vi32, mf32, ps, 0x1.8p23f)
 #undef V_LEVEL
+
+ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) { return (vu64)_mm_mul_epu32((__m128i)a, (__m128i)b); }

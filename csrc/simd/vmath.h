@@ -48,3 +48,4 @@ ALWAYS_INLINE V FN(vm_poly)(V x, const R *c, const int n, const R scale) {
 #include "vmath_log.h"
 #include "vmath_logistic.h"
 #include "vmath_trig.h"
+#include "vmath_erf.h"

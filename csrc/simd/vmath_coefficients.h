@@ -3,74 +3,107 @@
 #define LOGLIK_VMATH_COEFFICIENTS_H
 
 /* (exp(r) - 1 - r) / r^2 on |r| <= log(2)/2 */
-/* relative error of the function: 2^-56.79 */
+/* relative error of the function: 2^-57.82 */
 static const double vm_exp_c_f64[] = {
-    0x1.000000000000ap-1, 0x1.555555555550bp-3, 0x1.5555555550636p-5, 0x1.1111111123844p-7,
-    0x1.6c16c184b5be1p-10, 0x1.a01a0153706e3p-13, 0x1.a019985328a88p-16, 0x1.71de9a8fe4645p-19,
-    0x1.28af493d400f7p-22, 0x1.aea090807aa2bp-26,
+    0x1.000000000000ap-1, 0x1.5555555555509p-3, 0x1.5555555550782p-5, 0x1.111111112553cp-7,
+    0x1.6c16c18447bd8p-10, 0x1.a01a01337d347p-13, 0x1.a01999d258fc4p-16, 0x1.71df160c1ace8p-19,
+    0x1.28ada2927720cp-22, 0x1.ad926c7922acep-26,
 };
-/* relative error of the function: 2^-27.56 */
+/* relative error of the function: 2^-28.16 */
 static const float vm_exp_c_f32[] = {
-    0x1.fffffc0000000p-2f, 0x1.5554920000000p-3f, 0x1.5558860000000p-5f, 0x1.1237620000000p-7f,
-    0x1.6a43a20000000p-10f,
+    0x1.fffffc0000000p-2f, 0x1.5554920000000p-3f, 0x1.5558720000000p-5f, 0x1.1239640000000p-7f,
+    0x1.6a8e0c0000000p-10f,
 };
 
 /* (exp(r) - 1 - r - r^2/2) / r^3 on [-0.292, 0.405] */
-/* relative error of the function: 2^-62.9 */
+/* relative error of the function: 2^-67.95 */
 static const double vm_expm1_c_f64[] = {
-    0x1.5555555555555p-3, 0x1.5555555555555p-5, 0x1.111111111130dp-7, 0x1.6c16c16c1684bp-10,
-    0x1.a01a019f120acp-13, 0x1.a01a01a5c2004p-16, 0x1.71de3e352beebp-19, 0x1.27e4da70024aap-22,
-    0x1.ae56f587a4cb9p-26, 0x1.1f81b33fad386p-29, 0x1.7172f0c0b9238p-33,
+    0x1.5555555555555p-3, 0x1.5555555555555p-5, 0x1.111111111130dp-7, 0x1.6c16c16c1685dp-10,
+    0x1.a01a019f12021p-13, 0x1.a01a01a5b3f15p-16, 0x1.71de3e3470ce2p-19, 0x1.27e4daa343717p-22,
+    0x1.ae5714af97a02p-26, 0x1.1f7d6e6af1214p-29, 0x1.71adaf3d1e236p-33,
 };
-/* relative error of the function: 2^-32.84 */
+/* relative error of the function: 2^-33.44 */
 static const float vm_expm1_c_f32[] = {
-    0x1.55555a0000000p-3f, 0x1.5555140000000p-5f, 0x1.11066a0000000p-7f, 0x1.6d00600000000p-10f,
-    0x1.b569ae0000000p-13f,
+    0x1.55555a0000000p-3f, 0x1.5555120000000p-5f, 0x1.1106760000000p-7f, 0x1.6cff140000000p-10f,
+    0x1.b57daa0000000p-13f,
 };
 
-/* (2 atanh(s) - 2 s) / s^3 in z = s^2, s = (m - 1)/(m + 1), m in [1/sqrt(2), sqrt(2)] */
-/* relative error of the function: 2^-59.49 */
+/* (2 atanh(s) - 2 s) / s^3 in z = s^2, s = (m - 1)/(m + 1), m in [sqrt(1/2), sqrt(2)] */
+/* relative error of the function: 2^-59.5 */
 static const double vm_log_c_f64[] = {
-    0x1.5555555555592p-1, 0x1.999999997ff4fp-2, 0x1.24924941dd9aap-2, 0x1.c71c52177b375p-3,
-    0x1.74663c48421fbp-3, 0x1.39a1f9055bc4dp-3, 0x1.2f031bfcf6489p-3,
+    0x1.5555555555592p-1, 0x1.999999997ff4fp-2, 0x1.24924941dd089p-2, 0x1.c71c5218485e0p-3,
+    0x1.74663c1452d05p-3, 0x1.39a1feab066c2p-3, 0x1.2f02e2d5f09c4p-3,
 };
-/* relative error of the function: 2^-30.21 */
+/* relative error of the function: 2^-30.2 */
 static const float vm_log_c_f32[] = {
-    0x1.55557a0000000p-1f, 0x1.995ed40000000p-2f, 0x1.31e0ee0000000p-2f,
+    0x1.55557a0000000p-1f, 0x1.995edc0000000p-2f, 0x1.31dfb60000000p-2f,
 };
 
 /* the same for s = t/(2 + t), t in [0, 1] or [-1/2, 1] */
-/* relative error of the function: 2^-59.4 */
+/* relative error of the function: 2^-59.41 */
 static const double vm_log1p_01_c_f64[] = {
-    0x1.5555555555535p-1, 0x1.99999999a0752p-2, 0x1.249249208cd9dp-2, 0x1.c71c741be76f9p-3,
-    0x1.745cb41d315b1p-3, 0x1.3b1dd84dcf1dfp-3, 0x1.1067f67fcca31p-3, 0x1.efd4cef1778cfp-4,
-    0x1.55c1ee2571b2fp-4, 0x1.5c67f10bb6f91p-3,
+    0x1.5555555555535p-1, 0x1.99999999a0750p-2, 0x1.249249208c5a4p-2, 0x1.c71c741c73567p-3,
+    0x1.745cb40007ed3p-3, 0x1.3b1ddb74f1ba5p-3, 0x1.1067c4cacd3c7p-3, 0x1.efd85471dae0ap-4,
+    0x1.55b0ced80f3d9p-4, 0x1.5c793f01a2a95p-3,
 };
-/* relative error of the function: 2^-27.72 */
+/* relative error of the function: 2^-27.73 */
 static const float vm_log1p_01_c_f32[] = {
-    0x1.5555020000000p-1f, 0x1.99d1c80000000p-2f, 0x1.1ec06c0000000p-2f, 0x1.1ec9ec0000000p-2f,
+    0x1.5555020000000p-1f, 0x1.99d1cc0000000p-2f, 0x1.1ec03e0000000p-2f, 0x1.1eca320000000p-2f,
 };
 
 /* (sin(2 pi r) - 2 pi r) / r^3 in z = r^2, |r| <= 1/8 */
-/* relative error of the function: 2^-57.87 */
+/* relative error of the function: 2^-57.91 */
 static const double vm_sin_c_f64[] = {
-    -0x1.4abbce625be46p+5, 0x1.466bc67758c49p+6, -0x1.32d2cce31b911p+6, 0x1.50783002c2338p+5,
-    -0x1.e3008f12d8bc4p+3, 0x1.e3fba39069efcp+1,
+    -0x1.4abbce625be46p+5, 0x1.466bc67758c4cp+6, -0x1.32d2cce31becdp+6, 0x1.507830033d274p+5,
+    -0x1.e3008f9b6d7f1p+3, 0x1.e3fbd9a527c55p+1,
 };
 /* relative error of the function: 2^-27.89 */
 static const float vm_sin_c_f32[] = {
-    -0x1.4abbbe0000000p+5f, 0x1.465fac0000000p+6f, -0x1.2db59c0000000p+6f,
+    -0x1.4abbbe0000000p+5f, 0x1.465fac0000000p+6f, -0x1.2db5da0000000p+6f,
 };
 
 /* (cos(2 pi r) - 1) / r^2 in z = r^2, |r| <= 1/8 */
-/* relative error of the function: 2^-61.37 */
+/* relative error of the function: 2^-61.47 */
 static const double vm_cos_c_f64[] = {
-    -0x1.3bd3cc9be45dep+4, 0x1.03c1f081b5a52p+6, -0x1.55d3c7e3bfe52p+6, 0x1.e1f50675b164ep+5,
-    -0x1.a6d1e2385687ep+4, 0x1.f9c4ad4fd96b5p+2, -0x1.b03443fd8393fp+0,
+    -0x1.3bd3cc9be45dep+4, 0x1.03c1f081b5a52p+6, -0x1.55d3c7e3bfe53p+6, 0x1.e1f50675b142bp+5,
+    -0x1.a6d1e237ed2cep+4, 0x1.f9c4acb9d7a84p+2, -0x1.b034005f845cap+0,
 };
-/* relative error of the function: 2^-31.06 */
+/* relative error of the function: 2^-31.0 */
 static const float vm_cos_c_f32[] = {
-    -0x1.3bd3cc0000000p+4f, 0x1.03c1b00000000p+6f, -0x1.55b2b40000000p+6f, 0x1.d4ef3c0000000p+5f,
+    -0x1.3bd3cc0000000p+4f, 0x1.03c1ae0000000p+6f, -0x1.55b1300000000p+6f, 0x1.d46c760000000p+5f,
+};
+
+/* (erf(x) - 2 x / sqrt(pi)) / x^3 in z = x^2, |x| <= 0.625 */
+/* relative error of the function: 2^-64.21 */
+static const double vm_erf_c_f64[] = {
+    -0x1.812746b0379e7p-2, 0x1.ce2f21a042c2fp-4, -0x1.b82ce3128aa28p-6, 0x1.565bcd0eb7faep-8,
+    -0x1.c02db40394f5bp-11, 0x1.f9a322a8199b0p-14, -0x1.f4d10f280e79fp-17, 0x1.b9b8ac53335dcp-20,
+    -0x1.5bf0a5821261ap-23, 0x1.b32f6021f952bp-27,
+};
+/* relative error of the function: 2^-31.92 */
+static const float vm_erf_c_f32[] = {
+    -0x1.8127460000000p-2f, 0x1.ce2e840000000p-4f, -0x1.b809ea0000000p-6f, 0x1.5338380000000p-8f,
+    -0x1.8013aa0000000p-11f,
+};
+
+/* ((1 + 2 a) erfcx(a) - 1) / w in q = w - 1, w = 2 a/(a + 4), a >= 0 */
+/* relative error of the function: 2^-55.93 */
+static const double vm_erfcx_c_f64[] = {
+    0x1.dd2c8b74febf6p-3, -0x1.7d8f1c4524742p-2, 0x1.8d4ecb405c62dp-2, -0x1.47938f4c73159p-2,
+    0x1.c0398cb6f0a74p-3, -0x1.00428c8fe72c5p-3, 0x1.e1a956434fe27p-5, -0x1.625ed099c6fdfp-6,
+    0x1.63f2603ed575dp-8, -0x1.a2bedb1ba8b69p-12, -0x1.77d651d688678p-12, 0x1.4dcd790e3b088p-13,
+    -0x1.1ed6d6cf77ed2p-17, -0x1.09ed3f0a382abp-16, 0x1.36bb8b2540c4fp-18, 0x1.219f01c0d46cdp-20,
+    -0x1.a768407466682p-21, -0x1.375d12d4372ccp-25, 0x1.effac2d19c93fp-24, -0x1.72fec3e4b61d7p-28,
+    -0x1.184af8e2ab75ep-26, 0x1.bc44187df4f3ap-30, 0x1.112191edfde40p-29, -0x1.b8b7b1d82cebfp-33,
+    -0x1.2d52a19f33db1p-33,
+};
+
+/* ((1 + 2 a) erfcx(a) - 1) / w in q = w - 1, w = 2 a/(a + 2), a >= 0 */
+/* relative error of the function: 2^-27.15 */
+static const float vm_erfcx_c_f32[] = {
+    0x1.1ba0380000000p-2f, -0x1.7a9db20000000p-2f, 0x1.a133ce0000000p-3f, -0x1.44e8c00000000p-5f,
+    -0x1.dd1fbc0000000p-7f, 0x1.ac6f5a0000000p-8f, 0x1.1f8c1a0000000p-9f, -0x1.fb4fd40000000p-11f,
+    -0x1.095b900000000p-11f, 0x1.26383c0000000p-13f, 0x1.716e320000000p-14f, -0x1.72b9420000000p-16f,
 };
 
 #endif

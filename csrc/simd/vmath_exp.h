@@ -6,11 +6,13 @@
 enum { VM_MANTISSA_f64 = 52, VM_BIAS_f64 = 1023, VM_LIFT_f64 = 64 };
 static const double vm_log2e_f64 = 0x1.71547652b82fep+0, vm_ln2_hi_f64 = 0x1.62e42fefa3800p-1,
                     vm_ln2_lo_f64 = 0x1.ef35793c76730p-45, vm_magic_f64 = 0x1.8p52;
+static const double vm_unlift_f64 = 0x1p-64; /* 2^-LIFT */
 static const double vm_exp_zero_f64 = -745.2, vm_exp_inf_f64 = 710.0; /* beyond: 0 or inf for sure */
 #else
 enum { VM_MANTISSA_f32 = 23, VM_BIAS_f32 = 127, VM_LIFT_f32 = 32 };
 static const float vm_log2e_f32 = 0x1.715476p+0f, vm_ln2_hi_f32 = 0x1.62e400p-1f, vm_ln2_lo_f32 = 0x1.7f7d1cp-20f,
                    vm_magic_f32 = 0x1.8p23f;
+static const float vm_unlift_f32 = 0x1p-32f;
 static const float vm_exp_zero_f32 = -104.0f, vm_exp_inf_f32 = 89.0f;
 #endif
 
@@ -43,19 +45,16 @@ ALWAYS_INLINE V FN(vm_lifted_power)(V shifted) { return v_from_bits(v_bits(shift
 
 /* exp(x) for x <= 0 (NaN stays), subnormal results included: vm_exp with fewer operations. Bound 1 ulp. */
 ALWAYS_INLINE V FN(vm_exp_neg)(V x) {
-    const R lift = (R)1 / ((uint64_t)1 << (FN(VM_LIFT) / 2)) / ((uint64_t)1 << (FN(VM_LIFT) / 2));
     const V magic = C(FN(vm_magic) + FN(VM_BIAS) + FN(VM_LIFT));
     const V shifted = v_fma(x, C(FN(vm_log2e)), magic), n = shifted - magic;
     const V r = v_fnma(n, C(FN(vm_ln2_lo)), v_fnma(n, C(FN(vm_ln2_hi)), x));
-    const V p = FN(vm_exp_reduced)(r, lift);
+    const V p = FN(vm_exp_reduced)(r, FN(vm_unlift));
     /* Far below, all of this was garbage (inf or NaN perhaps). */
     return v_zero_if(v_lt(x, C(FN(vm_exp_zero))), p) * FN(vm_lifted_power)(shifted);
 }
 
-/* exp(x) = head + tail for x <= 0 (NaN stays); both are 0 where exp(x) is. Where the head is subnormal, the tail is
- * rounded away and the head has 0.51 ulp. */
-ALWAYS_INLINE V FN(vm_exp_neg_parts)(V x, V *tail) {
-    const R lift = (R)1 / ((uint64_t)1 << (FN(VM_LIFT) / 2)) / ((uint64_t)1 << (FN(VM_LIFT) / 2));
+/* lift·2^LIFT·exp(x) = head + tail for x <= 0 (NaN stays), lift a power of two; both are 0 where exp(x) is. */
+ALWAYS_INLINE V FN(vm_exp_neg_lifted_parts)(V x, const R lift, V *tail) {
     const V magic = C(FN(vm_magic) + FN(VM_BIAS) + FN(VM_LIFT)), unit = C(lift);
     const V y = v_max(C(FN(vm_exp_zero)), x);
     const V shifted = v_fma(y, C(FN(vm_log2e)), magic), n = shifted - magic;
@@ -67,6 +66,11 @@ ALWAYS_INLINE V FN(vm_exp_neg_parts)(V x, V *tail) {
     const V power = v_zero_if(v_lt(x, C(FN(vm_exp_zero))), FN(vm_lifted_power)(shifted));
     *tail = (small - (head - sum)) * power;
     return head * power;
+}
+
+/* exp(x) = head + tail for x <= 0. Where the head is subnormal, the tail is rounded away and the head has 0.51 ulp. */
+ALWAYS_INLINE V FN(vm_exp_neg_parts)(V x, V *tail) {
+    return FN(vm_exp_neg_lifted_parts)(x, FN(vm_unlift), tail);
 }
 
 /* exp(x) − 1, all x; keeps the sign of zero. With s = 2^n / 2 and em = exp(r) − 1 = head + tail, half the result is

@@ -63,10 +63,9 @@ ALWAYS_INLINE V FN(vm_log)(V x) {
     return y;
 }
 
-/* log(1 + x) = head + tail for finite x > −1: 1 + x is kept as a sum of two, scaled by 2^-k together. */
-ALWAYS_INLINE V FN(vm_log1p_parts)(V x, V *tail) {
-    V k, low;
-    const V u = v_two_sum(C(1), x, &low);
+/* log(u + low) = head + tail, u positive, normal and finite, |low| <= ulp(u)/2: both are scaled by 2^-k. */
+ALWAYS_INLINE V FN(vm_log_sum_parts)(V u, V low, V *tail) {
+    V k;
     const V m = FN(vm_split)(u, &k);
     /* m/u = 2^-k exactly: the difference of the bits is the difference of the exponents. */
     /* (2^-1024, 2^-128 come out as -inf; there 1 is nothing.) */
@@ -75,6 +74,13 @@ ALWAYS_INLINE V FN(vm_log1p_parts)(V x, V *tail) {
     const V f = f_head + f_low, f_tail = f_low - (f - f_head);
     /* 1/(1 + f) to a few percent is enough for the tail. */
     return FN(vm_log_parts)(k, f, v_fnma(f_tail, v_fnma(f, f * C(0.75), f), f_tail), tail);
+}
+
+/* log(1 + x) = head + tail for finite x > −1. */
+ALWAYS_INLINE V FN(vm_log1p_parts)(V x, V *tail) {
+    V low;
+    const V u = v_two_sum(C(1), x, &low);
+    return FN(vm_log_sum_parts)(u, low, tail);
 }
 
 /* The rare lanes: x = −1, x < −1, inf, NaN. */

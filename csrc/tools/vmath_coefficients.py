@@ -2,21 +2,25 @@
 
     python csrc/tools/vmath_coefficients.py > csrc/simd/vmath_coefficients.h
 
-Each polynomial is the minimax fit (Remez exchange, 50 digits) of a smooth factor, with the weight that makes the
-*relative* error of the function built from it equal-ripple. Coefficients are rounded to the element type one by one,
-lowest degree first, and the rest is fitted again, so that later coefficients absorb the rounding of earlier ones.
-The comment above each array says what the fit reached, relative to the function; 2^-53 (2^-24) is half an ulp.
+Each polynomial is the minimax fit (Remez exchange, 50 digits) of a smooth factor, with the weight that
+makes the *relative* error of the function built from it equal-ripple. Coefficients are rounded to the element
+type one by one, lowest degree first, and the rest is fitted again, so that later coefficients absorb the
+rounding of earlier ones. The comment above each array says what the fit reached, relative to the function:
+2^-53 (2^-24) is half an ulp to one ulp.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import mpmath as mp
 from mpmath import mpf
 
 mp.mp.dps = 50
+
+GRID = 480  # points where the error is watched: the same for every fit, so that values can be cached
 
 Function = Callable[[mpf], mpf]
 
@@ -35,12 +39,12 @@ class Fit:
 
 
 def remez(target: Function, weight: Function, low: mpf, high: mpf, n: int) -> list[mpf]:
-    """The n coefficients, lowest degree first, of the polynomial p with the least max |weight·(p − target)|."""
+    """The n coefficients, lowest degree first, of the polynomial with the least max |weight·(p − target)|."""
     middle, half = (low + high) / 2, (high - low) / 2
     nodes = [middle - half * mp.cos(mp.pi * (i + mpf("0.5")) / (n + 1)) for i in range(n + 1)]
     # No node where the weight is zero (there nothing is demanded and the equations are singular).
     nodes = [x if weight(x) else x + half / (8 * n) for x in nodes]
-    grid = [middle - half * mp.cos(mp.pi * i / (24 * n)) for i in range(24 * n + 1)]
+    grid = [middle - half * mp.cos(mp.pi * i / GRID) for i in range(GRID + 1)]
     samples = [(x, target(x), w) for x in grid if (w := weight(x)) != 0]
     best: tuple[list[mpf], mpf] | None = None
     for _ in range(12):
@@ -83,18 +87,28 @@ def rounded(x: mpf, bits: int) -> mpf:
 
 def fit(f: Fit, count: int, bits: int) -> tuple[list[mpf], mpf]:
     """`count` coefficients rounded to `bits`, and the error of the rounded polynomial."""
-    fixed: list[mpf] = []
+    xs = [f.low + (f.high - f.low) * i / 1000 for i in range(1001)]
+    points = [(x, f.factor(x), f.weight(x)) for x in xs]
+
+    def error(c: list[mpf]) -> mpf:
+        return max(abs(w * (mp.polyval(c[::-1], x) - t)) for x, t, w in points)
+
+    c = remez(f.factor, f.weight, f.low, f.high, count)
     for i in range(count):
-        # What is left to fit is x^i times a polynomial; the weight takes over the x^i.
-        c = remez(
-            lambda x: (f.factor(x) - mp.polyval(fixed[::-1], x)) / x**i if i else f.factor(x),  # noqa: B023
-            lambda x: f.weight(x) * abs(x) ** i,  # noqa: B023
-            f.low, f.high, count - i,
-        )
-        fixed.append(rounded(c[0], bits))
-    grid = [f.low + (f.high - f.low) * i / 2000 for i in range(2001)]
-    worst = max(abs(f.weight(x) * (mp.polyval(fixed[::-1], x) - f.factor(x))) for x in grid)
-    return fixed, worst
+        c[i] = rounded(c[i], bits)
+        if i + 1 < count:
+            # What is left to fit is x^(i + 1) times a polynomial; the weight takes over that power.
+            fixed, power = c[: i + 1], i + 1
+            again = fixed + remez(
+                lambda x: (f.factor(x) - mp.polyval(fixed[::-1], x)) / x**power,  # noqa: B023
+                lambda x: f.weight(x) * abs(x) ** power,  # noqa: B023
+                f.low,
+                f.high,
+                count - power,
+            )
+            if error(again) < error(c):
+                c = again
+    return c, error(c)
 
 
 def series(terms: Function, direct: Function, small: mpf) -> Function:
@@ -103,19 +117,26 @@ def series(terms: Function, direct: Function, small: mpf) -> Function:
 
 
 def exp_factor(r: mpf) -> mpf:
-    return series(lambda r: mp.nsum(lambda k: r**k / mp.factorial(k + 2), [0, 12]),
-                  lambda r: (mp.expm1(r) - r) / r**2, mpf("1e-6"))(r)
+    return series(
+        lambda r: mp.nsum(lambda k: r**k / mp.factorial(k + 2), [0, 12]),
+        lambda r: (mp.expm1(r) - r) / r**2,
+        mpf("1e-6"),
+    )(r)
 
 
 def expm1_factor(r: mpf) -> mpf:
-    return series(lambda r: mp.nsum(lambda k: r**k / mp.factorial(k + 3), [0, 12]),
-                  lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3, mpf("1e-6"))(r)
+    return series(
+        lambda r: mp.nsum(lambda k: r**k / mp.factorial(k + 3), [0, 12]),
+        lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3,
+        mpf("1e-6"),
+    )(r)
 
 
 def atanh_factor(z: mpf) -> mpf:
     def direct(z: mpf) -> mpf:
         s = mp.sqrt(z)
         return (2 * mp.atanh(s) - 2 * s) / (s * z)
+
     return series(lambda z: 2 * mp.fsum(z**k / (2 * k + 3) for k in range(12)), direct, mpf("1e-8"))(z)
 
 
@@ -129,42 +150,152 @@ REDUCED_EXP = mp.log(2) / 2 * mpf("1.001")
 REDUCED_LOG = ((SQRT2 - 1) / (SQRT2 + 1)) ** 2 * mpf("1.0001")
 
 FITS = [
-    Fit("vm_exp_c", "(exp(r) - 1 - r) / r^2 on |r| <= log(2)/2", exp_factor,
-        lambda r: r**2 / mp.exp(r), -REDUCED_EXP, REDUCED_EXP, {"f64": 10, "f32": 5}),
-    Fit("vm_expm1_c", "(exp(r) - 1 - r - r^2/2) / r^3 on [-0.292, 0.405]", expm1_factor,
-        lambda r: abs(r) ** 3 / mp.exp(r), mpf("-0.292"), mpf("0.405"), {"f64": 11, "f32": 5}),
-    Fit("vm_log_c", "(2 atanh(s) - 2 s) / s^3 in z = s^2, s = (m - 1)/(m + 1), m in [1/sqrt(2), sqrt(2)]", atanh_factor,
-        atanh_weight, mpf(0), REDUCED_LOG, {"f64": 7, "f32": 3}),
-    Fit("vm_log1p_01_c", "the same for s = t/(2 + t), t in [0, 1] or [-1/2, 1]", atanh_factor,
-        atanh_weight, mpf(0), mpf(1) / 9, {"f64": 10, "f32": 4}),
+    Fit(
+        "vm_exp_c",
+        "(exp(r) - 1 - r) / r^2 on |r| <= log(2)/2",
+        exp_factor,
+        lambda r: r**2 / mp.exp(r),
+        -REDUCED_EXP,
+        REDUCED_EXP,
+        {"f64": 10, "f32": 5},
+    ),
+    Fit(
+        "vm_expm1_c",
+        "(exp(r) - 1 - r - r^2/2) / r^3 on [-0.292, 0.405]",
+        expm1_factor,
+        lambda r: abs(r) ** 3 / mp.exp(r),
+        mpf("-0.292"),
+        mpf("0.405"),
+        {"f64": 11, "f32": 5},
+    ),
+    Fit(
+        "vm_log_c",
+        "(2 atanh(s) - 2 s) / s^3 in z = s^2, s = (m - 1)/(m + 1), m in [sqrt(1/2), sqrt(2)]",
+        atanh_factor,
+        atanh_weight,
+        mpf(0),
+        REDUCED_LOG,
+        {"f64": 7, "f32": 3},
+    ),
+    Fit(
+        "vm_log1p_01_c",
+        "the same for s = t/(2 + t), t in [0, 1] or [-1/2, 1]",
+        atanh_factor,
+        atanh_weight,
+        mpf(0),
+        mpf(1) / 9,
+        {"f64": 10, "f32": 4},
+    ),
 ]
-# More fits are appended by concept.
 EIGHTH = mpf(1) / 64  # r^2 for |r| = 1/8 turn
 
 
 def sin_factor(z: mpf) -> mpf:
     """(sin(2πr) − 2πr) / r³."""
     tau = 2 * mp.pi
-    return series(lambda z: mp.fsum((-1) ** k * tau ** (2 * k + 1) * z ** (k - 1) / mp.factorial(2 * k + 1)
-                                    for k in range(1, 12)),
-                  lambda z: (mp.sin(tau * mp.sqrt(z)) - tau * mp.sqrt(z)) / (z * mp.sqrt(z)), mpf("1e-6"))(z)
+    return series(
+        lambda z: mp.fsum(
+            (-1) ** k * tau ** (2 * k + 1) * z ** (k - 1) / mp.factorial(2 * k + 1) for k in range(1, 12)
+        ),
+        lambda z: (mp.sin(tau * mp.sqrt(z)) - tau * mp.sqrt(z)) / (z * mp.sqrt(z)),
+        mpf("1e-6"),
+    )(z)
 
 
 def cos_factor(z: mpf) -> mpf:
     """(cos(2πr) − 1) / r²."""
     tau = 2 * mp.pi
-    return series(lambda z: mp.fsum((-1) ** k * tau ** (2 * k) * z ** (k - 1) / mp.factorial(2 * k)
-                                    for k in range(1, 12)),
-                  lambda z: (mp.cos(tau * mp.sqrt(z)) - 1) / z, mpf("1e-6"))(z)
+    return series(
+        lambda z: mp.fsum(
+            (-1) ** k * tau ** (2 * k) * z ** (k - 1) / mp.factorial(2 * k) for k in range(1, 12)
+        ),
+        lambda z: (mp.cos(tau * mp.sqrt(z)) - 1) / z,
+        mpf("1e-6"),
+    )(z)
 
 
 FITS += [
-    Fit("vm_sin_c", "(sin(2 pi r) - 2 pi r) / r^3 in z = r^2, |r| <= 1/8", sin_factor,
-        lambda z: z * mp.sqrt(z) / mp.sin(2 * mp.pi * mp.sqrt(z)) if z else mpf(0), mpf(0), EIGHTH,
-        {"f64": 6, "f32": 3}),
-    Fit("vm_cos_c", "(cos(2 pi r) - 1) / r^2 in z = r^2, |r| <= 1/8", cos_factor,
-        lambda z: z / mp.cos(2 * mp.pi * mp.sqrt(z)), mpf(0), EIGHTH, {"f64": 7, "f32": 4}),
+    Fit(
+        "vm_sin_c",
+        "(sin(2 pi r) - 2 pi r) / r^3 in z = r^2, |r| <= 1/8",
+        sin_factor,
+        lambda z: z * mp.sqrt(z) / mp.sin(2 * mp.pi * mp.sqrt(z)) if z else mpf(0),
+        mpf(0),
+        EIGHTH,
+        {"f64": 6, "f32": 3},
+    ),
+    Fit(
+        "vm_cos_c",
+        "(cos(2 pi r) - 1) / r^2 in z = r^2, |r| <= 1/8",
+        cos_factor,
+        lambda z: z / mp.cos(2 * mp.pi * mp.sqrt(z)),
+        mpf(0),
+        EIGHTH,
+        {"f64": 7, "f32": 4},
+    ),
 ]
+
+
+@cache
+def erfcx(a: mpf) -> mpf:
+    return mp.exp(a * a) * mp.erfc(a)
+
+
+def erfcx_factor(pole: int) -> Function:
+    """((1 + 2a)·erfcx(a) − 1) / w as a function of q = w − 1, w = 2a/(a + pole)."""
+
+    def factor(q: mpf) -> mpf:
+        w = q + 1
+        if w < mpf("1e-25"):
+            return (2 - 2 / mp.sqrt(mp.pi)) * pole / 2
+        if 2 - w < mpf("1e-25"):
+            return (2 / mp.sqrt(mp.pi) - 1) / 2
+        a = pole * w / (2 - w)
+        return ((1 + 2 * a) * erfcx(a) - 1) / w
+
+    return factor
+
+
+def erfcx_weight(pole: int) -> Function:
+    factor = erfcx_factor(pole)
+    return lambda q: (q + 1) / (1 + (q + 1) * factor(q))
+
+
+def erf_factor(z: mpf) -> mpf:
+    """(erf(x) − 2x/√π) / x³ in z = x²."""
+    slope = 2 / mp.sqrt(mp.pi)
+    return series(
+        lambda z: (
+            slope * mp.fsum((-1) ** k * z ** (k - 1) / (mp.factorial(k) * (2 * k + 1)) for k in range(1, 14))
+        ),
+        lambda z: (mp.erf(mp.sqrt(z)) / mp.sqrt(z) - slope) / z,
+        mpf("1e-6"),
+    )(z)
+
+
+FITS += [
+    Fit(
+        "vm_erf_c",
+        "(erf(x) - 2 x / sqrt(pi)) / x^3 in z = x^2, |x| <= 0.625",
+        erf_factor,
+        lambda z: z * mp.sqrt(z) / mp.erf(mp.sqrt(z)) if z else mpf(0),
+        mpf(0),
+        mpf("0.625") ** 2,
+        {"f64": 10, "f32": 5},
+    ),
+]
+for kind, pole, terms in (("f64", 4, 25), ("f32", 2, 12)):
+    FITS.append(
+        Fit(
+            "vm_erfcx_c",
+            f"((1 + 2 a) erfcx(a) - 1) / w in q = w - 1, w = 2 a/(a + {pole}), a >= 0",
+            erfcx_factor(pole),
+            erfcx_weight(pole),
+            mpf(-1),
+            mpf(1),
+            {kind: terms},
+        )
+    )
 
 
 def literal(c: mpf, kind: str) -> str:
@@ -173,8 +304,8 @@ def literal(c: mpf, kind: str) -> str:
 
 def emit(f: Fit) -> None:
     print(f"\n/* {f.meaning} */")
-    for kind, bits in (("f64", 53), ("f32", 24)):
-        c, worst = fit(f, f.terms[kind], bits)
+    for kind, count in f.terms.items():
+        c, worst = fit(f, count, 53 if kind == "f64" else 24)
         real = "double" if kind == "f64" else "float"
         print(f"/* relative error of the function: 2^{mp.nstr(mp.log(worst, 2), 4)} */")
         print(f"static const {real} {f.name}_{kind}[] = {{")

@@ -8,28 +8,32 @@ from loglik._config import get_include, show_config
 from loglik._dispatch import available_isas, isa
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
-from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
-from loglik.distributions.normal import Normal
-from loglik.losses import bernoulli_nll
 from loglik.dice import dice, die
 from loglik.distributions.discrete import Discrete, convolve
+from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
+from loglik.distributions.normal import Normal
+from loglik.divergences import kl_divergence
+from loglik.estimate import Estimate, estimate_kl
+from loglik.losses import bernoulli_nll
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyWarning",
+    "Discrete",
+    "Estimate",
     "MultivariateNormal",
     "Normal",
     "available_isas",
     "bernoulli_nll",
-    "Discrete",
-    "available_isas",
     "convolve",
     "dice",
     "die",
+    "estimate_kl",
     "get_include",
     "get_num_threads",
     "isa",
+    "kl_divergence",
     "mvn_log_prob",
     "num_threads",
     "set_num_threads",

@@ -48,5 +48,15 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
 
 
 def get_include() -> str:
-    """Directory with ``loglik/loglik.h``, for compiling C or Cython code against the installed package."""
-    return str(Path(__file__).parent / "include")
+    """Directory to give to a C compiler so that ``#include <loglik/loglik.h>`` is found.
+
+    The ``.pxd`` files for Cython lie beside the modules of the package and need no path.
+    """
+    import loglik
+
+    # An editable install spreads the package over the source tree and the directory of what was built.
+    for folder in loglik.__path__:
+        include = Path(folder) / "include"
+        if (include / "loglik" / "loglik.h").is_file():
+            return str(include)
+    raise FileNotFoundError("get_include: loglik/loglik.h is not part of this installation")

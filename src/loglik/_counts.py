@@ -1,7 +1,8 @@
 """Exact counts of the ways to reach each sum, as Python integers. Internal to `Discrete`.
 
-Uniform dice use the four-term recurrence of csrc/kernels/dice.h on integers: linear in the size of the output. Other
-variables are packed into one large integer (Kronecker substitution), so that a product is one multiplication.
+Uniform dice use the four-term recurrence of csrc/kernels/dice.h on integers: linear in the size of the
+output. Other variables are packed into one large integer (Kronecker substitution), so that a product is one
+multiplication.
 """
 
 import math
@@ -13,7 +14,7 @@ MAX_PACKED_BYTES = 2**22
 
 
 def check_size(outcomes: int, bits: float, *, recurrence: bool) -> None:
-    """MemoryError before the counts outgrow a gibibyte; lower for what needs multiplications of large integers."""
+    """MemoryError before the counts outgrow a gibibyte, or a product of packed integers takes too long."""
     size, limit = outcomes * bits / 8, MAX_BYTES if recurrence else MAX_PACKED_BYTES
     if size > limit:
         raise MemoryError(

@@ -1,9 +1,10 @@
 """The table of kernels in use, for the other extension modules (cimport loglik._dispatch)."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "dispatch.h" nogil:
-    ctypedef void (*loglik_loop)(char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
+    ctypedef void (*loglik_loop)(
+        char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
     ctypedef struct loglik_loops:
         loglik_loop f64
         loglik_loop f32
@@ -13,13 +14,6 @@ cdef extern from "dispatch.h" nogil:
         const char *types
         const char *doc
         size_t offset
-    # The fields that extension modules call; one typedef per shape of a function.
-    ctypedef Py_ssize_t (*bernoulli_nll_f64)(
-        const double *targets, const double *model, const double *weights, Py_ssize_t n, double scale,
-        double *values, double *gradient, double *sum, int *which) noexcept nogil
-    ctypedef Py_ssize_t (*bernoulli_nll_f32)(
-        const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
-        float *values, float *gradient, double *sum, int *which) noexcept nogil
     ctypedef struct loglik_dice_segment:
         pass
     ctypedef struct loglik_kernels:
@@ -27,10 +21,19 @@ cdef extern from "dispatch.h" nogil:
         const char *description
         int vector_bytes
         int has_fma
-        bernoulli_nll_f64 bernoulli_nll_logits_f64
-        bernoulli_nll_f64 bernoulli_nll_probs_f64
-        bernoulli_nll_f32 bernoulli_nll_logits_f32
-        bernoulli_nll_f32 bernoulli_nll_probs_f32
+        # losses_list.h
+        Py_ssize_t (*bernoulli_nll_logits_f64)(
+            const double *targets, const double *model, const double *weights, Py_ssize_t n, double scale,
+            double *values, double *gradient, double *sum, int *which) noexcept nogil
+        Py_ssize_t (*bernoulli_nll_logits_f32)(
+            const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
+            float *values, float *gradient, double *sum, int *which) noexcept nogil
+        Py_ssize_t (*bernoulli_nll_probs_f64)(
+            const double *targets, const double *model, const double *weights, Py_ssize_t n, double scale,
+            double *values, double *gradient, double *sum, int *which) noexcept nogil
+        Py_ssize_t (*bernoulli_nll_probs_f32)(
+            const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
+            float *values, float *gradient, double *sum, int *which) noexcept nogil
         # convolve_list.h
         void (*convolve_f64)(const double *a, Py_ssize_t na, const double *b, Py_ssize_t nb, Py_ssize_t first,
                              Py_ssize_t last, double *out) noexcept nogil
@@ -48,6 +51,17 @@ cdef extern from "dispatch.h" nogil:
         void (*scaled_values)(const double *m, const int64_t *e, double *out, Py_ssize_t n) noexcept nogil
         void (*scaled_cumulative)(const double *m, const int64_t *e, double *out_m, int64_t *out_e,
                                   Py_ssize_t n) noexcept nogil
+        # random_list.h
+        void (*random_uniform_f64)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double *out) noexcept nogil
+        void (*random_uniform_f32)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float *out) noexcept nogil
+        void (*random_normal_f64)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double *out) noexcept nogil
+        void (*random_normal_f32)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float *out) noexcept nogil
+        void (*philox_words)(
+            uint64_t key, uint64_t stream, uint64_t counter, Py_ssize_t count, uint32_t *out) noexcept nogil
+        Py_ssize_t (*mvn_log_ratio_scratch)(Py_ssize_t d, Py_ssize_t count) noexcept nogil
+        void (*mvn_log_ratio_moments)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, const double *excess,
+            const double *shift, double constant, double *scratch, double *mean, double *squares) noexcept nogil
 
 cdef const loglik_kernels *active_kernels() noexcept nogil
 cdef const loglik_kernels *kernels_of(str level) except NULL

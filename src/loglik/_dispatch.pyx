@@ -12,8 +12,10 @@ cdef extern from "cpu.h" nogil:
 
 cdef extern from *:
     """
-    #if defined(__clang__) || defined(__GNUC__)
-    #define LOGLIK_COMPILER __VERSION__
+    #if defined(__clang__)
+    #define LOGLIK_COMPILER "clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define LOGLIK_COMPILER "gcc " __VERSION__
     #else
     #define LOGLIK_COMPILER "unknown"
     #endif
@@ -71,8 +73,8 @@ def cpu_name():
 
 
 def compiler():
-    """Version text of the C compiler that built this."""
-    return LOGLIK_COMPILER.decode()
+    """Name and version of the C compiler that built this, for example "gcc 12.2.0"."""
+    return LOGLIK_COMPILER.decode().strip()
 
 
 def level_properties(str name):
@@ -91,7 +93,8 @@ cdef const loglik_kernels *kernels_of(str name) except NULL:
     cdef const loglik_kernels *level = loglik_find_level(name.encode())
     if level == NULL:
         raise ImportError(
-            f"LOGLIK_ISA={name!r} is not an instruction-set level of this build; choose one of {', '.join(available_isas())}"
+            f"LOGLIK_ISA={name!r} is not an instruction-set level of this build; "
+            f"choose one of {', '.join(available_isas())}"
         )
     if not loglik_level_available(level):
         raise ImportError(

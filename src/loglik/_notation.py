@@ -1,19 +1,23 @@
-"""Dice notation: a small recursive-descent parser whose errors point at the character.
+"""Dice notation: a small recursive-descent parser whose errors name the place and what was expected there.
 
 expression := ["+" | "-"] term (("+" | "-") term)*
 term       := factor ("*" factor)*                  one side of each product is an integer
 factor     := integer | [integer] "d" (integer | "%") | "(" expression ")" | ("+" | "-") factor
 """
 
-from typing import NoReturn
+import operator
+from collections.abc import Callable
+from typing import NoReturn, TypeAlias
 
 from loglik.distributions.discrete import Discrete
+
+_Value: TypeAlias = Discrete | int
 
 _MAX_LENGTH = 10_000
 _MAX_DEPTH = 50
 _MAX_DIGITS = 15
 
-_PLUS, _MINUS, _TIMES = "+", "-−–", "*×"  # noqa: RUF001
+_PLUS, _MINUS, _TIMES = "+", "-−–", "*×"
 
 # What may stand behind NdS in the notation of players, and is not there yet.
 _NOT_YET = {
@@ -43,24 +47,25 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text, self.position = text, 0
         if len(text) > _MAX_LENGTH:
-            raise ValueError(f"dice: the notation has {len(text)} characters, more than the limit of {_MAX_LENGTH}")
+            raise ValueError(
+                f"dice: the notation has {len(text)} characters, more than the limit of {_MAX_LENGTH}"
+            )
 
     # ------------------------------------------------------------------------------------ grammar
 
-    def expression(self, depth: int) -> Discrete | int:
+    def expression(self, depth: int) -> _Value:
         value = self.term(depth)
         while True:
+            self.skip_spaces()
             place = self.position
             if self.take(_PLUS):
-                other = self.term(depth)
-                value = self.compute(place, lambda a=value, b=other: a + b)
+                value = self.compute(place, operator.add, value, self.term(depth))
             elif self.take(_MINUS):
-                other = self.term(depth)
-                value = self.compute(place, lambda a=value, b=other: a - b)
+                value = self.compute(place, operator.sub, value, self.term(depth))
             else:
                 return value
 
-    def term(self, depth: int) -> Discrete | int:
+    def term(self, depth: int) -> _Value:
         value = self.factor(depth)
         while True:
             self.skip_spaces()
@@ -70,9 +75,9 @@ class _Parser:
             other = self.factor(depth)
             if isinstance(value, Discrete) and isinstance(other, Discrete):
                 self.fail(place, "a product needs an integer on one side, these are two rolls")
-            value = self.compute(place, lambda a=value, b=other: _product(a, b))
+            value = self.compute(place, _product, value, other)
 
-    def factor(self, depth: int) -> Discrete | int:
+    def factor(self, depth: int) -> _Value:
         if depth > _MAX_DEPTH:
             self.fail(self.position, f"signs and parentheses are nested more than {_MAX_DEPTH} deep")
         if self.take(_PLUS):
@@ -96,7 +101,7 @@ class _Parser:
             return number
         return self.roll(start, 1 if number is None else number)
 
-    def roll(self, start: int, count: int) -> Discrete:
+    def roll(self, start: int, count: int) -> _Value:
         self.skip_spaces()
         place = self.position
         if self.take("%"):
@@ -112,9 +117,10 @@ class _Parser:
         self.skip_spaces()
         if self.position < len(self.text) and self.text[self.position].lower() in _NOT_YET:
             verb = _NOT_YET[self.text[self.position].lower()]
-            self.fail(self.position, f"{verb} is not supported yet; sums and differences of dice and integers are")
-        pool = {(sides, 1): count} if count and sides > 1 else {}
-        return self.compute(start, lambda: Discrete._from_pool(pool, count))
+            self.fail(
+                self.position, f"{verb} is not supported yet; sums and differences of dice and integers are"
+            )
+        return self.compute(start, Discrete._from_dice, count, sides)
 
     # ------------------------------------------------------------------------------------ characters
 
@@ -140,14 +146,14 @@ class _Parser:
 
     # ------------------------------------------------------------------------------------ errors
 
-    def compute(self, place: int, operation) -> Discrete | int:
+    def compute(self, place: int, operation: Callable[..., _Value], *values: _Value) -> _Value:
         """The result of `operation`; its size limits become errors that point at `place`."""
         try:
-            value = operation()
-            if isinstance(value, int) and abs(value) > 2**53:
-                raise ValueError("the number is beyond ±2^53")
+            value = operation(*values)
         except ValueError as error:
             self.fail(place, str(error).removeprefix("Discrete: "))
+        if isinstance(value, int) and abs(value) > 2**53:
+            self.fail(place, "the number is beyond ±2^53")
         return value
 
     def fail_at_rest(self) -> NoReturn:
@@ -157,13 +163,12 @@ class _Parser:
         self.fail(self.position, f"expected +, -, * or the end, found {character!r}")
 
     def fail(self, place: int, message: str) -> NoReturn:
-        # A window around the place; tabs and line breaks would move the caret.
-        first = max(0, place - 50)
-        shown = "".join(c if c.isprintable() else " " for c in self.text[first : place + 30])
-        raise ValueError(f"dice: {message} (character {place + 1})\n  {shown}\n  {' ' * (place - first)}^")
+        first, last = max(0, place - 40), place + 40
+        around = ("…" if first else "") + self.text[first:last] + ("…" if last < len(self.text) else "")
+        raise ValueError(f"dice: {message} (character {place + 1} of {around!r})")
 
 
-def _product(a: Discrete | int, b: Discrete | int) -> Discrete | int:
+def _product(a: _Value, b: _Value) -> _Value:
     if isinstance(a, Discrete):
         a, b = b, a
     assert isinstance(a, int)

@@ -5,16 +5,19 @@ Design
   boundaries depend on the problem alone, so results have the same bits for any number of threads.
 - The caller takes blocks too, from a counter that it shares with the workers. It can always finish alone: nested
   calls, busy pools and pools that are shutting down cannot deadlock it.
-- When a block raises (a signal handler's KeyboardInterrupt included), no further block starts, running ones end, and
-  the first exception is raised in the caller.
+- A worker that arrives after the caller has closed the job does nothing, so the caller waits for blocks that have
+  started and never for the queue of the pool.
+- When a block raises (a signal handler's KeyboardInterrupt included), no further block starts and running ones end
+  before the call returns: nobody writes to the caller's arrays afterwards. Blocks are taken in order, so the failing
+  block with the lowest index has always run: its exception is raised, the same one for any number of threads.
 - Workers run in a copy of the caller's context, so that ``np.errstate`` and ``num_threads`` hold there.
 - The pool is made on first use and dropped in a forked child, whose threads do not exist.
 """
 
 import contextlib
 import contextvars
-import itertools
 import math
+import operator
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -35,47 +38,67 @@ _default_threads: int | None = None  # found on first use
 _pool: "ThreadPoolExecutor | None" = None
 _pool_size = 0
 _pool_lock = threading.Lock()
+_importing = False  # a thread is importing the pool's module
 
 
 def _threads_from_environment() -> int | None:
-    for name in ("LOGLIK_NUM_THREADS", "OMP_NUM_THREADS"):
-        text = os.environ.get(name, "").strip()
-        if not text:
-            continue
-        first = text.split(",")[0]  # OMP_NUM_THREADS may list one number per nesting level
-        if first.isdecimal() and int(first) > 0:
-            return int(first)
-        if name.startswith("LOGLIK"):
-            raise ValueError(f"{name} must be a positive integer, got {text!r}")
-    return None
+    text = os.environ.get("LOGLIK_NUM_THREADS", "").strip()
+    if text:
+        if not (text.isdecimal() and int(text) > 0):
+            raise ValueError(f"LOGLIK_NUM_THREADS must be a positive integer, got {text!r}")
+        return int(text)
+    # Not ours: may list one number per nesting level, and a value that we cannot read is not our error.
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
-def _cgroup_quota() -> float:
-    """CPUs that the container's quota allows; infinity without one."""
-    with contextlib.suppress(OSError, ValueError):
-        with open("/sys/fs/cgroup/cpu.max") as file:
+def _quota(directory: str) -> float:
+    """CPUs that the quota of one control group allows (version 2, then version 1); infinity without one."""
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        with open(f"{directory}/cpu.max") as file:
             quota, period = file.read().split()
         return math.inf if quota == "max" else int(quota) / int(period)
-    with contextlib.suppress(OSError, ValueError):
-        with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") as file:
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        with open(f"{directory}/cpu.cfs_quota_us") as file:
             micros = int(file.read())
-        with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as file:
+        with open(f"{directory}/cpu.cfs_period_us") as file:
             return micros / int(file.read()) if micros > 0 else math.inf
     return math.inf
 
 
+def _cgroup_quota(root: str = "/sys/fs/cgroup", membership: str = "/proc/self/cgroup") -> float:
+    """CPUs that the quotas of this process's control group and of its ancestors allow; infinity without one."""
+    quota = min(_quota(root), _quota(f"{root}/cpu"))
+    with contextlib.suppress(OSError), open(membership) as file:
+        for line in file:
+            _, controllers, path = line.rstrip("\n").split(":", 2)
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            base = f"{root}/cpu" if controllers else root
+            while path.strip("/"):
+                quota = min(quota, _quota(base + path))
+                path = os.path.dirname(path)
+    return quota
+
+
 def _machine_threads() -> int:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "process_cpu_count"):  # Python 3.13: affinity, and -X cpu_count
+        cpus = os.process_cpu_count() or 1
+    else:
+        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(cpus, _cgroup_quota())))
 
 
-def _check_count(n: int) -> int:
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"num_threads: n must be an integer, got {n!r}")
-    n = n.__index__()
-    if n < 1:
-        raise ValueError(f"num_threads: n must be at least 1, got {n}")
-    return n
+def _check_count(function: str, n: int) -> int:
+    try:
+        count = operator.index(n)
+    except TypeError:
+        count = None
+    if count is None or isinstance(n, bool):
+        raise TypeError(f"{function}: n must be an integer, got {n!r}")
+    if count < 1:
+        raise ValueError(f"{function}: n must be at least 1, got {n!r}")
+    return count
 
 
 def get_num_threads() -> int:
@@ -110,7 +133,7 @@ def set_num_threads(n: int) -> None:
         If `n` is not an integer.
     """
     global _process_threads
-    _process_threads = _check_count(n)
+    _process_threads = _check_count("set_num_threads", n)
 
 
 @contextlib.contextmanager
@@ -124,7 +147,7 @@ def num_threads(n: int) -> Iterator[None]:
     ...     ll.get_num_threads()
     1
     """
-    token = _context_threads.set(_check_count(n))
+    token = _context_threads.set(_check_count("num_threads", n))
     try:
         yield
     finally:
@@ -132,20 +155,32 @@ def num_threads(n: int) -> Iterator[None]:
 
 
 def _get_pool(workers: int) -> "ThreadPoolExecutor":
-    """The shared pool, with at least `workers` threads."""
-    global _pool, _pool_size
+    """The shared pool, with at least `workers` threads; RuntimeError where there cannot be one."""
+    global _pool, _pool_size, _importing
+    old = None
     with _pool_lock:
         if _pool is None or _pool_size < workers:
-            from concurrent.futures import ThreadPoolExecutor  # not at import: it costs milliseconds
-
+            if _importing:
+                raise RuntimeError("forked while another thread was importing concurrent.futures")
+            try:
+                _importing = True
+                from concurrent.futures import ThreadPoolExecutor  # not at import: it costs milliseconds
+            finally:
+                _importing = False
             old = _pool
             _pool, _pool_size = ThreadPoolExecutor(workers, thread_name_prefix="loglik"), workers
-            if old is not None:
-                old.shutdown(wait=False)
-        return _pool
+        pool = _pool
+    if old is not None:
+        old.shutdown(wait=False)
+    return pool
 
 
 def _drop_pool() -> None:
+    """In a forked child the pool's threads do not exist, and its locks may be held by nobody.
+
+    `_importing` stays: if it is set, the import lock of the pool's module is held by a thread that does not exist here,
+    so importing it would wait forever. Such a child, and its children, work in the calling thread.
+    """
     global _pool, _pool_size, _pool_lock
     _pool, _pool_size, _pool_lock = None, 0, threading.Lock()
 
@@ -154,8 +189,90 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_drop_pool)
 
 
+class _Job:
+    """Blocks of one call: who takes which, who is still at work, and what went wrong.
+
+    Built on bare locks: `with` on one cannot be split by a signal handler's exception, as a condition variable can.
+    """
+
+    def __init__(self, function: Callable[[int], object], count: int) -> None:
+        self._function, self._count = function, count
+        self._lock = threading.Lock()  # guards what follows
+        self._next = 0  # the next block; at least `count` when no further block may start
+        self._running = 0  # helpers that have entered and not left
+        self._closed = False  # no helper may enter
+        self._errors: list[tuple[int, BaseException]] = []
+        self._all_left = threading.Lock()  # held until the last helper leaves a closed job
+        self._all_left.acquire()
+
+    def _take(self) -> int:
+        with self._lock:
+            i = self._next
+            self._next += 1
+            return i
+
+    def _fail(self, i: int, error: BaseException) -> None:
+        with self._lock:
+            self._errors.append((i, error))
+            self._next = self._count
+
+    def work(self) -> None:
+        """Do blocks until there are none."""
+        while (i := self._take()) < self._count:
+            try:
+                self._function(i)
+            except Exception as error:
+                self._fail(i, error)
+
+    def help(self) -> None:
+        """What a worker of the pool runs; nothing if it comes too late."""
+        with self._lock:
+            if self._closed:
+                return
+            self._running += 1
+        try:
+            self.work()
+        except BaseException as error:  # SystemExit and the like, which must not vanish in the pool
+            self._fail(-1, error)
+        finally:
+            with self._lock:
+                self._running -= 1
+                last = self._closed and self._running == 0
+            if last:
+                self._all_left.release()
+
+    def close(self) -> None:
+        """Start no further block and wait until the running ones have ended, however often Ctrl-C is pressed."""
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                with self._lock:
+                    self._closed, self._next = True, self._count
+                    running = self._running
+                if running:
+                    self._all_left.acquire()
+                break
+            except BaseException as error:  # from a signal handler: nothing else raises here
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def raise_first(self) -> None:
+        """Raise the exception of the failing block with the lowest index, if any failed."""
+        if self._errors:
+            error = min(self._errors, key=operator.itemgetter(0))[1]
+            try:
+                raise error
+            finally:  # its traceback refers to this frame and to the arrays of the block: leave no cycle
+                self._errors.clear()
+                del error
+
+
 def run_blocks(function: Callable[[int], object], count: int, *, seconds: float = math.inf) -> None:
     """Call ``function(i)`` for every i in range(count), in any order and possibly at the same time.
+
+    Returns when every block has ended. If blocks raise, no further ones start and the exception of the one with the
+    lowest index is raised; an exception that a signal handler raises in the caller (Ctrl-C) goes first.
 
     Parameters
     ----------
@@ -172,54 +289,15 @@ def run_blocks(function: Callable[[int], object], count: int, *, seconds: float 
             function(i)
         return
 
-    take = itertools.count().__next__  # atomic under the GIL; see _Counter for builds without it
-    if not _gil_enabled():
-        take = _Counter().take
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.is_set() and (i := take()) < count:
-            try:
-                function(i)
-            except BaseException:
-                stop.set()
-                raise
-
-    futures = []
-    # A pool that is shutting down (interpreter exit) takes no work: the caller does it alone.
-    with contextlib.suppress(RuntimeError):
-        pool = _get_pool(threads - 1)
-        for _ in range(threads - 1):
-            futures.append(pool.submit(contextvars.copy_context().run, work))
+    job = _Job(function, count)
     try:
-        work()
-    except BaseException:
-        stop.set()
-        _finish(futures, raise_first=False)
-        raise
-    _finish(futures, raise_first=True)
-
-
-def _finish(futures: list, *, raise_first: bool) -> None:
-    """Wait for the workers that started; one that is still queued has nothing left to do and is cancelled."""
-    running = [future for future in futures if not future.cancel()]
-    errors = [error for future in running if (error := future.exception()) is not None]
-    if raise_first and errors:
-        raise errors[0]
-
-
-def _gil_enabled() -> bool:
-    import sys
-
-    return getattr(sys, "_is_gil_enabled", lambda: True)()
-
-
-class _Counter:
-    def __init__(self) -> None:
-        self._next, self._lock = 0, threading.Lock()
-
-    def take(self) -> int:
-        with self._lock:
-            i = self._next
-            self._next += 1
-            return i
+        # A pool that is shutting down (interpreter exit, a larger pool has replaced it) takes no work, and the system
+        # may refuse a thread: the caller does what nobody else does.
+        with contextlib.suppress(RuntimeError):
+            pool = _get_pool(threads - 1)
+            for _ in range(threads - 1):
+                pool.submit(contextvars.copy_context().run, job.help)
+        job.work()
+    finally:
+        job.close()
+    job.raise_first()

@@ -3,8 +3,8 @@
 Design
 - A `Pmf` is plain (an array of probabilities) as long as every probability is a normal number, else scaled:
   mantissas in [1, 2) and int64 exponents. Plain ones run through the register kernel directly.
-- Terms are positive and every result is a sum of products, so relative errors only add: a sum of N variables is
-  right to about (total length + N) units in the last place in every entry, however small.
+- Terms are positive and every result is a sum of products, so relative errors only add: a sum of N variables
+  is right to about (total length + N) units in the last place in every entry, however small.
 """
 
 import math
@@ -29,7 +29,7 @@ _DICE_FLOOR = -900
 
 
 class Pmf(NamedTuple):
-    """Probabilities ``values``, or ``values * 2**exponents``; those that are not zero are at least 2**floor."""
+    """Probabilities ``values``, or ``values * 2**exponents``; at least 2**floor where above 0."""
 
     values: np.ndarray
     exponents: np.ndarray | None
@@ -186,7 +186,9 @@ def logs(values: np.ndarray, exponents: np.ndarray | None) -> np.ndarray:
         return np.log(values, out=np.full(values.shape, -np.inf, values.dtype), where=values > 0)
     mantissas, shift = np.frexp(values)
     high = mantissas < math.sqrt(0.5)
-    mantissas = np.where(high, 2.0 * mantissas, mantissas)  # into [0.7, 1.4]: its logarithm never cancels the rest
+    mantissas = np.where(
+        high, 2.0 * mantissas, mantissas
+    )  # into [0.7, 1.4]: its logarithm never cancels the rest
     powers = (exponents + shift - high).astype(np.float64)
     small = np.log(mantissas, out=np.full(values.shape, -np.inf), where=mantissas > 0)
     return powers * _LN2_HI + (powers * _LN2_LO + small)
@@ -221,8 +223,8 @@ def tails(pmf: Pmf) -> Tails:
         return Tails(
             cdf=np.where(below, lower, 1.0 - np.minimum(above, 1.0)),
             sf=np.where(left, above, 1.0 - np.minimum(lower, 1.0)),
-            log_cdf=np.where(below, log_lower, np.log1p(-np.minimum(above, 1.0))),
-            log_sf=np.where(left, log_above, np.log1p(-np.minimum(lower, 1.0))),
+            log_cdf=np.where(below, log_lower, np.log1p(-np.minimum(above, 1.0)) + 0.0),  # no −0
+            log_sf=np.where(left, log_above, np.log1p(-np.minimum(lower, 1.0)) + 0.0),
         )
 
 
@@ -233,4 +235,6 @@ def _running_sums(pmf: Pmf) -> tuple[np.ndarray, np.ndarray]:
     mantissas, exponents = _convolve.cumulative(pmf.values, pmf.exponents)
     normal, shift = np.frexp(mantissas)
     whole = np.where(mantissas > 0, exponents + shift - 1, 0)
-    return _convolve.scaled_values(2.0 * normal, whole), logs(mantissas, np.where(mantissas > 0, exponents, 0))
+    return _convolve.scaled_values(2.0 * normal, whole), logs(
+        mantissas, np.where(mantissas > 0, exponents, 0)
+    )

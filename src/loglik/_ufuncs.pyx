@@ -72,7 +72,7 @@ cdef int promote(
         dtype = dtypes[i]
         decides = letter == c"r"
         if dtype == NULL:
-            raise TypeError(f"{info.name.decode()}: argument {i} has no dtype (methods such as reduce are not supported)")
+            raise TypeError(f"{info.name.decode()}: argument {i} has no dtype (reduce and accumulate are not supported)")
         if dtype == &PyArray_DoubleDType:
             if decides:
                 real = &PyArray_DoubleDType

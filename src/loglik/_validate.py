@@ -40,7 +40,9 @@ def result_dtype(*values: Any) -> np.dtype:
     for value in values:
         if value is None or type(value) in (bool, int, float):
             continue
-        dtype = np.dtype(value.dtype) if hasattr(value, "dtype") else np.asarray(value).dtype
+        dtype = getattr(value, "dtype", None)
+        if not isinstance(dtype, np.dtype):  # a list, or an array of another library with its own kind of dtype
+            dtype = np.asarray(value).dtype
         if dtype.kind == "f":
             dtype = np.dtype(np.float32) if dtype.itemsize <= 4 else np.dtype(np.float64)
             result = dtype if result is None else np.promote_types(result, dtype)

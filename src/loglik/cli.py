@@ -86,7 +86,10 @@ def _dice(options: argparse.Namespace) -> int:
     import loglik as ll
 
     expression = " ".join(options.expression)
-    total = ll.dice(expression)
+    try:
+        total = ll.dice(expression)
+    except ValueError as error:  # says in further lines where in the notation it is
+        raise ValueError(f"{str(error).splitlines()[0]} in {expression!r}") from None
     if options.json:
         result = {
             "expression": expression,

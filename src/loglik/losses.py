@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from loglik._losses import bernoulli_nll_block
 from loglik._loss_pass import LossPass
+from loglik._losses import bernoulli_nll_block
 
 __all__ = ["bernoulli_nll"]
 

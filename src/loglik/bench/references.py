@@ -163,7 +163,7 @@ def mvn_log_prob_grid(x, loc, covariance):
     return np.stack([mvn_log_prob_shared(x, m, c) for m, c in zip(loc, covariance, strict=True)], axis=-1)
 
 
-def monte_carlo_kl(n, p_loc, p_covariance, q_loc, q_covariance, rng):  # noqa: PLR0917
+def monte_carlo_kl(n, p_loc, p_covariance, q_loc, q_covariance, rng):
     """Mean and standard error of log p(x) − log q(x) over n samples of p."""
     d = len(p_loc)
     p_factor = np.linalg.cholesky(p_covariance)

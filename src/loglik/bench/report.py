@@ -124,13 +124,20 @@ def duration(seconds: float) -> str:
     return f"{_three(seconds * 1e9)} ns"
 
 
+def _short(n: int) -> str:
+    """1000000 as 1e6."""
+    digits = str(n).rstrip("0")
+    zeros = len(str(n)) - len(digits)
+    return f"{digits}e{zeros}" if zeros >= 3 else str(n)
+
+
 def _three(x: float) -> str:
     return f"{x:.2f}" if x < 9.995 else f"{x:.1f}" if x < 99.95 else f"{x:.0f}"
 
 
 def line(row: Row) -> str:
     """One row of the table under COLUMNS."""
-    size = "x".join(map(str, row.shape))
+    size = "x".join(map(_short, row.shape))
     name = row.name if row.name.startswith(("mvn", "dice", "import", "call")) else f"{row.name} {size}"
     speedup, best = row.speedup("numpy"), row.best_peer()
     columns = (

@@ -29,7 +29,8 @@ class Distribution:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; make a new one instead of setting {name!r}")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; {name!r} cannot be deleted")
 
     def _arguments(self) -> dict[str, Any]:
         """The constructor's arguments as given (without those left at None)."""

@@ -1,9 +1,9 @@
 """A probability mass function on consecutive integers, and sums of such variables.
 
 Design
-- Sums of dice and of variables with exact counts are kept as a *pool*: how often each die is rolled. Adding and
-  multiplying touch the pool only, so ``a + b`` is exact and cheap, equal dice merge, and the probabilities are made
-  once, when they are first asked for, by the best method for the whole pool.
+- Sums of dice and of variables with exact counts are kept as a *pool*: how often each die is rolled. Adding
+  and multiplying touch the pool only, so ``a + b`` is exact and cheap, equal dice merge, and the
+  probabilities are made once, when they are first asked for, by the best method for the whole pool.
 - Everything else holds its probabilities (`loglik._pmf`).
 """
 
@@ -23,8 +23,8 @@ from loglik.distributions._base import Distribution
 
 __all__ = ["Discrete", "convolve"]
 
-# A die is its number of sides s (on 0 .. s−1), or a tuple of exact counts (on 0, 1, …); (die, factor) is the die
-# times a positive integer. A pool says how often each is rolled.
+# A die is its number of sides s (on 0 .. s−1), or a tuple of exact counts (on 0, 1, …); (die, factor) is the
+# die times a positive integer. A pool says how often each is rolled.
 _Die: TypeAlias = "int | tuple[int, ...]"
 _Pool: TypeAlias = dict[tuple[_Die, int], int]
 
@@ -41,7 +41,8 @@ class Discrete(Distribution):
 
     .. math:: P(X = \mathrm{start} + k) = p_k, \qquad p_k \ge 0, \quad \sum_k p_k = 1
 
-    Exactly one of `probs`, `log_probs` and `counts` is given. Sums of dice come from `loglik.die` and `loglik.dice`.
+    Exactly one of `probs`, `log_probs` and `counts` is given. Sums of dice come from `loglik.die` and
+    `loglik.dice`.
 
     Parameters
     ----------
@@ -58,19 +59,20 @@ class Discrete(Distribution):
     Raises
     ------
     ValueError
-        If an entry is negative, NaN or infinite (the message names its index and value), if the total is not 1, if
-        there are no entries, more than one dimension, or an outcome beyond ±2^53.
+        If an entry is negative, NaN or infinite (the message names its index and value), if the total is not
+        1, if there are no entries, more than one dimension, or an outcome beyond ±2^53.
     TypeError
         If not exactly one of the three is given, or a count or `start` is not an integer.
 
     Notes
     -----
-    Arithmetic is that of independent random variables: ``a + b``, ``a - b``, ``a + 3``, ``-a``, and ``n @ a``, the
-    sum of n independent copies. (``3 @ a`` is not ``a`` times three.)
+    Arithmetic is that of independent random variables: ``a + b``, ``a - b``, ``a + 3``, ``-a``, and ``n @
+    a``, the sum of n independent copies. (``3 @ a`` is not ``a`` times three.)
 
-    Accuracy: sums add positive terms only, so entries of `probs` and `log_probs` have a relative error of at most
-    about 20·N·2⁻⁵³ for N outcomes, however small they are; sums of equal fair dice are correctly rounded but for rare
-    ties. Sums that would take more than 2^26 outcomes or 2^40 multiplications raise ValueError before they start.
+    Accuracy: sums add positive terms only, so entries of `probs` and `log_probs` have a relative error of at
+    most about 20·N·2⁻⁵³ for N outcomes, however small they are; sums of equal fair dice are correctly rounded
+    but for rare ties. Sums that would take more than 2^26 outcomes or 2^40 multiplications raise ValueError
+    before they start.
 
     Examples
     --------
@@ -79,7 +81,7 @@ class Discrete(Distribution):
     >>> (2 @ coin).probs
     array([0.25, 0.5 , 0.25])
     >>> loaded = Discrete(counts=[1, 1, 1, 1, 1, 5], start=1)
-    >>> (loaded + loaded).prob(12)
+    >>> float((loaded + loaded).prob(12))
     0.25
     """
 
@@ -94,9 +96,15 @@ class Discrete(Distribution):
     def __init__(
         self, probs: Any = None, *, log_probs: Any = None, counts: Iterable[int] | None = None, start: int = 0
     ) -> None:
-        given = [name for name, value in (("probs", probs), ("log_probs", log_probs), ("counts", counts)) if value is not None]
+        given = [
+            name
+            for name, value in (("probs", probs), ("log_probs", log_probs), ("counts", counts))
+            if value is not None
+        ]
         if len(given) != 1:
-            raise TypeError(f"Discrete: give exactly one of probs, log_probs and counts, got {', '.join(given) or 'none'}")
+            raise TypeError(
+                f"Discrete: give exactly one of probs, log_probs and counts, got {', '.join(given) or 'none'}"
+            )
         start = _integer("Discrete", "start", start)
         if counts is not None:
             checked = _check_counts(counts)
@@ -126,6 +134,11 @@ class Discrete(Distribution):
         result = cls.__new__(cls)
         result._set_pool(pool, start)
         return result
+
+    @classmethod
+    def _from_dice(cls, n: int, sides: int) -> "Discrete":
+        """Sum of n >= 0 fair dice with `sides` >= 1 sides."""
+        return cls._from_pool({(sides, 1): n} if n and sides > 1 else {}, n)
 
     @classmethod
     def _from_pmf(cls, pmf: _pmf.Pmf, start: int, dtype: np.dtype) -> "Discrete":
@@ -168,11 +181,15 @@ class Discrete(Distribution):
         if notation is not None:
             return f"dice({notation!r})"
         if self._length > 64:
-            return f"<Discrete: {self._length} outcomes from {self._start} to {self._start + self._length - 1}>"
+            return (
+                f"<Discrete: {self._length} outcomes from {self._start} to {self._start + self._length - 1}>"
+            )
         start = f", start={self._start}" if self._start else ""
         if self._pool is not None:
             return f"Discrete(counts={self.counts()[0]}{start})"
-        name, values = ("probs", self.probs) if self._masses.exponents is None else ("log_probs", self.log_probs)
+        name, values = (
+            ("probs", self.probs) if self._masses.exponents is None else ("log_probs", self.log_probs)
+        )
         if self.dtype == np.float32:
             return f"Discrete({name}=array({values.tolist()}, dtype=float32){start})"
         inf = ["-float('inf')" if value == -math.inf else repr(value) for value in values.tolist()]
@@ -180,7 +197,11 @@ class Discrete(Distribution):
 
     def _notation(self) -> str | None:
         """What `loglik.dice` makes an equal object from; None where its notation has no words for it."""
-        if self._pool is None or len(self._pool) > 8 or not all(isinstance(die, int) for die, _ in self._pool):
+        if (
+            self._pool is None
+            or len(self._pool) > 8
+            or not all(isinstance(die, int) for die, _ in self._pool)
+        ):
             return None
         terms, lowest = [], 0
         for (die, factor), n in self._pool.items():
@@ -215,8 +236,10 @@ class Discrete(Distribution):
 
     @cached_property
     def log_probs(self) -> np.ndarray:
-        """Natural logarithms of the probabilities, right also where `probs` underflows; -inf for zero. Read-only."""
-        return _read_only(_pmf.logs(self._masses.values, self._masses.exponents).astype(self.dtype, copy=False))
+        """Natural logarithms of `probs`, right where those underflow; -inf for zero. Read-only."""
+        return _read_only(
+            _pmf.logs(self._masses.values, self._masses.exponents).astype(self.dtype, copy=False)
+        )
 
     def counts(self) -> tuple[list[int], int]:
         """Exact numbers of ways to reach each outcome, and the lowest outcome.
@@ -242,7 +265,9 @@ class Discrete(Distribution):
         ([1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1], 2)
         """
         if self._pool is None:
-            raise ValueError("Discrete.counts: this distribution was built from probabilities; it has no exact counts")
+            raise ValueError(
+                "Discrete.counts: this distribution was built from probabilities; it has no exact counts"
+            )
         terms = []
         for (die, factor), n in self._pool.items():
             exact = _counts.uniform_dice(n, die) if isinstance(die, int) else _counts.power(list(die), n)
@@ -315,12 +340,14 @@ class Discrete(Distribution):
         Parameters
         ----------
         q : array_like
-            Within [0, 1]; 0 gives the lowest and 1 the highest outcome that is possible at all. NaN gives NaN.
+            Within [0, 1]; 0 gives the lowest and 1 the highest outcome that is possible at all. NaN gives
+            NaN.
 
         Returns
         -------
         numpy.ndarray or scalar
-            Outcomes as float64. Above one half, 1 - q is compared with the upper tail, which is exact for q near 1.
+            Outcomes as float64. Above one half, 1 - q is compared with the upper tail, which is exact for q
+            near 1.
 
         Raises
         ------
@@ -344,7 +371,9 @@ class Discrete(Distribution):
         `a` and `b` broadcast; NaN gives NaN. All terms are positive: nothing cancels.
         """
         name = "Discrete.prob_between"
-        a, b = np.broadcast_arrays(as_array(name, "a", a).astype(np.float64), as_array(name, "b", b).astype(np.float64))
+        a, b = np.broadcast_arrays(
+            as_array(name, "a", a).astype(np.float64), as_array(name, "b", b).astype(np.float64)
+        )
         missing = np.isnan(a) | np.isnan(b)
         first = np.clip(np.ceil(np.where(missing, 0, a)) - self._start, 0, self._length).astype(np.int64)
         last = np.clip(np.floor(np.where(missing, 0, b)) - self._start + 1, 0, self._length).astype(np.int64)
@@ -359,7 +388,7 @@ class Discrete(Distribution):
         self, method: str, x: Any, table: np.ndarray, below: float, above: float, *, out: Any = None,
         only_integers: bool = False,
     ) -> Any:  # fmt: skip
-        """``table[floor(x) - start]``; `below` and `above` its range; `below` for what is not an integer, if asked."""
+        """``table[floor(x) - start]``; `below` and `above` outside; `below` for no integer, if asked."""
         dtype = result_dtype(x, self.dtype.type())
         x = as_array(f"Discrete.{method}", "x", x)
         if out is not None:
@@ -387,7 +416,9 @@ class Discrete(Distribution):
     def mean(self) -> Any:
         """Expectation; correctly rounded where counts are known."""
         if self._pool is not None:
-            total = sum((n * factor * _die_moments(die)[0] for (die, factor), n in self._pool.items()), Fraction(0))
+            total = sum(
+                (n * factor * _die_moments(die)[0] for (die, factor), n in self._pool.items()), Fraction(0)
+            )
             return self.dtype.type(float(self._start + total))
         return self.dtype.type(self._start + self._offset_mean)
 
@@ -435,7 +466,9 @@ class Discrete(Distribution):
         from loglik.distributions.normal import Normal
 
         if self.variance == 0:
-            raise ValueError("Discrete.normal_approximation: the variance is 0, no Normal distribution matches")
+            raise ValueError(
+                "Discrete.normal_approximation: the variance is 0, no Normal distribution matches"
+            )
         return Normal(self.mean, self.std)
 
     # ------------------------------------------------------------------------------------ arithmetic
@@ -480,7 +513,9 @@ class Discrete(Distribution):
         if copies == 0:
             return Discrete._from_pool({}, 0)
         if self._pool is not None:
-            return Discrete._from_pool({key: copies * m for key, m in self._pool.items()}, copies * self._start)
+            return Discrete._from_pool(
+                {key: copies * m for key, m in self._pool.items()}, copies * self._start
+            )
         length = copies * (self._length - 1) + 1
         _check_range(copies * self._start, length)
         if length**2 / 2 > MAX_WORK:
@@ -524,7 +559,8 @@ def convolve(variables: Iterable[Any]) -> Discrete:
     Returns
     -------
     Discrete
-        Exact counts are kept where all have them; float32 where all arrays are. Without any variable, the constant 0.
+        Exact counts are kept where all have them; float32 where all arrays are. Without any variable, the
+        constant 0.
 
     Raises
     ------
@@ -533,9 +569,9 @@ def convolve(variables: Iterable[Any]) -> Discrete:
 
     Notes
     -----
-    Direct summation of positive terms (never an FFT), the shortest variables first: relative error at most about
-    20·N·2⁻⁵³ in every entry for N outcomes. Where products of probabilities would underflow, powers of two are carried
-    separately. Equal dice are merged and summed by a recurrence.
+    Direct summation of positive terms (never an FFT), the shortest variables first: relative error at most
+    about 20·N·2⁻⁵³ in every entry for N outcomes. Where products of probabilities would underflow, powers of
+    two are carried separately. Equal dice are merged and summed by a recurrence.
 
     Examples
     --------
@@ -594,27 +630,37 @@ def _integer(function: str, name: str, value: Any) -> int:
 
 def _check_probs(name: str, values: Any) -> np.ndarray:
     """A fresh array of valid, normalised probabilities or of logarithms whose exponentials total 1."""
-    dtype = result_dtype(values)
     array = as_array("Discrete", name, values)
+    dtype = result_dtype(array)
     if array.ndim != 1:
         raise ValueError(f"Discrete: {name} must have one dimension, got shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"Discrete: {name} must have at least one entry")
     array = np.array(array, dtype)
+    eps = float(np.finfo(dtype).eps)
+    tolerance = 8 * array.size * eps
     if name == "probs":
         require("Discrete", name, array, np.isfinite(array), "finite")
         require("Discrete", name, array, array >= 0, "at least 0")
+        require("Discrete", name, array, array <= 1 + tolerance, "at most 1")
         array = np.abs(array)  # −0
         total = math.fsum(array.tolist())
     else:
         require("Discrete", name, array, ~(np.isnan(array) | (array == np.inf)), "below infinity and not NaN")
-        require("Discrete", name, array, (array >= MIN_LOG_PROB) | (array == -np.inf), f"at least {MIN_LOG_PROB:g} or -inf")
-        require("Discrete", name, array, array < 1, "logarithms of probabilities, at most 0")
+        require(
+            "Discrete",
+            name,
+            array,
+            (array >= MIN_LOG_PROB) | (array == -np.inf),
+            f"at least {MIN_LOG_PROB:g} or -inf",
+        )
+        require("Discrete", name, array, array <= tolerance, "at most 0")
         total = math.fsum(np.exp(array.astype(np.float64)).tolist())
-    eps = float(np.finfo(dtype).eps)
-    if not abs(total - 1) <= 8 * array.size * eps:
+    if not abs(total - 1) <= tolerance:
         what = "probs" if name == "probs" else "exp(log_probs)"
-        raise ValueError(f"Discrete: {what} must total 1 within 8·K·eps = {8 * array.size * eps:.2g}, but it totals {total!r}")
+        raise ValueError(
+            f"Discrete: {what} must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}"
+        )
     if abs(total - 1) > 4 * eps:  # as close as normalising gets; so it is done once only
         array = (array / total if name == "probs" else array - math.log(total)).astype(dtype)
     return array
@@ -651,7 +697,9 @@ def _die_moments(die: _Die) -> tuple[Fraction, Fraction]:
 
 def _check_range(start: int, length: int) -> None:
     if length > MAX_OUTCOMES:
-        raise ValueError(f"Discrete: the distribution would have {length} outcomes, more than the limit of {MAX_OUTCOMES}")
+        raise ValueError(
+            f"Discrete: the distribution would have {length} outcomes, more than the limit of {MAX_OUTCOMES}"
+        )
     if start < -MAX_START or start + length > MAX_START:
         raise ValueError(f"Discrete: outcomes must be within ±2^53, got {start} to {start + length - 1}")
 
@@ -680,5 +728,6 @@ def _check_products(lengths: list[int], work: float = 0) -> None:
 
 def _refuse_work(work: float) -> None:
     raise ValueError(
-        f"Discrete: the sum would take {work:.2g} multiplications, more than the limit of {MAX_WORK:.2g} (about a minute)"
+        f"Discrete: the sum would take {work:.2g} multiplications, more than the limit of {MAX_WORK:.2g} "
+        "(about a minute)"
     )

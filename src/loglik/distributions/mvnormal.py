@@ -76,6 +76,13 @@ class MultivariateNormal(Distribution):
     """
 
     _parameters = ("loc", *_FORMS)
+    _loc: Any
+    _covariance: Any
+    _precision: Any
+    _scale_tril: Any
+    _variance: Any
+    _form: str
+    _factors: dict[Any, Any]
 
     # ------------------------------------------------------------------------------------ construction
 

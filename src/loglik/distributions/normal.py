@@ -37,6 +37,8 @@ class Normal(Distribution):
 
     _parameters: ClassVar = ("loc", "scale")
     event_shape = ()
+    _loc: Any
+    _scale: Any
 
     # ------------------------------------------------------------------------------------------- construction
 
@@ -94,6 +96,36 @@ class Normal(Distribution):
             "Normal.log_prob", ufuncs.normal_log_prob, x_array, self._loc, self._scale,
             dtype=dtype, out=out, nanoseconds=1.0,
         )
+
+    # ------------------------------------------------------------------------------------------- distribution
+
+    def _standardise(self, method: str, x: Any) -> tuple[Any, np.dtype]:
+        x_array = _validate.as_array(f"Normal.{method}", "x", x)
+        dtype = _validate.result_dtype(x, self._loc, self._scale)
+        _validate.broadcast_shapes(f"Normal.{method}", x=x_array.shape, batch=self.batch_shape)
+        with np.errstate(over="ignore", under="ignore"):
+            z = (x_array.astype(dtype, copy=False) - np.asarray(self._loc, dtype)) / np.asarray(self._scale, dtype)
+        return z, dtype
+
+    def cdf(self, x: Any) -> Any:
+        """P(X ≤ x) = Φ((x - μ)/σ)."""
+        z, _ = self._standardise("cdf", x)
+        return ufuncs.ndtr(z)
+
+    def sf(self, x: Any) -> Any:
+        """P(X > x) = Φ(-(x - μ)/σ), without the cancellation of 1 - cdf."""
+        z, _ = self._standardise("sf", x)
+        return ufuncs.ndtr(-z)
+
+    def log_cdf(self, x: Any) -> Any:
+        """log P(X ≤ x), right in both tails."""
+        z, _ = self._standardise("log_cdf", x)
+        return ufuncs.log_ndtr(z)
+
+    def log_sf(self, x: Any) -> Any:
+        """log P(X > x), right in both tails."""
+        z, _ = self._standardise("log_sf", x)
+        return ufuncs.log_ndtr(-z)
 
     # ------------------------------------------------------------------------------------------- moments
 

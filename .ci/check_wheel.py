@@ -1,0 +1,32 @@
+"""What a wheel must hold and must not: python check_wheel.py loglik-*.whl"""
+
+import sys
+import zipfile
+
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    names = wheel.namelist()
+    size = sum(info.file_size for info in wheel.infolist())
+
+extensions = [name for name in names if name.endswith((".so", ".pyd"))]
+modules = {name.split("/")[-1].split(".")[0] for name in extensions}
+wrong = [name for name in names if name.endswith((".c", ".pyx", ".o", ".a")) or "/tests/" in name]
+expected = ["loglik/__init__.py", "loglik/py.typed", "loglik/_dispatch.pxd", "loglik/include/loglik/loglik.h"]
+expected += [f"loglik/{module}.pyi" for module in modules] + ["loglik/ufuncs.pyi"]
+missing = [name for name in expected if name not in names]
+outside = [name for name in names if not name.startswith("loglik/") and ".dist-info/" not in name]
+
+problems = []
+if not {"_dispatch", "_ufuncs"} <= modules:
+    problems.append(f"extension modules: {sorted(modules)}")
+if wrong:
+    problems.append(f"sources of the build: {wrong}")
+if missing:
+    problems.append(f"missing: {missing}")
+if outside:
+    problems.append(f"outside the package: {outside}")
+if not any(name.endswith("LICENSE") for name in names):
+    problems.append("no LICENSE")
+if size > 3_000_000:
+    problems.append(f"{size} bytes installed, 3000000 allowed")
+print(f"    {sys.argv[1].rsplit('/', maxsplit=1)[-1]}: {len(names)} files, {size / 1e6:.2f} MB installed")
+sys.exit("; ".join(problems) or None)

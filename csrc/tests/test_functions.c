@@ -1,0 +1,248 @@
+/* Kernels that are not ufuncs: known answers, memory around the arrays, floating-point state, at every level. */
+#include <math.h>
+
+#include "check.h"
+
+static const char *level_name;
+static const loglik_kernels *kernels;
+
+/* Runs a statement and checks that it leaves the floating-point state alone, whatever that was. */
+#define KEEPS_STATE(statement)                                                                              \
+    do {                                                                                                    \
+        fp_write(FP_STRANGE);                                                                               \
+        statement;                                                                                          \
+        const uint64_t after_ = fp_read();                                                                  \
+        fp_write(FP_CLEAN);                                                                                 \
+        check(after_ == FP_STRANGE, "%s: %s left the state %llx", level_name, #statement, (unsigned long long)after_); \
+    } while (0)
+
+/* ---------------------------------------------------------------------------------- random numbers */
+
+static const struct {
+    uint64_t key, stream, counter;
+    uint32_t words[4];
+} PHILOX[] = {
+    /* The vectors published with Random123 for philox4x32-10. */
+    {0, 0, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+    {UINT64_MAX, UINT64_MAX, UINT64_MAX, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+    {0x299f31d0a4093822, 0x0370734413198a2e, 0x85a308d3243f6a88, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+};
+
+/* The definition, one counter at a time. */
+static void philox(uint64_t key, uint64_t stream, uint64_t counter, uint32_t words[4]) {
+    uint32_t c[4] = {(uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)};
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9, k1 += 0xbb67ae85) {
+        const uint64_t a = (uint64_t)0xd2511f53 * c[0], b = (uint64_t)0xcd9e8d57 * c[2];
+        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ c[1] ^ k0, (uint32_t)b, (uint32_t)(a >> 32) ^ c[3] ^ k1, (uint32_t)a};
+        memcpy(c, next, sizeof c);
+    }
+    memcpy(words, c, sizeof c);
+}
+
+static void test_philox(void) {
+    for (size_t i = 0; i < sizeof PHILOX / sizeof *PHILOX; i++) {
+        uint32_t words[4], defined[4];
+        kernels->philox_words(PHILOX[i].key, PHILOX[i].stream, PHILOX[i].counter, 1, words);
+        philox(PHILOX[i].key, PHILOX[i].stream, PHILOX[i].counter, defined);
+        check(memcmp(words, PHILOX[i].words, sizeof words) == 0, "%s: philox vector %zu", level_name, i);
+        check(memcmp(defined, PHILOX[i].words, sizeof words) == 0, "the definition of philox, vector %zu", i);
+    }
+    const ptrdiff_t counts[] = {0, 1, 31, 32, 33, 100};
+    const uint64_t starts[] = {0, 7, 32, 0xfffffff0u, 0x1fffffff5u, UINT64_MAX - 40};
+    for (size_t s = 0; s < 36; s++) { /* every start with every count; across the carry of the low word, and around */
+        const ptrdiff_t count = counts[s / 6];
+        const uint64_t start = starts[s % 6], key = random_bits(), stream = random_bits();
+        const guarded g = guarded_new((size_t)count * 16, 1);
+        KEEPS_STATE(kernels->philox_words(key, stream, start, count, (uint32_t *)g.data));
+        for (ptrdiff_t i = 0; i < count; i++) {
+            uint32_t defined[4];
+            philox(key, stream, start + (uint64_t)i, defined);
+            check(memcmp(g.data + 16 * i, defined, 16) == 0, "%s: philox counter %llx + %td of %td", level_name,
+                  (unsigned long long)start, i, count);
+        }
+        guarded_free(g);
+    }
+}
+
+/* Sequences: any part has the bits of the whole; values lie where they should. */
+#define TEST_SEQUENCE(name, T, R, good)                                                                     \
+    static void test_##name##_##T(void) {                                                                   \
+        enum { WHOLE = 1500 };                                                                              \
+        static R whole[WHOLE];                                                                              \
+        kernels->name##_##T(3, 5, 100, WHOLE, whole);                                                       \
+        double sum = 0;                                                                                     \
+        for (int i = 0; i < WHOLE; i++) {                                                                   \
+            const R x = whole[i];                                                                           \
+            check(good, "%s: %s_%s[%d] = %g", level_name, #name, #T, i, (double)x);                         \
+            sum += (double)x;                                                                               \
+        }                                                                                                   \
+        check(sum != 0, "%s: %s_%s is all zero", level_name, #name, #T);                                    \
+        for (int k = 0; k < 200; k++) {                                                                     \
+            const ptrdiff_t start = (ptrdiff_t)(random_bits() % WHOLE);                                     \
+            ptrdiff_t n = (ptrdiff_t)(random_bits() % (k % 2 ? 20 : 700));                                  \
+            n = n < WHOLE - start ? n : WHOLE - start;                                                      \
+            const guarded g = guarded_new((size_t)n * sizeof(R), 1);                                        \
+            KEEPS_STATE(kernels->name##_##T(3, 5, 100 + (uint64_t)start, n, (R *)g.data));                  \
+            check(memcmp(g.data, whole + start, (size_t)n * sizeof(R)) == 0, "%s: %s_%s from %td, %td values", \
+                  level_name, #name, #T, start, n);                                                         \
+            guarded_free(g);                                                                                \
+        }                                                                                                   \
+    }
+TEST_SEQUENCE(random_uniform, f64, double, x >= 0 && x < 1)
+TEST_SEQUENCE(random_uniform, f32, float, x >= 0 && x < 1)
+TEST_SEQUENCE(random_normal, f64, double, fabs(x) < 9)
+TEST_SEQUENCE(random_normal, f32, float, fabsf(x) < 9)
+
+/* ---------------------------------------------------------------------------------- sums of discrete variables */
+
+#define TEST_CONVOLVE(T, R)                                                                                 \
+    static void test_convolve_##T(void) {                                                                   \
+        const ptrdiff_t lengths[][2] = {{1, 1}, {1, 5}, {3, 7}, {8, 8}, {17, 40}, {64, 200}, {33, 301}};    \
+        for (size_t c = 0; c < sizeof lengths / sizeof *lengths; c++) {                                     \
+            const ptrdiff_t na = lengths[c][0], nb = lengths[c][1], n = na + nb - 1, pad = LOGLIK_CONVOLVE_PADDING; \
+            const guarded ga = guarded_new((size_t)na * sizeof(R), 1), gb = guarded_new((size_t)(nb + 2 * pad) * sizeof(R), 1); \
+            R *const a = (R *)ga.data, *const b = (R *)gb.data + pad;                                       \
+            memset(gb.data, 0, gb.size);                                                                    \
+            for (ptrdiff_t i = 0; i < na; i++) a[i] = (R)(random_bits() % 64); /* sums are exact integers */ \
+            for (ptrdiff_t i = 0; i < nb; i++) b[i] = (R)(random_bits() % 64);                              \
+            for (int k = 0; k < 12; k++) {                                                                  \
+                const ptrdiff_t first = k ? (ptrdiff_t)(random_bits() % (uint64_t)n) : 0;                   \
+                const ptrdiff_t last = k ? first + (ptrdiff_t)(random_bits() % (uint64_t)(n - first + 1)) : n; \
+                const guarded out = guarded_new((size_t)(last - first) * sizeof(R), 1);                     \
+                KEEPS_STATE(kernels->convolve_##T(a, na, b, nb, first, last, (R *)out.data));               \
+                for (ptrdiff_t j = first; j < last; j++) {                                                  \
+                    long exact = 0;                                                                         \
+                    for (ptrdiff_t i = 0; i < na; i++) exact += j - i >= 0 && j - i < nb ? (long)a[i] * (long)b[j - i] : 0; \
+                    check(((R *)out.data)[j - first] == (R)exact, "%s: convolve_%s %td x %td at %td", level_name, #T, na, nb, j); \
+                }                                                                                           \
+                guarded_free(out);                                                                          \
+            }                                                                                               \
+            guarded_free(ga);                                                                               \
+            guarded_free(gb);                                                                               \
+        }                                                                                                   \
+    }
+TEST_CONVOLVE(f64, double)
+TEST_CONVOLVE(f32, float)
+
+static void test_dice(void) {
+    const int64_t cases[][2] = {{1, 2}, {1, 6}, {2, 6}, {3, 6}, {5, 4}, {2, 100}, {7, 20}, {40, 2}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const int64_t n = cases[c][0], s = cases[c][1];
+        const ptrdiff_t count = n * (s - 1) + 1;
+        /* Counts by adding one die at a time, in exact integers. */
+        uint64_t *const ways = calloc((size_t)count, sizeof *ways), *const next = calloc((size_t)count, sizeof *next);
+        ways[0] = 1;
+        for (int64_t die = 0; die < n; die++) {
+            memset(next, 0, (size_t)count * sizeof *next);
+            for (ptrdiff_t k = 0; k < count; k++) {
+                for (int64_t face = 0; face < s && face <= k; face++) {
+                    next[k] += ways[k - face];
+                }
+            }
+            memcpy(ways, next, (size_t)count * sizeof *ways);
+        }
+        const guarded out = guarded_new((size_t)count * 8, 1), powers = guarded_new((size_t)count * 8, 1);
+        const ptrdiff_t most = kernels->dice_segments(n, s);
+        const guarded segments = guarded_new((size_t)most * sizeof(loglik_dice_segment), 1);
+        double *const p = (double *)out.data;
+        ptrdiff_t used = 0;
+        KEEPS_STATE(used = kernels->dice_pmf(n, s, p, count, (loglik_dice_segment *)segments.data));
+        check(used >= 1 && used <= most, "%s: %td of %td segments", level_name, used, most);
+        KEEPS_STATE(kernels->dice_probs(p, count, (loglik_dice_segment *)segments.data, used));
+        for (ptrdiff_t k = 0; k < count; k++) {
+            const long double exact = (long double)ways[k] / powl((long double)s, (long double)n);
+            check(fabsl((long double)p[k] - exact) <= (long double)n * 0x1p-52L * exact, "%s: %d dice of %d at %td: %a",
+                  level_name, (int)n, (int)s, k, p[k]);
+        }
+        used = kernels->dice_pmf(n, s, p, count, (loglik_dice_segment *)segments.data);
+        KEEPS_STATE(kernels->dice_scaled(p, (int64_t *)powers.data, count, (loglik_dice_segment *)segments.data, used));
+        KEEPS_STATE(kernels->scaled_normalise(p, (int64_t *)powers.data, count));
+        KEEPS_STATE(kernels->scaled_values(p, (int64_t *)powers.data, p, count));
+        for (ptrdiff_t k = 0; k < count; k++) {
+            const long double exact = (long double)ways[k] / powl((long double)s, (long double)n);
+            check(fabsl((long double)p[k] - exact) <= (long double)n * 0x1p-52L * exact, "%s: %d dice of %d at %td, scaled",
+                  level_name, (int)n, (int)s, k);
+        }
+        free(ways);
+        free(next);
+        guarded_free(out);
+        guarded_free(powers);
+        guarded_free(segments);
+    }
+}
+
+/* ---------------------------------------------------------------------------------- losses */
+
+#define TEST_LOSS(T, R, DIGITS)                                                                             \
+    static void test_loss_##T(void) {                                                                       \
+        const ptrdiff_t sizes[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 1000, 4099};                            \
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {                                         \
+            const ptrdiff_t n = sizes[s];                                                                   \
+            guarded g[5];                                                                                   \
+            R *p[5];                                                                                        \
+            for (int a = 0; a < 5; a++) {                                                                   \
+                g[a] = guarded_new((size_t)n * sizeof(R), 1);                                               \
+                p[a] = (R *)g[a].data;                                                                      \
+            }                                                                                               \
+            long double exact = 0, terms = 0;                                                               \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                             \
+                p[0][i] = (R)(random_bits() % 5) / 4;                                                       \
+                p[1][i] = (R)(30 * random_signed());                                                        \
+                p[2][i] = (R)(1 + random_bits() % 3);                                                       \
+                const long double z = p[1][i], t = p[0][i];                                                 \
+                const long double value = t * log1pl(expl(-z)) + (1 - t) * log1pl(expl(z));                 \
+                exact += p[2][i] * value;                                                                   \
+            }                                                                                               \
+            terms = exact;                                                                                  \
+            for (int wanted = 0; wanted < 8; wanted++) {                                                    \
+                R *const w = wanted & 1 ? p[2] : NULL, *const v = wanted & 2 ? p[3] : NULL, *const d = wanted & 4 ? p[4] : NULL; \
+                double sum = -1;                                                                            \
+                int which = 0;                                                                              \
+                ptrdiff_t bad = 0;                                                                          \
+                KEEPS_STATE(bad = kernels->bernoulli_nll_logits_##T(p[0], p[1], w, n, 1, v, d, &sum, &which)); \
+                check(bad == -1, "%s: bad target %td of %td", level_name, bad, n);                          \
+                if (w) {                                                                                    \
+                    check(fabsl(sum - exact) <= 4 * ldexpl(1, -DIGITS) * terms, "%s: loss_%s of %td: %.17g, not %.17Lg", \
+                          level_name, #T, n, sum, exact);                                                   \
+                }                                                                                           \
+                for (ptrdiff_t i = 0; d && i < n; i++) {                                                    \
+                    const long double q = 1 / (1 + expl(-(long double)p[1][i])), weight = w ? w[i] : 1;     \
+                    check(fabsl((long double)d[i] - weight * (q - p[0][i])) <= 4 * ldexpl(1, -DIGITS) * weight, \
+                          "%s: gradient_%s at %td", level_name, #T, i);                                     \
+                }                                                                                           \
+            }                                                                                               \
+            if (n) {                                                                                        \
+                const ptrdiff_t at = (ptrdiff_t)(random_bits() % (uint64_t)n);                              \
+                double sum;                                                                                 \
+                int which = 7;                                                                              \
+                p[0][at] = 2;                                                                               \
+                check(kernels->bernoulli_nll_logits_##T(p[0], p[1], NULL, n, 1, NULL, NULL, &sum, &which) == at, \
+                      "%s: the bad target at %td of %td is not found", level_name, at, n);                  \
+            }                                                                                               \
+            for (int a = 0; a < 5; a++) guarded_free(g[a]);                                                 \
+        }                                                                                                   \
+    }
+TEST_LOSS(f64, double, 53)
+TEST_LOSS(f32, float, 24)
+
+int main(void) {
+    for (const loglik_kernels *const *level = loglik_levels; *level; level++) {
+        kernels = *level;
+        level_name = kernels->name;
+        if (!loglik_level_available(kernels)) {
+            continue;
+        }
+        test_philox();
+        test_random_uniform_f64();
+        test_random_uniform_f32();
+        test_random_normal_f64();
+        test_random_normal_f32();
+        test_convolve_f64();
+        test_convolve_f32();
+        test_dice();
+        test_loss_f64();
+        test_loss_f32();
+    }
+    return checks_end();
+}

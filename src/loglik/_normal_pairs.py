@@ -1,0 +1,153 @@
+"""A pair of normal distributions, univariate or multivariate, as the difference between the two.
+
+With p = N(a, A Aᵀ), q = N(b, B Bᵀ), everything that compares them depends on T = B⁻¹A and c = B⁻¹(a - b). Nearly equal
+pairs have T near I, and forms such as trace - d - log det lose all digits there. So the pair is kept as the excess
+E = T - I, which is computed from differences:
+
+- From the factors: E = B⁻¹(A - B), exact to the accuracy of the factors.
+- From the covariances, where both distributions were given one and they are close: S = B⁻¹(Σp - Σq)B⁻ᵀ, and E from
+  (I + E)(I + E)ᵀ = I + S by a Cholesky recurrence on the excess. The rounding of the two factors, which is as
+  large as a small difference, does not enter.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from loglik import _validate, ufuncs
+from loglik.distributions.mvnormal import MultivariateNormal
+from loglik.distributions.normal import Normal
+
+# Below this (as the largest |S|) the covariances are close: both routes are accurate, and from here on
+# down only the second one.
+_CLOSE = 0.25
+
+
+@dataclass(frozen=True)
+class NormalPair:
+    """E, c and the diagonal of T for a batch of pairs, in float64."""
+
+    batch_shape: tuple[int, ...]
+    dtype: np.dtype  # of results
+    excess: np.ndarray  # (..., d, d), lower triangular
+    shift: np.ndarray  # (..., d)
+    ratio: np.ndarray  # (..., d): diagonal t of T, where it is small without the rounding of 1 + excess
+    log_ratio: np.ndarray  # (..., d): log t
+
+    def kl(self) -> np.ndarray:
+        """KL(p ‖ q) = Σᵢ (tᵢ²/2 - 1/2 - log tᵢ) + Σ_{i>j} Eᵢⱼ²/2 + |c|²/2, (...): a sum of non-negative terms."""
+        e = _diagonal(self.excess)
+        below = np.tril(self.excess, -1)
+        with np.errstate(all="ignore"):
+            near = 0.5 * e * e - ufuncs.log1pmx(e)
+            far = 0.5 * (self.ratio - 1.0) * (self.ratio + 1.0) - self.log_ratio
+            scales = np.where(self.ratio < 0.5, far, near).sum(axis=-1)
+            return scales + 0.5 * ((below * below).sum(axis=(-1, -2)) + (self.shift * self.shift).sum(axis=-1))
+
+
+def normal_pair(function: str, p: Any, q: Any) -> NormalPair | None:
+    """The pair, or None if one of the two is not a normal distribution. ValueError where dimensions differ."""
+    first, second = _parameters(p), _parameters(q)
+    if first is None or second is None:
+        return None
+    (a, lower_a), (b, lower_b) = first, second
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"{function}: p has dimension {a.shape[-1]}, q has dimension {b.shape[-1]}")
+    batch = _validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
+    with np.errstate(all="ignore"):
+        diagonal_a, diagonal_b = _diagonal(lower_a), _diagonal(lower_b)
+        excess = np.tril(_solve(lower_b, lower_a - lower_b))
+        _set_diagonal(excess, (diagonal_a - diagonal_b) / diagonal_b)
+        ratio = diagonal_a / diagonal_b
+        log_ratio = np.log(ratio)
+        extreme = ~((ratio > 1e-300) & (ratio < 1e300))
+        if extreme.any():
+            log_ratio = np.where(extreme, np.log(diagonal_a) - np.log(diagonal_b), log_ratio)
+        covariances = _given_covariances(p, q)
+        if covariances is not None:
+            excess, ratio = _refine(excess, ratio, lower_b, *covariances)
+        e = _diagonal(excess)
+        log_ratio = np.where(np.abs(e) < 0.5, np.log1p(e), log_ratio)
+        shift = _whitened_difference(a, b, lower_b)
+    shape = (*batch, a.shape[-1])
+    return NormalPair(
+        batch_shape=batch,
+        dtype=_validate.result_dtype(*p._arguments().values(), *q._arguments().values()),
+        excess=np.broadcast_to(excess, (*shape, a.shape[-1])),
+        shift=np.broadcast_to(shift, shape),
+        ratio=np.broadcast_to(ratio, shape),
+        log_ratio=np.broadcast_to(log_ratio, shape),
+    )
+
+
+def _parameters(distribution: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean (..., d) and lower factor (..., d, d) in float64, not yet broadcast."""
+    if isinstance(distribution, Normal):
+        return (
+            np.asarray(distribution.loc, np.float64)[..., None],
+            np.asarray(distribution.scale, np.float64)[..., None, None],
+        )
+    if isinstance(distribution, MultivariateNormal):
+        return distribution._loc.astype(np.float64), distribution._lower(np.dtype(np.float64))
+    return None
+
+
+def _given_covariances(p: Any, q: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Both covariances, if both distributions were constructed from one (a factor is then the rounded thing)."""
+    given = []
+    for distribution in (p, q):
+        if not isinstance(distribution, MultivariateNormal) or distribution._form not in ("covariance", "variance"):
+            return None
+        lower = np.tril(np.asarray(distribution.covariance, np.float64))
+        given.append(lower + np.swapaxes(np.tril(lower, -1), -1, -2))
+    return given[0], given[1]
+
+
+def _refine(
+    excess: np.ndarray, ratio: np.ndarray, lower_b: np.ndarray, covariance_a: np.ndarray, covariance_b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Excess and ratio from the difference of the covariances, in the batch items where that is small."""
+    half = _solve(lower_b, covariance_a - covariance_b)
+    relative = _solve(lower_b, np.swapaxes(half, -1, -2))
+    close = np.abs(relative).max(axis=(-1, -2), initial=0.0) < _CLOSE
+    if not close.any():
+        return excess, ratio
+    refined = _excess_of_factor(np.where(close[..., None, None], relative, 0.0))
+    return (
+        np.where(close[..., None, None], refined, excess),
+        np.where(close[..., None], 1.0 + _diagonal(refined), ratio),
+    )
+
+
+def _excess_of_factor(s: np.ndarray) -> np.ndarray:
+    """E, lower triangular, with (I + E)(I + E)ᵀ = I + S: Cholesky without ever adding the identity."""
+    e = np.zeros_like(s)
+    for j in range(s.shape[-1]):
+        column = s[..., j:, j] - np.einsum("...ik,...k->...i", e[..., j:, :j], e[..., j, :j])
+        pivot = column[..., 0] / (1.0 + np.sqrt(1.0 + column[..., 0]))  # √(1 + x) - 1
+        e[..., j, j] = pivot
+        e[..., j + 1 :, j] = column[..., 1:] / (1.0 + pivot[..., None])
+    return e
+
+
+def _whitened_difference(a: np.ndarray, b: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """lower⁻¹ (a - b), halving first where the difference overflows."""
+    difference = a - b
+    scale = 1.0 if np.isfinite(difference).all() else 2.0
+    return scale * _solve(lower, (a / scale - b / scale)[..., None])[..., 0]
+
+
+def _solve(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """lower⁻¹ right for batches (..., d, d) and (..., d, n)."""
+    rows = ufuncs.whiten(np.swapaxes(right, -1, -2), np.zeros(lower.shape[-1]), lower)
+    return np.swapaxes(rows, -1, -2)
+
+
+def _diagonal(matrix: np.ndarray) -> np.ndarray:
+    return np.diagonal(matrix, axis1=-2, axis2=-1)
+
+
+def _set_diagonal(matrix: np.ndarray, values: np.ndarray) -> None:
+    i = np.arange(matrix.shape[-1])
+    matrix[..., i, i] = values

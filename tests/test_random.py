@@ -1,0 +1,334 @@
+"""Random words, uniforms and normals: known answers, addressing, levels, transformation, statistics."""
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+import loglik as ll
+from loglik import _random, _rng
+from loglik._dispatch import level_properties
+
+LEVELS = ll.available_isas()
+FMA_LEVELS = [level for level in LEVELS if level_properties(level)["fma"]]
+DTYPES = [np.float64, np.float32]
+KEY, STREAM = 0x0123456789ABCDEF, 0xFEDCBA9876543210
+GROUP = {np.float64: 64, np.float32: 128}
+
+
+def words(key, stream, counter, count, level=None):
+    out = np.empty((count, 4), np.uint32)
+    _random.philox_words(key, stream, counter, out, level)
+    return out
+
+
+def philox_reference(key, stream, counter):
+    """Philox4x32-10 in exact integers, from the publication (Salmon et al. 2011, section 3)."""
+    low = 2**32 - 1
+    x = [counter & low, counter >> 32, stream & low, stream >> 32]
+    k = [key & low, key >> 32]
+    for _ in range(10):
+        a, b = 0xD2511F53 * x[0], 0xCD9E8D57 * x[2]
+        x = [(b >> 32) ^ x[1] ^ k[0], b & low, (a >> 32) ^ x[3] ^ k[1], a & low]
+        k = [(k[0] + 0x9E3779B9) & low, (k[1] + 0xBB67AE85) & low]
+    return x
+
+
+def draw(fill, dtype, n, *, start=0, key=KEY, stream=STREAM, level=None):
+    out = np.empty(n, dtype)
+    fill(key, stream, start, out, level)
+    return out
+
+
+# ------------------------------------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    ("key", "stream", "counter", "expected"),
+    [  # kat_vectors of Random123
+        (0, 0, 0, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        (2**64 - 1, 2**64 - 1, 2**64 - 1, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        (0x299F31D0A4093822, 0x0370734413198A2E, 0x85A308D3243F6A88, "d16cfe09 94fdcceb 5001e420 24126ea1"),
+    ],
+)
+def test_published_known_answers(level, key, stream, counter, expected):
+    got = words(key, stream, counter, 1, level)[0]
+    assert " ".join(f"{word:08x}" for word in got) == expected
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("counter", [0, 1, 31, 32, 2**32 - 40, 2**63 - 3, 2**64 - 80])
+def test_words_are_philox_at_every_counter(level, counter):
+    got = words(KEY, STREAM, counter, 80, level)
+    assert got.tolist() == [philox_reference(KEY, STREAM, counter + i) for i in range(80)]
+
+
+# ------------------------------------------------------------------------------------------- order and values
+
+
+def group_words(dtype, groups=4):
+    """The words of the first groups in the order of the sequences (csrc/kernels/philox.h)."""
+    w = words(KEY, STREAM, 0, 32 * groups).astype(np.uint64).reshape(groups, 32, 4)
+    pairs = np.concatenate([w[..., 0] << np.uint64(32) | w[..., 1], w[..., 2] << np.uint64(32) | w[..., 3]], axis=1)
+    if dtype is np.float64:
+        return pairs
+    return np.stack([pairs & np.uint64(2**32 - 1), pairs >> np.uint64(32)], axis=-1).reshape(groups, -1)
+
+
+def fields(word, low, high):
+    """Bits low..high-1 as long doubles."""
+    return ((word >> np.uint64(low)) & np.uint64(2 ** (high - low) - 1)).astype(np.longdouble)
+
+
+def uniform_reference(dtype):
+    w = group_words(dtype)
+    if dtype is np.float64:
+        return (1 - fields(w, 62, 63)) / 2 + fields(w, 0, 52) / 2**52 / 2
+    return fields(w, 8, 32) / 2**24
+
+
+def normal_reference(dtype):
+    """Box and Muller in long double, and the radii."""
+    w = group_words(dtype)
+    half = w.shape[1] // 2
+    radius_word, angle_word = w[:, :half], w[:, half:]
+    if dtype is np.float64:
+        u = 1 - uniform_reference(dtype)[:, :half]
+        t, swap, turn = fields(angle_word, 0, 52) / 2**52 - 0.5, fields(angle_word, 62, 63), fields(angle_word, 63, 64)
+    else:
+        k = fields(radius_word, 1, 32).astype(np.float32).astype(np.longdouble)  # rounded twice, as documented
+        u = (k / 2**31 + np.longdouble(2) ** -32).astype(np.float32).astype(np.longdouble)
+        t = fields(angle_word, 0, 30) / 2**30
+        t, swap, turn = np.where(t < 0.5, t, t - 1), fields(angle_word, 30, 31), fields(angle_word, 31, 32)
+    r, angle = np.sqrt(-2 * np.log(u)), t * 2 * np.arctan(np.longdouble(1))
+    cosine, sine = np.where(swap, np.sin(angle), np.cos(angle)), np.where(swap, np.cos(angle), np.sin(angle))
+    r_signed = np.where(turn, -r, r)
+    return np.concatenate([r_signed * cosine, r_signed * sine], axis=1).ravel(), np.concatenate([r, r], axis=1).ravel()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_uniforms_are_exactly_the_documented_bits(level, dtype):
+    expected = uniform_reference(dtype).ravel()
+    assert np.array_equal(draw(_random.fill_uniform, dtype, expected.size, level=level).astype(np.longdouble), expected)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normals_are_box_muller_of_the_words(level, dtype):
+    expected, radius = normal_reference(dtype)
+    got = draw(_random.fill_normal, dtype, expected.size, level=level).astype(np.longdouble)
+    # Relative to the radius: the absolute size of what cos and sin multiply.
+    error = np.abs(got - expected) / (radius * np.finfo(dtype).eps)
+    assert error.max() <= 4
+
+
+@pytest.mark.parametrize("fill", [_random.fill_uniform, _random.fill_normal])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_part_has_the_bits_of_the_whole(fill, dtype, level):
+    whole = draw(fill, dtype, 3000, level=level)
+    group = GROUP[dtype]
+    for start in (0, 1, 7, group - 1, group, group + 1, 1000, 2047):
+        for n in (0, 1, 2, 63, group, 2 * group + 3, 900):
+            part = draw(fill, dtype, n, start=start, level=level)
+            assert part.tobytes() == whole[start : start + n].tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_agree_between_levels(dtype):
+    uniforms = {draw(_random.fill_uniform, dtype, 10_000, level=level).tobytes() for level in LEVELS}
+    normals = {draw(_random.fill_normal, dtype, 10_000, level=level).tobytes() for level in FMA_LEVELS}
+    assert len(uniforms) == 1
+    assert len(normals) <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("make", [_rng.standard_normal, _rng.uniform])
+def test_arrays_do_not_depend_on_threads(make, dtype):
+    shape = (3, 250_001)
+    results = []
+    for threads in (1, 2, 3, 7):
+        with ll.num_threads(threads):
+            results.append(make(shape, KEY, dtype=dtype))
+    assert all(result.shape == shape and result.dtype == dtype for result in results)
+    assert len({result.tobytes() for result in results}) == 1
+    out = np.empty(shape, dtype)
+    assert make(shape, KEY, dtype=dtype, out=out) is out
+    assert out.tobytes() == results[0].tobytes()
+    assert make((0, 3), KEY, dtype=dtype).shape == (0, 3)
+
+
+def test_golden_stream():
+    """The stream policy: these change only with a note in the changelog."""
+    assert words(1, 2, 3, 1).tolist() == [philox_reference(1, 2, 3)]
+    normals = _rng.standard_normal((4,), 1)
+    np.testing.assert_allclose(normals, normal_golden(), rtol=1e-14)
+
+
+def normal_golden():
+    """First four normals of key 1, stream 0 by the documented formula, in long double."""
+    values = []
+    for counter in range(4):
+        w0, w1, w2, w3 = philox_reference(1, 0, counter)
+        a, b = w0 << 32 | w1, w2 << 32 | w3
+        u = 1 - np.longdouble((1 - (a >> 62 & 1)) * 2**52 + (a & 2**52 - 1)) / 2**53
+        angle = (np.longdouble(b & 2**52 - 1) / 2**52 - 0.5) * 2 * np.arctan(np.longdouble(1))
+        sign = -1 if b >> 63 else 1
+        values.append(sign * np.sqrt(-2 * np.log(u)) * (np.sin(angle) if b >> 62 & 1 else np.cos(angle)))
+    return np.array(values, np.float64)
+
+
+# ------------------------------------------------------------------------------------------- statistics
+
+DRAWS = 1 << 21
+ALPHA = 1e-6  # of the family, by Holm: with the fixed keys below a failure is a defect, not chance
+
+
+def two_sided(z):
+    return 2 * special.ndtr(-abs(z))
+
+
+def normal_battery(z):
+    """p-values of hypotheses that hold for independent standard normals, by name. z: a multiple of 128."""
+    n = z.size
+    z = z.astype(np.float64)
+    p = {}
+    below, above = np.arange(n) / n, np.arange(1, n + 1) / n
+    cdf = special.ndtr(np.sort(z))
+    p["kolmogorov"] = special.kolmogorov(np.sqrt(n) * max((cdf - below).max(), (above - cdf).max()))
+    for threshold in (3.0, 4.0, 4.5):
+        for side, count in (("upper", (z > threshold).sum()), ("lower", (z < -threshold).sum())):
+            p[f"{side} tail {threshold}"] = stats.binomtest(int(count), n, special.ndtr(-threshold)).pvalue
+    squares = z * z
+    for power, variance in ((1, 1), (2, 2), (3, 15), (4, 96)):
+        expected = {1: 0, 2: 1, 3: 0, 4: 3}[power]
+        p[f"moment {power}"] = two_sided(((z**power).mean() - expected) * np.sqrt(n / variance))
+    for lag in (1, 2, 3, 4, 8, 16, 31, 32, 64, 128):
+        p[f"lag {lag}"] = two_sided((z[lag:] * z[:-lag]).sum() / np.sqrt(n - lag))
+        centred = squares - 1
+        p[f"lag {lag}, squares"] = two_sided((centred[lag:] * centred[:-lag]).sum() / 2 / np.sqrt(n - lag))
+    for width in (32, 64, 128):
+        for name, x in (("lanes", z), ("lanes, squares", (squares - 1) / np.sqrt(2))):
+            lanes = x.reshape(-1, width)
+            correlation = np.abs(lanes.T @ lanes)[np.triu_indices(width, 1)] / np.sqrt(len(lanes))
+            p[f"{name} {width}"] = -np.expm1(correlation.size * np.log1p(-two_sided(correlation.max())))
+    return p
+
+
+def uniform_battery(u):
+    n = u.size
+    u = u.astype(np.float64)
+    p = {}
+    ordered = np.sort(u)
+    distance = max((ordered - np.arange(n) / n).max(), (np.arange(1, n + 1) / n - ordered).max())
+    p["kolmogorov"] = special.kolmogorov(np.sqrt(n) * distance)
+    for bit in range(1, 21):
+        ones = int((np.floor(u * 2.0**bit) % 2).sum())
+        p[f"bit {bit}"] = two_sided((ones - n / 2) / np.sqrt(n / 4))
+    counts = np.bincount((u * 1000).astype(int), minlength=1000)
+    p["chi-squared"] = special.chdtrc(999, ((counts - n / 1000) ** 2).sum() / (n / 1000))
+    centred = (u - 0.5) * np.sqrt(12)
+    for lag in (1, 2, 4, 8, 16, 32, 64, 128):
+        p[f"lag {lag}"] = two_sided((centred[lag:] * centred[:-lag]).sum() / np.sqrt(n - lag))
+    return p
+
+
+def rejected(p_values):
+    """Names rejected by Holm's procedure at family level ALPHA."""
+    names = []
+    for i, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if p > ALPHA / (len(p_values) - i):
+            break
+        names.append(name)
+    return names
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normals_pass_the_battery(dtype):
+    assert rejected(normal_battery(_rng.standard_normal((DRAWS,), 20261122, dtype=dtype))) == []
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_uniforms_pass_the_battery(dtype):
+    assert rejected(uniform_battery(_rng.uniform((DRAWS,), 20261122, dtype=dtype))) == []
+
+
+def test_keys_and_streams_are_independent():
+    n = DRAWS // 4
+    base = _rng.standard_normal((n,), 5)
+    others = {
+        "next key": _rng.standard_normal((n,), 6),
+        "key with one high bit more": _rng.standard_normal((n,), 5 + 2**40),
+        "next stream": _rng.standard_normal((n,), 5, stream=1),
+        "a high stream": _rng.standard_normal((n,), 5, stream=2**32),
+    }
+    p = {name: two_sided((base * other).sum() / np.sqrt(n)) for name, other in others.items()}
+    p |= {
+        f"{name}, squares": two_sided(((base**2 - 1) * (other**2 - 1)).sum() / 2 / np.sqrt(n))
+        for name, other in others.items()
+    }
+    assert rejected(p) == []
+
+
+BROKEN = {
+    "scale off by 0.4 %": lambda z: z * 1.004,
+    "mean off by 0.006": lambda z: z + 0.006,
+    "a pair's radii depend on each other": lambda z: _same_radius(z),
+    "neighbours correlated by 0.6 %": lambda z: z + 0.006 * np.roll(z, 1),
+    "tails cut at 4": lambda z: np.clip(z, -4, 4),
+    "one lane repeats another": lambda z: _repeated_lane(z),
+    "8-bit uniforms": lambda z: special.ndtri((np.floor(special.ndtr(z) * 2**8) + 0.5) / 2**8),
+}
+
+
+def _same_radius(z):
+    halves = z.reshape(-1, 2, 32).copy()
+    halves[:, 1] *= np.sqrt(0.98 + 0.02 * halves[:, 0] ** 2)
+    return halves.ravel()
+
+
+def _repeated_lane(z):
+    lanes = z.reshape(-1, 64).copy()
+    lanes[:, 17] = lanes[:, 3]
+    return lanes.ravel()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_battery_catches_broken_normals(name):
+    """The test of the test: NumPy's normals pass, each of these defects is found."""
+    good = np.random.default_rng(7).standard_normal(DRAWS)
+    assert rejected(normal_battery(BROKEN[name](good)))
+
+
+def test_the_batteries_accept_numpy_and_catch_a_broken_uniform():
+    rng = np.random.default_rng(7)
+    assert rejected(normal_battery(rng.standard_normal(DRAWS))) == []
+    u = rng.random(DRAWS)
+    assert rejected(uniform_battery(u)) == []
+    assert rejected(uniform_battery(u**1.005))
+    assert rejected(uniform_battery(np.floor(u * 2**12) / 2**12))
+
+
+# ------------------------------------------------------------------------------------------- rng=
+
+
+def test_a_key_is_one_64_bit_draw():
+    generator, twin = np.random.default_rng(3), np.random.default_rng(3)
+    key = _rng.draw_key("f", generator)
+    assert key == int(twin.integers(0, 2**64, dtype=np.uint64))
+    assert generator.bit_generator.state == twin.bit_generator.state
+    assert _rng.draw_key("f", 3) == key
+    assert _rng.draw_key("f", np.int64(3)) == key
+    assert _rng.draw_key("f", None) != _rng.draw_key("f", None)
+
+
+@pytest.mark.parametrize("bad", [1.5, "seed", True, np.random.RandomState(1), [1, 2]])
+def test_a_bad_rng_is_a_type_error(bad):
+    with pytest.raises(TypeError, match=r"^f: rng must be None, an int or a numpy\.random\.Generator, got "):
+        _rng.draw_key("f", bad)
+
+
+def test_a_negative_seed_is_a_value_error():
+    with pytest.raises(ValueError, match=r"^f: rng as a seed must not be negative, got -1$"):
+        _rng.draw_key("f", -1)
