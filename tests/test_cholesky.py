@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from loglik._ufuncs import make_ufuncs
 
 import loglik as ll
+from loglik._ufuncs import make_ufuncs
 
 LEVELS = ll.available_isas()
 DTYPES = [np.float64, np.float32]

@@ -6,11 +6,11 @@ import tracemalloc
 import mpmath
 import numpy as np
 import pytest
-from loglik._dispatch import level_properties
-from loglik._ufuncs import make_ufuncs
 from numpy.linalg import LinAlgError
 
 import loglik as ll
+from loglik._dispatch import level_properties
+from loglik._ufuncs import make_ufuncs
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 200]
 LOG_2PI = np.log(2 * np.longdouble(np.pi) + 2 * np.longdouble(1.2246467991473532e-16))
