@@ -117,7 +117,7 @@ TABLE = {
         -60,
         711,
         HALVES + EXP_EDGES + [-0.29, 0.403, 17.0, 37.0],
-        1.2,
+        1,
         1,
     ),
     "log": Row(mp.log, np.log, 0, 1e308, [1.0, *SQRT_EDGES], 1, 1),

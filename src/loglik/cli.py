@@ -45,9 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"loglik {loglik.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    tour = commands.add_parser(
-        "tour", help="show what the package does, on real data", description=_tour.__doc__
-    )
+    tour = commands.add_parser("tour", help="show what the package does, on real data", description=_tour.__doc__)
     tour.add_argument("--no-speed", action="store_true", help="leave out the measurements (about 15 seconds)")
     tour.set_defaults(run=_tour)
 
@@ -59,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench", help="measure the kernels, their peers and this machine", description=_bench.__doc__
     )
-    bench.add_argument("--filter", metavar="TEXT", help='cases whose "name dtype" contains TEXT (or A,B,...)')
+    bench.add_argument("--filter", metavar="TEXT", help='cases whose "name dtype" contains TEXT; A,B: either one')
     bench.add_argument("--json", action="store_true", help="print one JSON object at the end")
     bench.add_argument("--threads", type=_positive, default=1, metavar="N", help="for everyone (default: 1)")
     bench.add_argument("--quick", action="store_true", help="smaller arrays, less time")
@@ -151,9 +149,7 @@ def _bench_process(options: argparse.Namespace) -> int:
     arguments += ["--filter", options.filter] if options.filter else []
     arguments += [f"--{name}" for name in ("json", "quick") if getattr(options, name)]
     arguments += ["--no-peers"] if options.no_peers else []
-    return subprocess.run(
-        bench_command(arguments), env=bench_environment(options.threads), check=False
-    ).returncode
+    return subprocess.run(bench_command(arguments), env=bench_environment(options.threads), check=False).returncode
 
 
 def bench_command(arguments: Sequence[str]) -> list[str]:

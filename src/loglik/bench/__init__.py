@@ -47,7 +47,7 @@ def run(
     on_header: Callable[[Report], object] = lambda report: None,
     on_row: Callable[[Row], object] = lambda row: None,
 ) -> Report:
-    """Measure the cases whose "name dtype" contains `filter`.
+    """Measure the cases whose "name dtype" contains the words of `filter`.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ here.
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,21 @@ import numpy as np
 Prepared = Callable[[], object]
 Maker = Callable[..., Prepared]
 
+NAMES = ("numpy_fft", "scipy", "sklearn", "torch", "jax")
 
-def contestants(kernel: str, arguments: tuple[Any, ...], *, threads: int) -> dict[str, Prepared]:
-    """Every installed peer that has `kernel`, ready to run on `arguments` (NumPy arrays)."""
+
+def contestants(
+    kernel: str, arguments: tuple[Any, ...], *, threads: int, names: Collection[str] = NAMES
+) -> dict[str, Prepared]:
+    """Every installed peer among `names` that has `kernel`, ready to run on `arguments` (NumPy arrays)."""
     found = {}
-    for name, makers in _installed(threads):
+    for name, makers in _installed(threads, names):
         if kernel in makers:
             found[name] = makers[kernel](*arguments)
     return found
 
 
-def _installed(threads: int) -> Iterator[tuple[str, dict[str, Maker]]]:
+def _installed(threads: int, names: Collection[str]) -> Iterator[tuple[str, dict[str, Maker]]]:
     for name, module, table in (
         ("numpy_fft", "numpy", _numpy_fft),
         ("scipy", "scipy", _scipy),
@@ -33,6 +37,8 @@ def _installed(threads: int) -> Iterator[tuple[str, dict[str, Maker]]]:
         ("torch", "torch", _torch),
         ("jax", "jax", _jax),
     ):
+        if name not in names:
+            continue
         try:
             importlib.import_module(module)
         except ImportError:

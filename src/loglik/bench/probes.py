@@ -25,9 +25,7 @@ def fma(dtype: str, threads: int = 1) -> tuple[Callable[[], None], float]:
     return run, threads * _probes.fma(FMA_ROUNDS, single)
 
 
-def streams(
-    inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], threads: int = 1
-) -> Callable[[], object]:
+def streams(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], threads: int = 1) -> Callable[[], object]:
     """A function that reads `inputs` and overwrites `outputs` (contiguous), split evenly over the threads."""
 
     def pieces(arrays: Sequence[np.ndarray], i: int) -> list[np.ndarray]:

@@ -69,6 +69,29 @@ def log_sigmoid(x):
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
+def erf(x):
+    """NumPy has none: the C library's, one element at a time and in double."""
+    return _erf(x).astype(x.dtype)
+
+
+def erfc(x):
+    return _erfc(x).astype(x.dtype)
+
+
+def ndtr(x):
+    """Φ(x) = ½ erfc(−x/√2)"""
+    return 0.5 * erfc(-x * math.sqrt(0.5))
+
+
+def log_ndtr(x):
+    """log Φ(x), through 1 − Φ(−x) where that is small"""
+    tail = ndtr(-np.abs(x))
+    return np.where(x > 0, np.log1p(-tail), np.log(tail))
+
+
+_erf, _erfc = np.vectorize(math.erf, otypes=[float]), np.vectorize(math.erfc, otypes=[float])
+
+
 # ------------------------------------------------------------------------------- densities and losses
 
 
@@ -232,6 +255,4 @@ def exact_mvn_log_prob(x, loc, covariance):
 
 def exact_dice_count(n, sides, k):
     """Throws of n dice with sum n + k, an integer: Σⱼ (−1)ʲ C(n, j) C(k − s·j + n − 1, n − 1)."""
-    return sum(
-        (-1) ** j * math.comb(n, j) * math.comb(k - sides * j + n - 1, n - 1) for j in range(k // sides + 1)
-    )
+    return sum((-1) ** j * math.comb(n, j) * math.comb(k - sides * j + n - 1, n - 1) for j in range(k // sides + 1))

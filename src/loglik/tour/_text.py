@@ -48,13 +48,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str =
 def columns(values: np.ndarray, height: int) -> list[str]:
     """A chart of vertical bars, one column for each value, `height` lines high; the largest fills it."""
     top = float(np.max(values))
-    eighths = (
-        np.rint(np.asarray(values) / top * height * 8).astype(int) if top > 0 else np.zeros(len(values), int)
-    )
-    return [
-        "".join(_EIGHTHS[int(np.clip(e - 8 * (height - 1 - row), 0, 8))] for e in eighths)
-        for row in range(height)
-    ]
+    eighths = np.rint(np.asarray(values) / top * height * 8).astype(int) if top > 0 else np.zeros(len(values), int)
+    return ["".join(_EIGHTHS[int(np.clip(e - 8 * (height - 1 - row), 0, 8))] for e in eighths) for row in range(height)]
 
 
 def image(pixels: np.ndarray) -> list[str]:
@@ -70,17 +65,13 @@ def beside(blocks: Sequence[Sequence[str]], *, gap: str = "   ", indent: str = "
     return [
         (
             indent
-            + gap.join(
-                (block[i] if i < len(block) else "").ljust(w) for block, w in zip(blocks, widths, strict=True)
-            )
+            + gap.join((block[i] if i < len(block) else "").ljust(w) for block, w in zip(blocks, widths, strict=True))
         ).rstrip()
         for i in range(height)
     ]
 
 
-def scatter(
-    x: np.ndarray, y: np.ndarray, marks: dict[str, int], *, shape: tuple[int, int] = (16, 64)
-) -> list[str]:
+def scatter(x: np.ndarray, y: np.ndarray, marks: dict[str, int], *, shape: tuple[int, int] = (16, 64)) -> list[str]:
     """A map of points: the more points in a cell, the darker; `marks` puts letters on single points."""
     rows, cols = shape
     column = np.rint((x - x.min()) / np.ptp(x) * (cols - 1)).astype(int)
