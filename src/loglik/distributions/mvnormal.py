@@ -83,6 +83,7 @@ class MultivariateNormal(Distribution):
     _variance: Any
     _form: str
     _factors: dict[Any, Any]
+    _few: Any
 
     # ------------------------------------------------------------------------------------ construction
 
