@@ -288,4 +288,41 @@ class GeneralKernel:
     make: Callable[[np.random.Generator, int, np.dtype], tuple[np.ndarray, ...]]
 
 
-GENERAL: list[GeneralKernel] = []
+def _spd(rng: np.random.Generator, n: int, d: int, dtype: np.dtype) -> np.ndarray:
+    a = rng.normal(size=(n, d, d + 2))
+    return (a @ a.swapaxes(1, 2) / d + np.eye(d)).astype(dtype)
+
+
+def _mvn(shape: str, matrix: Callable[[np.ndarray], np.ndarray], d: int = 5) -> Callable[..., tuple[np.ndarray, ...]]:
+    """Arguments of a Gaussian kernel: "each", "shared" (7 points) or "grid" (7 points, 3 Gaussians)."""
+
+    def make(rng: np.random.Generator, n: int, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+        points = {"each": (n, d), "shared": (n, 7, d), "grid": (n, 7, d)}[shape]
+        gaussians = {"each": (n,), "shared": (n,), "grid": (n, 3)}[shape]
+        matrices = matrix(_spd(rng, math.prod(gaussians), d, dtype)).astype(dtype)
+        return (
+            rng.normal(size=points).astype(dtype),
+            rng.normal(size=(*gaussians, d)).astype(dtype),
+            np.ascontiguousarray(matrices.reshape(*gaussians, *matrices.shape[1:])),
+        )
+
+    return make
+
+
+def _diagonals(matrices: np.ndarray) -> np.ndarray:
+    return np.diagonal(matrices, axis1=1, axis2=2)
+
+
+GENERAL: list[GeneralKernel] = [
+    GeneralKernel("cholesky", lambda rng, n, dtype: (_spd(rng, n, 5, dtype),)),
+    GeneralKernel("asymmetry", lambda rng, n, dtype: (rng.normal(size=(n, 5, 5)).astype(dtype),)),
+    GeneralKernel("whiten", _mvn("shared", np.linalg.cholesky)),
+    GeneralKernel("mvn_log_prob", _mvn("each", np.asarray)),
+    GeneralKernel("mvn_log_prob_shared", _mvn("shared", np.asarray)),
+    GeneralKernel("mvn_log_prob_grid", _mvn("grid", np.asarray)),
+    GeneralKernel("mvn_log_prob_tril", _mvn("grid", np.linalg.cholesky)),
+    GeneralKernel("mvn_log_prob_tril_each", _mvn("each", np.linalg.cholesky)),
+    GeneralKernel("mvn_log_prob_whitened", _mvn("grid", np.linalg.cholesky)),
+    GeneralKernel("mvn_log_prob_whitened_each", _mvn("each", np.linalg.cholesky)),
+    GeneralKernel("mvn_log_prob_diagonal", _mvn("each", _diagonals)),
+]

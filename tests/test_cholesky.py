@@ -1,4 +1,5 @@
-"""The Cholesky kernel: residuals against exact rationals and long doubles, positions, bad matrices, scaling."""
+"""The Cholesky kernel: residuals against exact rationals and long doubles, positions, bad matrices,
+scaling."""
 
 from fractions import Fraction
 
@@ -11,11 +12,6 @@ from loglik._ufuncs import make_ufuncs
 LEVELS = ll.available_isas()
 DTYPES = [np.float64, np.float32]
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 200]
-
-
-@pytest.fixture(params=LEVELS)
-def kernels(request):
-    return make_ufuncs(request.param)
 
 
 def unit_roundoff(dtype):
@@ -68,7 +64,10 @@ def test_residual_in_exact_arithmetic(kernels, d, dtype):
         columns = []
         for j in range(d):
             columns.append(
-                sum(abs(Fraction(float(a[i, j])) - sum(low[i][k] * low[j][k] for k in range(d))) for i in range(d))
+                sum(
+                    abs(Fraction(float(a[i, j])) - sum(low[i][k] * low[j][k] for k in range(d)))
+                    for i in range(d)
+                )
             )
         norm = max(sum(abs(Fraction(float(a[i, j]))) for i in range(d)) for j in range(d))
         assert max(columns) <= 2 * d * norm * Fraction(float(unit_roundoff(dtype)))
@@ -100,7 +99,9 @@ def test_scaling_by_powers_of_two_is_exact(kernels, d, dtype):
 @pytest.mark.parametrize("d", [2, 3, 8, 20, 60])
 def test_factors_down_to_the_guaranteed_eigenvalue(kernels, d, dtype):
     """Unit diagonal, smallest eigenvalue just above (d + 1)²·u: a Gram matrix of correlation close to one."""
-    smallest = 4 * (d + 1) ** 2 * unit_roundoff(dtype)  # forming the matrix costs up to about (d + 1)·u itself
+    smallest = (
+        4 * (d + 1) ** 2 * unit_roundoff(dtype)
+    )  # forming the matrix costs up to about (d + 1)·u itself
     a = np.full((d, d), 1 - smallest, np.float64)
     np.fill_diagonal(a, 1)
     assert kernels["cholesky"](a.astype(dtype))[1] == 0

@@ -271,17 +271,6 @@ def test_keys_and_streams_are_independent():
     assert rejected(p) == []
 
 
-BROKEN = {
-    "scale off by 0.4 %": lambda z: z * 1.004,
-    "mean off by 0.006": lambda z: z + 0.006,
-    "a pair's radii depend on each other": lambda z: _same_radius(z),
-    "neighbours correlated by 0.6 %": lambda z: z + 0.006 * np.roll(z, 1),
-    "tails cut at 4": lambda z: np.clip(z, -4, 4),
-    "one lane repeats another": lambda z: _repeated_lane(z),
-    "8-bit uniforms": lambda z: special.ndtri((np.floor(special.ndtr(z) * 2**8) + 0.5) / 2**8),
-}
-
-
 def _same_radius(z):
     halves = z.reshape(-1, 2, 32).copy()
     halves[:, 1] *= np.sqrt(0.98 + 0.02 * halves[:, 0] ** 2)
@@ -292,6 +281,17 @@ def _repeated_lane(z):
     lanes = z.reshape(-1, 64).copy()
     lanes[:, 17] = lanes[:, 3]
     return lanes.ravel()
+
+
+BROKEN = {
+    "scale off by 0.4 %": lambda z: z * 1.004,
+    "mean off by 0.006": lambda z: z + 0.006,
+    "a pair's radii depend on each other": _same_radius,
+    "neighbours correlated by 0.6 %": lambda z: z + 0.006 * np.roll(z, 1),
+    "tails cut at 4": lambda z: np.clip(z, -4, 4),
+    "one lane repeats another": _repeated_lane,
+    "8-bit uniforms": lambda z: special.ndtri((np.floor(special.ndtr(z) * 2**8) + 0.5) / 2**8),
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)

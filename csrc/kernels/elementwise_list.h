@@ -34,7 +34,7 @@
       "\n"                                                                                                  \
       "Notes\n"                                                                                             \
       "-----\n"                                                                                             \
-      "Accuracy: 1 ulp in float32, 1.2 ulp in float64. expm1(-0.0) is -0.0.\n"                              \
+      "Accuracy: 1 ulp. expm1(-0.0) is -0.0.\n"                                                           \
       "\n"                                                                                                  \
       "Method: As for `exp`, with 2**n - 1 and 2**n * (exp(r) - 1) added in two words.")                    \
     X(log, NULL, "r->r",                                                                                    \

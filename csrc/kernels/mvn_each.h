@@ -74,12 +74,7 @@ ALWAYS_INLINE void FN(lane_multiply)(FN(lane_product) *p, V x) {
 }
 
 ALWAYS_INLINE V FN(lane_log_product)(FN(lane_product) p) {
-    R m[LANES] __attribute__((aligned(64)));
-    v_store(m, p.mantissa);
-    for (int i = 0; i < LANES; i++) {
-        m[i] = (R)log((double)m[i]);
-    }
-    return v_fma(p.exponent, C(0.69314718055994531), v_load(m));
+    return v_fma(p.exponent, C(0.69314718055994531), FN(vm_log_normal)(p.mantissa));
 }
 
 ALWAYS_INLINE M FN(pivots_good)(V pivot) {

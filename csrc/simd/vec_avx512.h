@@ -16,7 +16,7 @@ typedef __mmask16 mf32;
 #define m_none(T) ((m##T)0)
 #define m_any(m) ((m) != 0)
 #define m_all(m) ((int)(m) == _Generic((m), __mmask8: 0xff, __mmask16: 0xffff))
-#define m_not(m) _Generic((m), __mmask8: (__mmask8)((m) ^ 0xff), __mmask16: (__mmask16)((m) ^ 0xffff))
+#define m_not(m) _Generic((m), __mmask8: _knot_mask8, __mmask16: _knot_mask16)(m)
 
 #define V_LEVEL(T, REAL, V, VI, M, S, SI)                                                                   \
     ALWAYS_INLINE V v_fma_##T(V a, V b, V c) { return (V)_mm512_fmadd_##S(a, b, c); }                       \

@@ -10,7 +10,7 @@ import mpmath as mp
 mp.mp.dps = 60
 
 
-def remez(f, weight, low, high, terms, rounds=12):
+def remez(f, weight, *, low, high, terms, rounds=12):
     """Coefficients c of p(z) = sum c[k] z^k that minimise max |weight(z) (p(z) - f(z))| on [low, high]."""
     n = terms + 1
     points = [(low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * k / terms) for k in range(n)]
@@ -57,8 +57,8 @@ def cosine_tail(z):
     return (mp.cos(mp.sqrt(z) * mp.pi / 2) - 1) / z
 
 
-def show(title, f, weight, high, terms, single):
-    c, error = remez(f, weight, high / 1000, high, terms)  # at 0 itself a tail's weight is 0
+def show(title, f, weight, *, high, terms, single):
+    c, error = remez(f, weight, low=high / 1000, high=high, terms=terms)  # at 0 itself a tail's weight is 0
     print(f"{title}: relative error 2^{float(mp.log(error, 2)):.1f}")
     for x in c:
         digits = f"{float(mp.nstr(x, 25)):.17g}" if not single else f"{float(x):.9g}f"
@@ -71,6 +71,7 @@ if __name__ == "__main__":
         name = "f32" if single else "f64"
         log_terms, sin_terms, cos_terms = (3, 4, 3) if single else (7, 7, 6)
         quarter = mp.mpf(1) / 4
-        show(f"{name} log tail", log_tail, lambda z: z / 4, s_max**2, log_terms, single)
-        show(f"{name} sine", sine, lambda z: 1 / sine(z), quarter, sin_terms, single)
-        show(f"{name} cosine tail", cosine_tail, lambda z: z / mp.cos(mp.sqrt(z) * mp.pi / 2), quarter, cos_terms, single)
+        show(f"{name} log tail", log_tail, lambda z: z / 4, high=s_max**2, terms=log_terms, single=single)
+        show(f"{name} sine", sine, lambda z: 1 / sine(z), high=quarter, terms=sin_terms, single=single)
+        relative = lambda z: z / (1 + z * cosine_tail(z))  # noqa: E731
+        show(f"{name} cosine tail", cosine_tail, relative, high=quarter, terms=cos_terms, single=single)

@@ -1,10 +1,10 @@
 /* Worst errors of the elementwise ufuncs of one level, in ulp of the exact result.
  *
- *   gcc -O3 -ffp-contract=off -mavx2 -mfma -DLOGLIK_LEVEL=avx2 -Icsrc csrc/tools/ulp.c -o ulp -lquadmath -lm
+ *   gcc -O3 -ffp-contract=off -mavx2 -mfma -DLOGLIK_LEVEL=avx2 -Icsrc -Icsrc/include csrc/tools/ulp.c -o ulp -lquadmath -lm
  *   ./ulp f32 [name...]   all 2^32 float32 inputs against the C library's float64 functions
  *   ./ulp f64 [name...]   random float64 inputs of four kinds against libquadmath
  *
- * Environment: ULP_STRIDE=n takes every n-th float32 input; ULP_COUNT=n (200000) float64 inputs of each kind. It prints
+ * Environment: ULP_STRIDE=n takes every n-th float32 input, ULP_FIRST and ULP_END (hexadecimal bits) a range of them; ULP_COUNT=n (200000) float64 inputs of each kind. It prints
  * the worst error, its input, what was got and what is right. Other levels: the flags in CMakeLists.txt. */
 #include <quadmath.h>
 #include <stdio.h>
@@ -125,7 +125,9 @@ static void check_f32(const entry *e) {
     float worst_x = 0, worst_y = 0;
     uint64_t mistakes = 0, checked = 0;
     const uint64_t stride = getenv("ULP_STRIDE") ? strtoull(getenv("ULP_STRIDE"), NULL, 10) : 1;
-    for (uint64_t start = 0; start < (uint64_t)1 << 32; start += BLOCK * stride) {
+    const uint64_t first = getenv("ULP_FIRST") ? strtoull(getenv("ULP_FIRST"), NULL, 16) : 0;
+    const uint64_t end = getenv("ULP_END") ? strtoull(getenv("ULP_END"), NULL, 16) : (uint64_t)1 << 32;
+    for (uint64_t start = first; start < end; start += BLOCK * stride) {
         for (int i = 0; i < BLOCK; i++) {
             const uint32_t bits = (uint32_t)(start + i * stride);
             memcpy(&x[i], &bits, sizeof bits);

@@ -89,7 +89,7 @@ def _parameters(distribution: Any) -> tuple[np.ndarray, np.ndarray] | None:
             np.asarray(distribution.scale, np.float64)[..., None, None],
         )
     if isinstance(distribution, MultivariateNormal):
-        return distribution._loc.astype(np.float64), distribution._lower(np.dtype(np.float64))
+        return np.asarray(distribution._arguments()["loc"], np.float64), distribution._lower(np.dtype(np.float64))
     return None
 
 
@@ -97,7 +97,9 @@ def _given_covariances(p: Any, q: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Both covariances, if both distributions were constructed from one (a factor is then the rounded thing)."""
     given = []
     for distribution in (p, q):
-        if not isinstance(distribution, MultivariateNormal) or distribution._form not in ("covariance", "variance"):
+        if not isinstance(distribution, MultivariateNormal):
+            return None
+        if not distribution._arguments().keys() & {"covariance", "variance"}:
             return None
         lower = np.tril(np.asarray(distribution.covariance, np.float64))
         given.append(lower + np.swapaxes(np.tril(lower, -1), -1, -2))

@@ -1,8 +1,9 @@
 """Random numbers: keys from NumPy generators, and arrays of our own streams.
 
 Design
-- ``rng=`` is None (fresh entropy), an int (a seed) or a `numpy.random.Generator`. A call draws exactly one 64-bit integer
-  from it, the key; a generator advances by that and no more. All other numbers come from Philox4x32-10 under that key.
+- ``rng=`` is None (fresh entropy), an int (a seed) or a `numpy.random.Generator`. A call draws exactly one 64-bit
+  integer from it, the key; a generator advances by that and no more. All other numbers come from Philox4x32-10
+  under that key.
 - Value number i of the sequence (key, stream) is a pure function of the three (csrc/kernels/random.h): results do not
   depend on threads, blocks or batches. Words and uniforms are the same on every machine, normals on every
   machine with fused multiply-adds.
@@ -40,21 +41,21 @@ def standard_normal(
 
     `out`, if given, is contiguous and has this shape and dtype (float32 or float64).
     """
-    return _fill(_random.fill_normal, shape, key, stream, dtype, out, nanoseconds=2.0)
+    return _fill(_random.fill_normal, _new(shape, dtype, out), key, stream, nanoseconds=2.0)
 
 
 def uniform(
     shape: tuple[int, ...], key: int, *, stream: int = 0, dtype: Any = np.float64, out: np.ndarray | None = None
 ) -> np.ndarray:
     """Uniform numbers 0, 1, ... on [0, 1) of the sequence (key, stream), of 53 (float64) or 24 bits (float32)."""
-    return _fill(_random.fill_uniform, shape, key, stream, dtype, out, nanoseconds=1.0)
+    return _fill(_random.fill_uniform, _new(shape, dtype, out), key, stream, nanoseconds=1.0)
 
 
-def _fill(
-    fill: Any, shape: tuple[int, ...], key: int, stream: int, dtype: Any, out: np.ndarray | None, *, nanoseconds: float
-) -> np.ndarray:
-    if out is None:
-        out = np.empty(shape, dtype)
+def _new(shape: tuple[int, ...], dtype: Any, out: np.ndarray | None) -> np.ndarray:
+    return np.empty(shape, dtype) if out is None else out
+
+
+def _fill(fill: Any, out: np.ndarray, key: int, stream: int, *, nanoseconds: float) -> np.ndarray:
     flat, n = out.reshape(-1), out.size
 
     def block(i: int) -> None:

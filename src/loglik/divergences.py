@@ -42,10 +42,10 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, wrt: str | tuple[str, ...] 
     -----
     With p = N(a, A Aᵀ), q = N(b, B Bᵀ), T = B⁻¹A, c = B⁻¹(a - b), the divergence is
     Σᵢ (tᵢᵢ²/2 - 1/2 - log tᵢᵢ) + Σ_{i>j} tᵢⱼ²/2 + |c|²/2: only non-negative terms, each computed from
-    differences of the parameters. So it is never negative and keeps its relative accuracy for pairs that are nearly equal:
-    at most 8 ulp for univariate normals, a small multiple of d·κ·u otherwise, with κ the condition number of the covariance
-    of q scaled to a unit diagonal. Two distributions constructed from covariances are compared through the
-    difference of the covariances.
+    differences of the parameters. So it is never negative and keeps its relative accuracy for nearly equal pairs:
+    at most 8 ulp for univariate normals, a small multiple of d·κ·u otherwise, with κ the condition number of the
+    covariance of q scaled to a unit diagonal. Two distributions constructed from covariances are compared
+    through the difference of the covariances.
 
     Examples
     --------
@@ -57,20 +57,20 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, wrt: str | tuple[str, ...] 
     """
     if wrt is not None:
         raise NotImplementedError("kl_divergence: gradients (wrt) are not available yet")
+    return closed_form_kl("kl_divergence", p, q)
+
+
+def closed_form_kl(function: str, p: Any, q: Any) -> Any:
+    """KL(p ‖ q); NotImplementedError in the name of `function` where there is no closed form."""
     if isinstance(p, Normal) and isinstance(q, Normal):
-        _validate.broadcast_shapes("kl_divergence", p=p.batch_shape, q=q.batch_shape)
+        _validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
         arguments = (p.loc, p.scale, q.loc, q.scale)
         dtype = _validate.result_dtype(*p._arguments().values(), *q._arguments().values())
-        return _elementwise.apply("kl_divergence", ufuncs.normal_kl, *arguments, dtype=dtype, nanoseconds=5.0)
-    pair = normal_pair("kl_divergence", p, q)
+        return _elementwise.apply(function, ufuncs.normal_kl, *arguments, dtype=dtype, nanoseconds=5.0)
+    pair = normal_pair(function, p, q)
     if pair is None:
-        raise NotImplementedError(no_closed_form("kl_divergence", p, q))
+        raise NotImplementedError(
+            f"{function}: no closed form for KL({type(p).__name__} ‖ {type(q).__name__}); there is one for Normal and "
+            "MultivariateNormal. loglik.estimate_kl is for other pairs"
+        )
     return np.asarray(pair.kl(), pair.dtype)[()]
-
-
-def no_closed_form(function: str, p: Any, q: Any) -> str:
-    """The message for a pair that has no closed form here."""
-    return (
-        f"{function}: no closed form for KL({type(p).__name__} ‖ {type(q).__name__}); "
-        "there is one for Normal and MultivariateNormal. loglik.estimate_kl is for other pairs"
-    )

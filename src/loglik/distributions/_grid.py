@@ -6,11 +6,12 @@ Broadcast axes fall into three classes, by shape alone (never by strides):
 - N: only the points vary,
 - K: only the matrices vary.
 
-With the axes moved to (E, N, K), every call is a batch of E problems with N points and K Gaussians each. Blocks
-are ranges of E and N that depend on these numbers only, so neither threads nor layout change a bit, and no array
-is ever copied as a whole.
+With the axes moved to (E, N, K), every call is a batch of E problems with N points and K Gaussians each.
+Blocks are ranges of E and N that depend on these numbers only, so neither threads nor layout change a bit,
+and no array is ever copied as a whole.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,14 +27,15 @@ SMALLEST_BLOCK = 256  # points: less would not pay for packing the factor
 def _merged_stride(shape: tuple[int, ...], strides: tuple[int, ...]) -> int | None:
     """Stride of the axes merged into one, None where they do not merge."""
     axes = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
-    for (_, outer), (n, inner) in zip(axes, axes[1:], strict=False):
+    for (_, outer), (n, inner) in itertools.pairwise(axes):
         if outer != n * inner:
             return None
     return axes[-1][1] if axes else 0
 
 
 class Rows:
-    """An array seen as (A, B, ..., *core): each group of leading axes merged into one. A block is a view or gathered.
+    """An array seen as (A, B, ..., *core): each group of leading axes merged into one. A block is a view or
+    gathered.
 
     Parameters
     ----------
@@ -65,7 +67,10 @@ class Rows:
             start += len(shape)
         shape = (*map(math.prod, self._shapes), *self._core)
         return np.lib.stride_tricks.as_strided(
-            self._array, shape, (*strides, *self._array.strides[start:]), writeable=self._array.flags.writeable
+            self._array,
+            shape,
+            (*strides, *self._array.strides[start:]),
+            writeable=self._array.flags.writeable,
         )
 
     def _index(self, slices: tuple[slice, ...]) -> tuple[np.ndarray, ...]:
@@ -81,7 +86,9 @@ class Rows:
         """The block of these ranges, one per group (start and stop given)."""
         if self._view is not None:
             return self._view[slices]
-        return self._array[self._index(slices)].reshape([part.stop - part.start for part in slices] + list(self._core))
+        return self._array[self._index(slices)].reshape(
+            [part.stop - part.start for part in slices] + list(self._core)
+        )
 
     def target(self, *slices: slice) -> np.ndarray | None:
         """The block as memory that a kernel may write to; None where it must be written with `put`."""
@@ -116,12 +123,15 @@ class Axes:
         )
 
     def sizes(self) -> tuple[int, int, int]:
-        e, n, k = (math.prod(self.lead[i] for i in group) for group in (self.each, self.points, self.matrices))
+        e, n, k = (
+            math.prod(self.lead[i] for i in group) for group in (self.each, self.points, self.matrices)
+        )
         return e, n, k
 
 
 def run(axes: Axes, seconds_per_value: float, function: Callable[[slice, slice], None]) -> None:
-    """Call ``function(e, n)`` for blocks of the E and N axes that cover them, on several threads where it pays."""
+    """Call ``function(e, n)`` for blocks of the E and N axes that cover them, on several threads where it
+    pays."""
     e, n, k = axes.sizes()
     if e * n * k == 0:
         return
@@ -145,6 +155,8 @@ def run(axes: Axes, seconds_per_value: float, function: Callable[[slice, slice],
     try:
         _parallel.run_blocks(block, count, seconds=seconds_per_value * e * n * k)
     except ValueError:
-        for i in range(count):  # in order: the error names the first offending index, whatever the threads did
+        for i in range(
+            count
+        ):  # in order: the error names the first offending index, whatever the threads did
             block(i)
         raise

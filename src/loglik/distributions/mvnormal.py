@@ -1,18 +1,18 @@
 """The multivariate normal distribution."""
 
 import math
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from loglik import ufuncs
-from loglik._validate import as_array, broadcast_shapes, check_out, describe_entry, result_dtype
+from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
 from loglik.distributions._base import Distribution
 from loglik.distributions._grid import Axes, Rows, run
+from loglik.distributions._matrices import NO_MEMORY, check_finite, factored, parameter, raise_bad
 
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
 
-_CHECK_BYTES = 1 << 20  # parameters are validated in blocks of this size
 _FORMS = ("covariance", "precision", "scale_tril", "variance")
 _ALL = slice(None)
 
@@ -24,8 +24,8 @@ class MultivariateNormal(Distribution):
 
         \log p(x) = -\tfrac12 (x-\mu)^T \Sigma^{-1} (x-\mu) - \tfrac12 \log\det\Sigma - \tfrac d2 \log 2\pi
 
-    Exactly one of `covariance`, `precision`, `scale_tril` and `variance` gives the matrix. It is factored here, once;
-    what is given as a factor or a diagonal is used as it is.
+    Exactly one of `covariance`, `precision`, `scale_tril` and `variance` gives the matrix. It is factored
+    here, once; what is given as a factor or a diagonal is used as it is.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ class MultivariateNormal(Distribution):
     variance : array_like, shape (..., d), optional
         Diagonal of a diagonal covariance.
     allow_singular : bool, optional
-        Densities on the support of a singular covariance are not available yet: True raises NotImplementedError.
+        Densities on the support of a singular covariance are not available yet: True raises
+        NotImplementedError.
     singular_rtol : float, optional
         Reserved for `allow_singular`.
 
@@ -48,17 +49,20 @@ class MultivariateNormal(Distribution):
     ------
     ValueError
         Shapes that do not fit, entries that are not finite, a matrix that is not symmetric
-        (:math:`|a_{ij}-a_{ji}| > \sqrt{u\,a_{ii}a_{jj}}\,` with :math:`\sqrt u` = 1.05e-8, float32 2.4e-4), a `scale_tril`
-        that is not lower triangular. The message names the first offending index and its value.
+        (:math:`|a_{ij}-a_{ji}| > \sqrt{u\,a_{ii}a_{jj}}\,` with :math:`\sqrt u` = 1.05e-8, float32 2.4e-4),
+        a `scale_tril` that is not lower triangular. The message names the first offending index and its
+        value.
     numpy.linalg.LinAlgError
-        A matrix that is singular or indefinite; the message says which, and names the batch index and the pivot or entry.
+        A matrix that is singular or indefinite; the message says which, and names the batch index and the
+        pivot or entry.
     TypeError
         Complex, object or long double input.
 
     Notes
     -----
-    Error of ``log_prob``: at most 4·d·κ in units of u·Σ|terms|, κ being the condition number of the covariance scaled to unit
-    diagonal. A diagonal (or pivot) must be a normal number of the dtype, not a subnormal one.
+    Error of ``log_prob``: at most 4·d·κ in units of u·Σ|terms|, κ being the condition number of the
+    covariance scaled to unit diagonal. A diagonal (or pivot) must be a normal number of the dtype, not a
+    subnormal one.
 
     Examples
     --------
@@ -93,7 +97,12 @@ class MultivariateNormal(Distribution):
         allow_singular: bool = False,
         singular_rtol: float | None = None,
     ) -> None:
-        given = {"covariance": covariance, "precision": precision, "scale_tril": scale_tril, "variance": variance}
+        given = {
+            "covariance": covariance,
+            "precision": precision,
+            "scale_tril": scale_tril,
+            "variance": variance,
+        }
         if allow_singular or singular_rtol is not None:
             raise NotImplementedError(
                 f"{type(self).__name__}: allow_singular and singular_rtol are not available yet"
@@ -108,8 +117,8 @@ class MultivariateNormal(Distribution):
             raise ValueError(f"{name}: give exactly one of {', '.join(_FORMS)}; got {got}")
         form = named[0]
         dtype = result_dtype(loc, given[form]) if dtype is None else dtype
-        loc = _parameter(name, "loc", loc, dtype, 1)
-        matrix = _parameter(name, form, given[form], dtype, 1 if form == "variance" else 2)
+        loc = parameter(name, "loc", loc, dtype, 1)
+        matrix = parameter(name, form, given[form], dtype, 1 if form == "variance" else 2)
         d = loc.shape[-1]
         square = (d,) if form == "variance" else (d, d)
         if matrix.shape[-len(square) :] != square:
@@ -119,8 +128,8 @@ class MultivariateNormal(Distribution):
             )
         batch = matrix.shape[: -len(square)]
         shape = broadcast_shapes(name, **{"loc's batch": loc.shape[:-1], f"{form}'s batch": batch})
-        _check_finite(name, "loc", loc)
-        _check_finite(name, form, matrix)
+        check_finite(name, "loc", loc)
+        check_finite(name, form, matrix)
         self._initialise(
             _loc=loc,
             _covariance=None,
@@ -134,14 +143,16 @@ class MultivariateNormal(Distribution):
             dtype=dtype,
         )
         self._initialise(**{"_" + form: matrix})
-        self._factors[dtype] = _factor(name, form, matrix)
+        self._factors[dtype] = factored(name, form, matrix)
+        self._initialise(_few=(loc[None], self._factors[dtype][None]))
 
     def _factor_in(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """loc and the factor in a dtype at least as wide as the object's; a wider one is factored from the parameter."""
+        """loc and the factor in a dtype at least as wide as the object's; a wider one is factored from the
+        parameter."""
         loc = self._loc if dtype == self.dtype else self._loc.astype(dtype)
         if dtype not in self._factors:
             matrix = getattr(self, "_" + self._form).astype(dtype)
-            self._factors[dtype] = _factor(type(self).__name__, self._form, matrix)
+            self._factors[dtype] = factored(type(self).__name__, self._form, matrix)
         return loc, self._factors[dtype]
 
     # ------------------------------------------------------------------------------------ density
@@ -152,8 +163,9 @@ class MultivariateNormal(Distribution):
         Parameters
         ----------
         x : array_like, shape (..., d)
-            Points; leading axes broadcast with the batch. One Gaussian and many points, a Gaussian for every point, and
-            ``x[:, None, :]`` against a batch of K Gaussians (a grid) each have their own kernel, chosen by shape.
+            Points; leading axes broadcast with the batch. One Gaussian and many points, a Gaussian for every
+            point, and ``x[:, None, :]`` against a batch of K Gaussians (a grid) each have their own kernel,
+            chosen by shape.
         out : ndarray, optional
             Where to write: exactly the shape and dtype of the result. It may overlap `x`.
         wrt : str or tuple of str, optional
@@ -162,8 +174,8 @@ class MultivariateNormal(Distribution):
         Returns
         -------
         ndarray or scalar
-            Shape: leading axes of `x` broadcast with ``batch_shape``. A NaN coordinate gives NaN for its point alone, an
-            infinite one -inf.
+            Shape: leading axes of `x` broadcast with ``batch_shape``. A NaN coordinate gives NaN for its
+            point alone, an infinite one -inf.
 
         Raises
         ------
@@ -174,12 +186,19 @@ class MultivariateNormal(Distribution):
         NotImplementedError
             If `wrt` is given.
         """
+        if type(x) is np.ndarray and out is None and wrt is None and not self.batch_shape:
+            plain = x.dtype == self.dtype and x.shape[-1:] == self.event_shape
+            if plain and x.size <= _FEW:
+                return _evaluate_few(self, x)
         if wrt is not None:
-            raise NotImplementedError(f"{type(self).__name__}.log_prob: gradients (wrt=) are not available yet")
+            raise NotImplementedError(
+                f"{type(self).__name__}.log_prob: gradients (wrt=) are not available yet"
+            )
         return _evaluate(f"{type(self).__name__}.log_prob", self, x, out, "log_prob")
 
     def mahalanobis(self, x: Any) -> Any:
-        """Mahalanobis distance of points from the mean, √((x−μ)ᵀ Σ⁻¹ (x−μ)); shapes and errors as in `log_prob`.
+        """Mahalanobis distance of points from the mean, √((x−μ)ᵀ Σ⁻¹ (x−μ)); shapes and errors as in
+        `log_prob`.
 
         Examples
         --------
@@ -189,7 +208,8 @@ class MultivariateNormal(Distribution):
         """
         return _evaluate(f"{type(self).__name__}.mahalanobis", self, x, None, "mahalanobis")
 
-    # ------------------------------------------------------------------------------------ moments and matrices
+    # ------------------------------------------------------------------------------------ moments and
+    # matrices
 
     @property
     def loc(self) -> np.ndarray:
@@ -212,12 +232,14 @@ class MultivariateNormal(Distribution):
 
     @property
     def scale_tril(self) -> np.ndarray:
-        """Lower triangular L with positive diagonal and L Lᵀ = covariance, of shape batch_shape + (d, d); read-only."""
+        """Lower triangular L with positive diagonal and L Lᵀ = covariance, of shape batch_shape + (d, d);
+        read-only."""
         return self._per_batch(self._lower())
 
     @property
     def variance(self) -> np.ndarray:
-        """Variances of the coordinates (the diagonal of the covariance), of shape batch_shape + (d,); read-only."""
+        """Variances of the coordinates (the diagonal of the covariance), of shape batch_shape + (d,);
+        read-only."""
         if self._variance is not None:
             variance = self._variance
         elif self._covariance is not None:
@@ -293,34 +315,43 @@ def _evaluate(function: str, mvn: MultivariateNormal, x: Any, out: Any, what: st
     (d,) = mvn.event_shape
     dtype = result_dtype(x, mvn._loc)
     x = _points(function, x, d)
-    if not mvn.batch_shape and what == "log_prob" and out is None and x.dtype == dtype and x.size <= 4096:
-        return _evaluate_one(mvn, x, dtype)
     loc, factor = mvn._factor_in(dtype)
     form = mvn._form
     if what == "mahalanobis" and form == "precision":
         factor, form = mvn._lower(dtype), "scale_tril"
-    return _on_grid(function, x, loc, factor, dtype, out, what, form)
+    return _on_grid(function, x, loc, factor, out=out, what=what, form=form)
 
 
-def _evaluate_one(mvn: MultivariateNormal, x: np.ndarray, dtype: np.dtype) -> Any:
-    """A few points under one Gaussian: the same kernels without the preparation of a large call."""
-    loc, factor = mvn._factor_in(dtype)
+_FEW = 4096  # elements that are evaluated without the preparation of a large call
+
+
+def _evaluate_few(mvn: MultivariateNormal, x: np.ndarray) -> Any:
+    """A few points in the dtype of a single Gaussian: the kernels of a large call, and their bits."""
     if mvn._form == "variance":
-        return ufuncs.mvn_log_prob_diagonal(x, loc, factor)
+        return ufuncs.mvn_log_prob_diagonal(x, mvn._loc, mvn._factors[mvn.dtype])
+    loc, factor = mvn._few
     kernel = ufuncs.mvn_log_prob_whitened if mvn._form == "precision" else ufuncs.mvn_log_prob_tril
-    points = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-    value = kernel(points, loc[None], factor[None])[0]
-    return value[0, 0] if x.ndim == 1 else value.reshape(x.shape[:-1])
+    value = kernel(x if x.ndim > 1 else x[None], loc, factor)[0]
+    return value[0, 0] if x.ndim == 1 else value[..., 0]
 
 
 def _on_grid(
-    function: str, x: np.ndarray, loc: np.ndarray, matrix: np.ndarray, dtype: np.dtype, out: Any, what: str, form: str
+    function: str,
+    x: np.ndarray,
+    loc: np.ndarray,
+    matrix: np.ndarray,
+    *,
+    out: Any,
+    what: str,
+    form: str,
 ) -> Any:
-    """Values for broadcast points, means and matrices (of one of the forms; "raw" is a covariance to factor)."""
+    """Values for broadcast points, means and matrices (L, W or the variance, by form)."""
+    dtype = matrix.dtype
     core = 1 if form == "variance" else 2
     d, batch = loc.shape[-1], matrix.shape[: matrix.ndim - core]
     lead = broadcast_shapes(
-        function, **{"x's leading axes": x.shape[:-1], "batch_shape": np.broadcast_shapes(loc.shape[:-1], batch)}
+        function,
+        **{"x's leading axes": x.shape[:-1], "batch_shape": np.broadcast_shapes(loc.shape[:-1], batch)},
     )
     result = np.empty(lead, dtype)
     if out is not None:
@@ -332,9 +363,13 @@ def _on_grid(
     # Where only the mean varies, the mean moves to the points: the matrix is one for all.
     wide_loc = (1,) * (len(lead) + 1 - loc.ndim) + loc.shape
     wide_batch = (1,) * (len(lead) - len(batch)) + batch
-    centred = any(m == 1 and n != 1 for m, n in zip(wide_batch, wide_loc[:-1], strict=True)) and form != "variance"
+    centred = (
+        any(m == 1 and n != 1 for m, n in zip(wide_batch, wide_loc[:-1], strict=True)) and form != "variance"
+    )
     points_lead = np.broadcast_shapes(x.shape[:-1], loc.shape[:-1]) if centred else x.shape[:-1]
-    axes = Axes.of(points_lead, np.broadcast_shapes(loc.shape[:-1], batch) if form == "variance" else batch, lead)
+    axes = Axes.of(
+        points_lead, np.broadcast_shapes(loc.shape[:-1], batch) if form == "variance" else batch, lead
+    )
     _, n_points, n_matrices = axes.sizes()
     each = bool(axes.each) and n_points == 1 and n_matrices == 1
     points = Rows(x, 1, lead, axes.each, axes.points)
@@ -358,7 +393,7 @@ def _on_grid(
         target = values.target(e, n, k)
         shape = (e.stop - e.start, n.stop - n.start, n_matrices)
         value = np.empty(shape, dtype) if target is None else target
-        _kernel(function, what, form, each, p, m, a, value)
+        _kernel(function, p, m, a, value, what=what, form=form, each=each)
         if target is None:
             values.put(value, e, n, k)
 
@@ -371,7 +406,15 @@ def _on_grid(
 
 
 def _kernel(
-    function: str, what: str, form: str, each: bool, x: np.ndarray, loc: np.ndarray, matrix: np.ndarray, value: np.ndarray
+    function: str,
+    x: np.ndarray,
+    loc: np.ndarray,
+    matrix: np.ndarray,
+    value: np.ndarray,
+    *,
+    what: str,
+    form: str,
+    each: bool,
 ) -> None:
     """value[e, n, k] for x[e, n], loc[e, k], matrix[e, k]."""
     if what == "mahalanobis":
@@ -386,141 +429,15 @@ def _kernel(
         ufuncs.mvn_log_prob_diagonal(x[:, :, None], loc[:, None], matrix[:, None], out=value)
         return
     if each:
-        kernel = {"raw": ufuncs.mvn_log_prob, "precision": ufuncs.mvn_log_prob_whitened_each}.get(
-            form, ufuncs.mvn_log_prob_tril_each
-        )
+        precision = form == "precision"
+        kernel = ufuncs.mvn_log_prob_whitened_each if precision else ufuncs.mvn_log_prob_tril_each
         target: np.ndarray = value[:, 0, 0]
         info = kernel(x[:, 0], loc[:, 0], matrix[:, 0], out=(target, None))[1]
     else:
-        kernel = {"raw": ufuncs.mvn_log_prob_grid, "precision": ufuncs.mvn_log_prob_whitened}.get(
-            form, ufuncs.mvn_log_prob_tril
-        )
+        kernel = ufuncs.mvn_log_prob_whitened if form == "precision" else ufuncs.mvn_log_prob_tril
         info = kernel(x, loc, matrix, out=(value, None))[1]
-    if (info == _NO_MEMORY).any():
+    if (info == NO_MEMORY).any():
         raise MemoryError(f"{function}: no memory for the work of a block")
-
-
-_NO_MEMORY = -2
-
-
-# ---------------------------------------------------------------------------------------- validation
-
-
-def _parameter(function: str, name: str, value: Any, dtype: np.dtype, core: int) -> np.ndarray:
-    """A private copy of a parameter with at least `core` axes."""
-    array = as_array(function, name, value)
-    if array.ndim < core or (core == 1 and array.shape[-1] == 0) or array.size == 0 and 0 in array.shape[-core:]:
-        expected = "(..., d)" if core == 1 else "(..., d, d)"
-        raise ValueError(f"{function}: {name} must have shape {expected} with d >= 1, got {array.shape}")
-    return np.array(array, dtype=dtype, order="C")
-
-
-def _blocks(count: int, item_bytes: int) -> list[slice]:
-    step = max(1, _CHECK_BYTES // max(1, item_bytes))
-    return [slice(i, min(count, i + step)) for i in range(0, count, step)]
-
-
-def _check_finite(function: str, name: str, array: np.ndarray) -> None:
-    flat = array.reshape(-1)
-    for block in _blocks(flat.size, flat.itemsize):
-        good = np.isfinite(flat[block])
-        if not good.all():
-            index = np.unravel_index(block.start + int(np.argmin(good)), array.shape)
-            entry = describe_entry(name, tuple(int(i) for i in index), array[index])
-            raise ValueError(f"{function}: {name} must be finite, but {entry}")
-
-
-def _items(array: np.ndarray, core: int) -> np.ndarray:
-    """Batch axes merged."""
-    return array.reshape(-1, *array.shape[array.ndim - core :])
-
-
-def _batch_index(item: int, batch: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(item, batch)) if batch else ()
-
-
-def _check_diagonal(function: str, name: str, array: np.ndarray, core: int) -> None:
-    """A variance, or the diagonal of a matrix, must be positive (and normal, so that it can be divided by)."""
-    diagonal = array if core == 1 else np.diagonal(array, axis1=-2, axis2=-1)
-    good = diagonal >= np.finfo(array.dtype).smallest_normal
-    if not good.all():
-        index = tuple(int(i) for i in np.unravel_index(int(np.argmin(good)), diagonal.shape))
-        value = diagonal[index]
-        entry = describe_entry(name, index if core == 1 else (*index, index[-1]), value)
-        if name == "scale_tril":
-            raise np.linalg.LinAlgError(f"{function}: the diagonal of {name} must be positive, but {entry}")
-        kind = "indefinite" if value < 0 else "singular"
-        what = name if core == 2 else "the covariance"
-        raise np.linalg.LinAlgError(f"{function}: {what} is {kind}: {entry} is not positive")
-
-
-def _check_symmetric(function: str, name: str, matrices: np.ndarray, batch: tuple[int, ...], first: int = 0) -> None:
-    found = ufuncs.asymmetry(matrices)
-    if found.any():
-        item = int(np.argmax(found != 0))
-        d = matrices.shape[-1]
-        i, j = divmod(int(found[item]), d)
-        _raise_asymmetric(function, name, matrices[item], _batch_index(first + item, batch), i, j)
-
-
-def _raise_asymmetric(
-    function: str, name: str, matrix: np.ndarray, index: tuple[int, ...], i: int, j: int
-) -> NoReturn:
-    low = describe_entry(name, (*index, i, j), matrix[i, j])
-    high = describe_entry(name, (*index, j, i), matrix[j, i])
-    raise ValueError(f"{function}: {name} must be symmetric, but {low} and {high}")
-
-
-def _raise_not_definite(function: str, name: str, matrix: np.ndarray, index: tuple[int, ...], pivot: int) -> NoReturn:
-    """LinAlgError for a matrix whose pivot (1-based) failed: singular to working precision, or indefinite."""
-    std = np.sqrt(np.diagonal(matrix).astype(np.float64))
-    lower = np.tril(matrix / std[:, None] / std)[:pivot, :pivot]
-    smallest = float(np.linalg.eigvalsh(lower, UPLO="L")[0])
-    limit = (pivot + 1) ** 2 * float(np.finfo(matrix.dtype).eps)
-    kind = "indefinite" if smallest < -limit else "singular to working precision"
-    where = f"{name}[{', '.join(map(str, index))}]" if index else name
-    raise np.linalg.LinAlgError(
-        f"{function}: {where} is {kind}: pivot {pivot} of its Cholesky factorisation is not positive "
-        f"(smallest eigenvalue of the leading {pivot} x {pivot} block, scaled to unit diagonal: {smallest:.3g})"
-    )
-
-
-def _factor(function: str, form: str, matrix: np.ndarray) -> np.ndarray:
-    """What the kernels of a form take: L, W with W^T W = precision, or the variance; read-only. Validates."""
-    if form == "variance":
-        _check_diagonal(function, form, matrix, 1)
-        return matrix
-    _check_diagonal(function, form, matrix, 2)
-    batch = matrix.shape[:-2]
-    items = _items(matrix, 2)
-    if form == "scale_tril":
-        upper = np.triu_indices(matrix.shape[-1], 1)
-        for block in _blocks(len(items), items[:1].nbytes):
-            above = items[block][:, upper[0], upper[1]] != 0
-            if above.any():
-                item, k = (int(i) for i in np.unravel_index(int(np.argmax(above)), above.shape))
-                index = (*_batch_index(block.start + item, batch), int(upper[0][k]), int(upper[1][k]))
-                entry = describe_entry(form, index, matrix[index])
-                raise ValueError(f"{function}: {form} must be lower triangular, but {entry}")
-        return matrix
-    factor = np.empty_like(items)
-    for block in _blocks(len(items), items[:1].nbytes):
-        part = items[block]
-        _check_symmetric(function, form, part, batch, block.start)
-        # With J the reversal: chol(J P J) = C gives P = (J C^T J)^T (J C^T J).
-        source = part[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else part
-        with np.errstate(invalid="ignore"):
-            lower, info = ufuncs.cholesky(source)
-        if info.any():
-            item = int(np.argmax(info != 0))
-            if info[item] == _NO_MEMORY:
-                raise MemoryError(f"{function}: no memory to factor {form}")
-            failing = source[item]
-            _raise_not_definite(function, form, failing, _batch_index(block.start + item, batch), int(info[item]))
-        factor[block] = lower[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else lower
-    factor = factor.reshape(matrix.shape)
-    factor.setflags(write=False)
-    return factor
 
 
 # ---------------------------------------------------------------------------------------- one shot
@@ -540,8 +457,8 @@ def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
     loc : array_like, shape (..., d)
         Means.
     covariance : array_like, shape (..., d, d)
-        Symmetric positive definite matrices. Leading axes of the three broadcast; a covariance that all points share is
-        factored once.
+        Symmetric positive definite matrices. Leading axes of the three broadcast; a covariance that all
+        points share is factored once.
     out : ndarray, optional
         Where to write: exactly the shape and dtype of the result.
 
@@ -557,7 +474,8 @@ def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
 
     Notes
     -----
-    Error: at most 4·d·κ in units of u·Σ|terms|, κ being the condition number of the covariance scaled to unit diagonal.
+    Error: at most 4·d·κ in units of u·Σ|terms|, κ being the condition number of the covariance scaled to
+    unit diagonal.
 
     Examples
     --------
@@ -582,12 +500,18 @@ def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
         mvn = object.__new__(MultivariateNormal)
         mvn._construct(name, mean, {"covariance": covariance}, dtype)
         return _evaluate(name, mvn, points, out, "log_prob")
-    _check_finite(name, "loc", np.asarray(mean))
+    check_finite(name, "loc", np.asarray(mean))
     return _each_fused(name, points, mean, covariance, lead, dtype, out)
 
 
 def _each_fused(
-    name: str, x: np.ndarray, loc: np.ndarray, covariance: np.ndarray, lead: tuple[int, ...], dtype: np.dtype, out: Any
+    name: str,
+    x: np.ndarray,
+    loc: np.ndarray,
+    covariance: np.ndarray,
+    lead: tuple[int, ...],
+    dtype: np.dtype,
+    out: Any,
 ) -> Any:
     """A covariance for every point, checked, factored and evaluated while a block of them is in cache."""
     if out is not None:
@@ -608,7 +532,7 @@ def _each_fused(
         with np.errstate(invalid="ignore"):
             info = ufuncs.mvn_log_prob(p, m, a, out=(value, None))[1]
         if found.any() or info.any():
-            _raise_bad(name, a, found, info, e.start, lead)
+            raise_bad(name, a, found, info, e.start, lead)
         if target is None:
             values.put(value, e)
 
@@ -618,28 +542,3 @@ def _each_fused(
             out[...] = result
         return out
     return result[()]
-
-
-def _raise_bad(
-    name: str, matrices: np.ndarray, found: np.ndarray, info: np.ndarray, first: int, lead: tuple[int, ...]
-) -> NoReturn:
-    """The error of the first bad matrix of a block, in the wording of the object."""
-    item = int(np.argmax((found != 0) | (info != 0)))
-    matrix, index = matrices[item], _batch_index(first + item, lead)
-    if info[item] == _NO_MEMORY:
-        raise MemoryError(f"{name}: no memory for the work of a block")
-    finite = np.isfinite(matrix)
-    if not finite.all():
-        i, j = (int(k) for k in np.unravel_index(int(np.argmin(finite)), matrix.shape))
-        raise ValueError(f"{name}: covariance must be finite, but {describe_entry('covariance', (*index, i, j), matrix[i, j])}")
-    diagonal = np.diagonal(matrix)
-    good = diagonal >= np.finfo(matrix.dtype).smallest_normal
-    if not good.all():
-        i = int(np.argmin(good))
-        kind = "indefinite" if diagonal[i] < 0 else "singular"
-        entry = describe_entry("covariance", (*index, i, i), diagonal[i])
-        raise np.linalg.LinAlgError(f"{name}: covariance is {kind}: {entry} is not positive")
-    if found[item]:
-        i, j = divmod(int(found[item]), matrix.shape[-1])
-        _raise_asymmetric(name, "covariance", matrix, index, i, j)
-    _raise_not_definite(name, "covariance", matrix, index, int(info[item]))
