@@ -188,7 +188,8 @@ KERNELS = [
         (((INF,), -0.0), ((-INF,), -INF), ((NAN,), NAN)),
     ),
     Kernel(
-        "erf", mp.erf, ((Interval(-6.0, 6.0),), (Interval(-1.0, 1.0, 1e-300),)), TWO_ONE,
+        "erf", mp.erf, ((Interval(-6.0, 6.0),), (Interval(-1.0, 1.0, 1e-300),)),
+        {"f64": 2.0, "f32": 2.0},  # without fused multiply-adds; test_elementwise.py holds the other levels to 1 in float32
         (((0.0,), 0.0), ((-0.0,), -0.0), ((INF,), 1.0), ((-INF,), -1.0), ((NAN,), NAN)),
     ),
     Kernel(
@@ -202,7 +203,7 @@ KERNELS = [
     Kernel(
         "log_ndtr", log_ndtr, ((Interval(-1e10, -1.0, 1.0),), (Interval(-10.0, 8.0),), (Interval(5.0, 37.5),)),
         {"f64": 45.0, "f32": 8.0},  # relative 1e-14
-        (((INF,), -0.0), ((-INF,), -INF), ((NAN,), NAN)),
+        (((INF,), 0.0), ((-INF,), -INF), ((NAN,), NAN)),
     ),
     Kernel(
         "sincos_2pi", sincos_2pi, ((Interval(0.0, 1.0),), (Interval(-100.0, 100.0, 1e-300),)), TWO_ONE,

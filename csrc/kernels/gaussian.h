@@ -4,3 +4,4 @@
 #include "mvn_shared.h"
 #include "mvn_each.h"
 #include "mvn_diagonal.h"
+#include "symmetry.h"

@@ -82,33 +82,3 @@ static void FN(mvn_log_prob_diagonal)(char **args, const ptrdiff_t *dims, const 
     free(weights);
     fp_leave(saved, invalid);
 }
-
-/* First entry (i, j), i > j, in row order with |a_ij − a_ji| > √u·√(a_ii·a_jj), as i·d + j; 0: none. An entry that is not
- * finite counts: the caller tells the cases apart. */
-static void FN(asymmetry)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
-    (void)data;
-    const ptrdiff_t d = dims[1], *const s = steps + 2;
-    const R sqrt_u = REAL_IS_DOUBLE ? (R)0x1.6a09e667f3bcdp-27 : (R)0x1p-12;
-    const fp_state saved = fp_enter();
-    for (ptrdiff_t i = 0; i < dims[0]; i++) {
-        const FN(rows) a = FN(rows_at)(args[0] + i * steps[0], s[0], s[1]);
-        ptrdiff_t found = 0;
-        int differs = 0; /* nearly always equal bit for bit: decided without a branch or a square root */
-        for (ptrdiff_t r = 1; r < d; r++) {
-            for (ptrdiff_t c = 0; c < r; c++) {
-                differs |= FN(entry)(a, r, c) != FN(entry)(a, c, r);
-            }
-        }
-        for (ptrdiff_t r = 1; r < d && differs && !found; r++) {
-            const R scale = sqrt_u * (R)sqrt((double)FN(entry)(a, r, r));
-            for (ptrdiff_t c = 0; c < r && !found; c++) {
-                const R low = FN(entry)(a, r, c), gap = low - FN(entry)(a, c, r);
-                if (gap != 0 && !(fabs((double)gap) <= (double)scale * sqrt((double)FN(entry)(a, c, c)))) {
-                    found = r * d + c;
-                }
-            }
-        }
-        *(int32_t *)(args[1] + i * steps[1]) = (int32_t)found;
-    }
-    fp_leave(saved, 0);
-}
