@@ -6,13 +6,13 @@
 ALWAYS_INLINE V FN(vm_split)(V x, V *k) {
 #if REAL_IS_DOUBLE
     const VI offset = CI(0x3ff0000000000000 - 0x3fe6a09e667f3bcd), low = CI(0x3fe6a09e667f3bcd);
-    const VI i = v_bits(x) + offset;
+    const VI i = (VI)((VU)v_bits(x) + (VU)offset); /* wraps for NaN and negative x, whose lanes are replaced */
     /* The biased exponent, placed in the low bits of 2^52, converts without a conversion instruction. */
     *k = v_from_bits(vi_shr(i, 52) | CI(0x4330000000000000)) - C(0x1p52 + 1023);
     return v_from_bits((i & CI(0x000fffffffffffff)) + low);
 #else
     const VI offset = CI(0x3f800000 - 0x3f3504f3), low = CI(0x3f3504f3);
-    const VI i = v_bits(x) + offset;
+    const VI i = (VI)((VU)v_bits(x) + (VU)offset); /* wraps for NaN and negative x, whose lanes are replaced */
     *k = v_from_int(vi_shr(i, 23) - 127);
     return v_from_bits((i & CI(0x007fffff)) + low);
 #endif
