@@ -70,7 +70,7 @@ ALWAYS_INLINE V FN(vm_log_sum_parts)(V u, V low, V *tail) {
     const V m = FN(vm_split)(u, &k);
     /* m/u = 2^-k exactly: the difference of the bits is the difference of the exponents. */
     /* (2^-1024, 2^-128 come out as -inf; there 1 is nothing.) */
-    const V scale = v_max(C(0), v_from_bits(v_bits(C(1)) + (v_bits(m) - v_bits(u))));
+    const V scale = v_max(C(0), v_from_bits((VI)((VU)v_bits(C(1)) + ((VU)v_bits(m) - (VU)v_bits(u)))));
     const V f_head = m - C(1), f_low = low * scale;
     const V f = f_head + f_low, f_tail = f_low - (f - f_head);
     /* 1/(1 + f) to a few percent is enough for the tail. */
