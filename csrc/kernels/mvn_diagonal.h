@@ -93,11 +93,16 @@ static void FN(asymmetry)(char **args, const ptrdiff_t *dims, const ptrdiff_t *s
     for (ptrdiff_t i = 0; i < dims[0]; i++) {
         const FN(rows) a = FN(rows_at)(args[0] + i * steps[0], s[0], s[1]);
         ptrdiff_t found = 0;
-        for (ptrdiff_t r = 1; r < d && !found; r++) {
+        int differs = 0; /* nearly always equal bit for bit: decided without a branch or a square root */
+        for (ptrdiff_t r = 1; r < d; r++) {
+            for (ptrdiff_t c = 0; c < r; c++) {
+                differs |= FN(entry)(a, r, c) != FN(entry)(a, c, r);
+            }
+        }
+        for (ptrdiff_t r = 1; r < d && differs && !found; r++) {
             const R scale = sqrt_u * (R)sqrt((double)FN(entry)(a, r, r));
             for (ptrdiff_t c = 0; c < r && !found; c++) {
                 const R low = FN(entry)(a, r, c), gap = low - FN(entry)(a, c, r);
-                /* Nearly always equal: no square root then. */
                 if (gap != 0 && !(fabs((double)gap) <= (double)scale * sqrt((double)FN(entry)(a, c, c)))) {
                     found = r * d + c;
                 }

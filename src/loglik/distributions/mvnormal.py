@@ -69,7 +69,7 @@ class MultivariateNormal(Distribution):
     >>> import loglik as ll
     >>> height_weight = ll.MultivariateNormal([178.0, 77.0], [[49.0, 45.0], [45.0, 144.0]])
     >>> print(f"{height_weight.log_prob([180.0, 80.0]):.6f}")
-    -6.138786
+    -6.146970
     >>> height_weight.correlation.round(3)
     array([[1.   , 0.536],
            [0.536, 1.   ]])

@@ -30,16 +30,15 @@ def rule(character: str = "-") -> str:
     return character * WIDTH
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str = "    ") -> list[str]:
-    """Columns as wide as they need; the first to the left, the others to the right."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, indent: str = "    ") -> list[str]:
+    """Columns as wide as they need; the first `left` of them to the left, the others to the right."""
     grid = [list(header), *(list(row) for row in rows)]
     widths = [max(len(row[c]) for row in grid) for c in range(len(header))]
     lines = []
     for row in grid:
-        cells = [
-            row[0].ljust(widths[0]),
-            *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
-        ]
+        cells = (
+            cell.ljust(w) if c < left else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
         lines.append((indent + "   ".join(cells)).rstrip())
     lines.insert(1, indent + "   ".join("-" * w for w in widths))
     return lines

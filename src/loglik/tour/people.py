@@ -57,6 +57,7 @@ def show(v: dict[str, Any], style: Style) -> list[str]:
             )
             for letter, i in letters.items()
         ),
+        left=2,
     )
     drawing = scatter(x[:, 0], x[:, 1], {letter: int(i) for letter, i in letters.items()})
     lines += ["", f"    {x[:, 1].max():.0f} kg"]

@@ -42,5 +42,5 @@ def show(rows: list[dict[str, Any]], style: Style) -> list[str]:
         ours, numpy = row["seconds"]["min"], row["peers"]["numpy"]["min"]
         share = "" if row["fraction"] is None else f"{row['fraction']:.0%}"
         body.append((name, what, duration(numpy), duration(ours), f"{numpy / ours:.1f}x", share))
-    lines = table(("loop", "", "NumPy", "loglik", "faster", "of the limit"), body)
+    lines = table(("loop", "", "NumPy", "loglik", "faster", "of the limit"), body, left=2)
     return [*lines, "", "  More: loglik bench"]
