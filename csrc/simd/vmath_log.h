@@ -6,13 +6,13 @@
 ALWAYS_INLINE V FN(vm_split)(V x, V *k) {
 #if REAL_IS_DOUBLE
     const VI offset = CI(0x3ff0000000000000 - 0x3fe6a09e667f3bcd), low = CI(0x3fe6a09e667f3bcd);
-    const VI i = v_bits(x) + offset;
+    const VI i = (VI)((VU)v_bits(x) + (VU)offset); /* wraps for NaN and negative x, whose lanes are replaced */
     /* The biased exponent, placed in the low bits of 2^52, converts without a conversion instruction. */
     *k = v_from_bits(vi_shr(i, 52) | CI(0x4330000000000000)) - C(0x1p52 + 1023);
     return v_from_bits((i & CI(0x000fffffffffffff)) + low);
 #else
     const VI offset = CI(0x3f800000 - 0x3f3504f3), low = CI(0x3f3504f3);
-    const VI i = v_bits(x) + offset;
+    const VI i = (VI)((VU)v_bits(x) + (VU)offset); /* wraps for NaN and negative x, whose lanes are replaced */
     *k = v_from_int(vi_shr(i, 23) - 127);
     return v_from_bits((i & CI(0x007fffff)) + low);
 #endif
@@ -70,7 +70,7 @@ ALWAYS_INLINE V FN(vm_log_sum_parts)(V u, V low, V *tail) {
     const V m = FN(vm_split)(u, &k);
     /* m/u = 2^-k exactly: the difference of the bits is the difference of the exponents. */
     /* (2^-1024, 2^-128 come out as -inf; there 1 is nothing.) */
-    const V scale = v_max(C(0), v_from_bits(v_bits(C(1)) + (v_bits(m) - v_bits(u))));
+    const V scale = v_max(C(0), v_from_bits((VI)((VU)v_bits(C(1)) + ((VU)v_bits(m) - (VU)v_bits(u)))));
     const V f_head = m - C(1), f_low = low * scale;
     const V f = f_head + f_low, f_tail = f_low - (f - f_head);
     /* 1/(1 + f) to a few percent is enough for the tail. */
