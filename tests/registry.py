@@ -176,15 +176,15 @@ KERNELS = [
         (((0.0,), 0.0), ((-1.0,), -INF), ((-2.0,), NAN), ((INF,), -INF), ((NAN,), NAN)),
     ),
     Kernel(
-        "softplus", softplus, ((Interval(-745.0, 1e3),), (REAL,)), TWO_ONE,
+        "softplus", softplus, ((Interval(-745.0, 1e3),), (Interval(-1100.0, -700.0),), (Interval(-130.0, -80.0),), (REAL,)), TWO_ONE,
         (((INF,), INF), ((-INF,), 0.0), ((NAN,), NAN), ((-1e4,), 0.0)),
     ),
     Kernel(
-        "sigmoid", lambda x: mp.exp(-softplus(-x)), ((Interval(-745.0, 50.0),), (REAL,)), TWO_ONE,
+        "sigmoid", lambda x: mp.exp(-softplus(-x)), ((Interval(-745.0, 50.0),), (Interval(-1100.0, -700.0),), (REAL,)), TWO_ONE,
         (((0.0,), 0.5), ((INF,), 1.0), ((-INF,), 0.0), ((NAN,), NAN)),
     ),
     Kernel(
-        "log_sigmoid", lambda x: -softplus(-x), ((Interval(-1e3, 745.0),), (REAL,)), TWO_ONE,
+        "log_sigmoid", lambda x: -softplus(-x), ((Interval(-1e3, 745.0),), (Interval(700.0, 1100.0),), (REAL,)), TWO_ONE,
         (((INF,), -0.0), ((-INF,), -INF), ((NAN,), NAN)),
     ),
     Kernel(
@@ -239,7 +239,7 @@ KERNELS = [
         ),
     ),
     Kernel(
-        "bernoulli_nll", bernoulli_nll, ((Choice((0.0, 1.0)), Interval(-745.0, 745.0)), (PROBABILITY, Interval(-40.0, 40.0)), (PROBABILITY, REAL)),
+        "bernoulli_nll", bernoulli_nll, ((Choice((0.0, 1.0)), Interval(-745.0, 745.0)), (PROBABILITY, Interval(-40.0, 40.0)), (PROBABILITY, REAL), (Choice((0.0, 0.3, 1.0)), Interval(-1100.0, 1100.0))),
         {"f64": 4.0, "f32": 4.0},
         (
             ((0.0, -INF), 0.0), ((1.0, INF), 0.0), ((0.9, -INF), INF), ((0.9, INF), INF), ((1.0, -INF), INF),

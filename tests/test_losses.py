@@ -87,6 +87,16 @@ def test_infinite_and_certain_logits(target, logit, value, gradient):
         np.testing.assert_allclose(got[1], [gradient], rtol=1e-15, atol=0)
 
 
+def test_no_logit_gives_nan(dtype):
+    # every value where the exponential runs out, and those around it
+    logits = np.concatenate([np.linspace(-1200, 1200, 200_001), np.linspace(700, 760, 100_001)]).astype(dtype)
+    for targets in (0.0, 0.25, 1.0):
+        for reduction in ("none", "sum"):
+            value, gradient = ll.bernoulli_nll(targets, logits=logits, reduction=reduction, wrt="logits")
+            assert np.isfinite(value).all()
+            assert np.isfinite(gradient).all()
+
+
 def test_nan_logit_reaches_its_value_and_the_sum_only():
     logits = np.array([1.0, np.nan, 2.0])
     none = ll.bernoulli_nll([0, 1, 1], logits=logits, reduction="none")

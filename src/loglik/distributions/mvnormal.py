@@ -14,7 +14,6 @@ from loglik.distributions._matrices import NO_MEMORY, check_finite, factored, pa
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
 
 _FORMS = ("covariance", "precision", "scale_tril", "variance")
-_ALL = slice(None)
 _FUSED_BYTES = 1 << 20  # matrices of a block of the one-shot call
 
 
