@@ -191,14 +191,7 @@ ALWAYS_INLINE vf64 v_from_int_f64(vi64 i) {
 ALWAYS_INLINE vi32 v_to_int_f32(vf32 a) { return __builtin_convertvector(a, vi32); }
 ALWAYS_INLINE vf32 v_from_int_f32(vi32 i) { return __builtin_convertvector(i, vf32); }
 
-/* The lanes of `a` as doubles: the first half of them in *low, the second in *high. */
-ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
-    typedef float half __attribute__((vector_size(LOGLIK_VECTOR_BYTES / 2)));
-    half halves[2];
-    memcpy(halves, &a, sizeof a);
-    *low = __builtin_convertvector(halves[0], vf64);
-    *high = __builtin_convertvector(halves[1], vf64);
-}
+/* v_widen(a, &low, &high), of each level: the lanes of `a` as doubles, the first half of them in *low. */
 
 /* hi + low == a·b exactly (barring underflow). Without FMA by Veltkamp's split, which overflows
  * above 2^995 (f64), 2^115 (f32). */

@@ -47,3 +47,8 @@ V_LEVEL(f32, float, vf32, vi32, mf32, ps)
 #undef V_LEVEL
 
 ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) { return (vu64)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+
+ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
+    *low = (vf64)_mm256_cvtps_pd(_mm256_castps256_ps128(a));
+    *high = (vf64)_mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+}

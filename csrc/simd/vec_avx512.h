@@ -55,3 +55,8 @@ V_LEVEL(f32, float, vf32, vi32, mf32, ps, epi32)
 #undef V_LEVEL
 
 ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) { return (vu64)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+
+ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
+    *low = (vf64)_mm512_cvtps_pd(_mm512_castps512_ps256(a));
+    *high = (vf64)_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+}

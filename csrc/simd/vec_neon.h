@@ -51,3 +51,8 @@ V_LEVEL(f32, float, vf32, vi32, mf32, f32, u32, float32x4_t, uint32x4_t)
 ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) {
     return (vu64)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
 }
+
+ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
+    *low = (vf64)vcvt_f64_f32(vget_low_f32((float32x4_t)a));
+    *high = (vf64)vcvt_high_f64_f32((float32x4_t)a);
+}

@@ -52,3 +52,8 @@ V_LEVEL(f32, float, vf32, vi32, mf32, ps, 0x1.8p23f)
 #undef V_LEVEL
 
 ALWAYS_INLINE vu64 vu_mul_low(vu64 a, vu64 b) { return (vu64)_mm_mul_epu32((__m128i)a, (__m128i)b); }
+
+ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
+    *low = (vf64)_mm_cvtps_pd(a);
+    *high = (vf64)_mm_cvtps_pd(_mm_movehl_ps(a, a));
+}
