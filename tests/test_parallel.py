@@ -252,6 +252,15 @@ def test_errstate_of_the_caller_holds_in_workers() -> None:
 # ------------------------------------------------------------------------------------------------ Ctrl-C
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt, also where the parent process has it ignored (a background job of a shell)."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("threads", [1, 4])
 def test_ctrl_c_is_answered_between_blocks_and_the_next_call_is_right(threads: int) -> None:
     running = [0]
@@ -266,7 +275,7 @@ def test_ctrl_c_is_answered_between_blocks_and_the_next_call_is_right(threads: i
         with lock:
             running[0] -= 1
 
-    count = 1_000_000  # hours, unless the interrupt is answered
+    count = 10_000  # tens of seconds, unless the interrupt is answered
     with ll.num_threads(threads):
         with pytest.raises(KeyboardInterrupt):
             run_blocks(block, count)
@@ -277,6 +286,7 @@ def test_ctrl_c_is_answered_between_blocks_and_the_next_call_is_right(threads: i
     assert sorted(done) == list(range(100))
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_repeated_ctrl_c_waits_for_running_blocks() -> None:
     """A caller that waits for a worker is interrupted again and again: the worker's block still ends first."""
     main, ended = threading.get_ident(), []

@@ -10,6 +10,7 @@ enum {
     FN(LOSS_GROUP) = 4 * 16,                          /* elements whose terms are joined in R before widening */
     FN(LOSS_FLUSH) = 16,                              /* groups between logarithms of the running product */
     FN(LOSS_BLOCK) = 4096,                            /* elements between horizontal sums */
+    FN(LOSS_AHEAD) = 4096,                            /* bytes between a read and its prefetch */
     FN(WIDE) = REAL_IS_DOUBLE ? 1 : 2,                /* double vectors per vector of R */
 };
 
@@ -131,6 +132,11 @@ ALWAYS_INLINE double FN(bernoulli_block)(const R *targets, const R *logits, ptrd
     FN(bernoulli_sums) sums = {.lowest = C(0), .highest = C(1)};
     const ptrdiff_t whole = n / GROUP, rest = n % GROUP;
     for (ptrdiff_t group = 0; group < whole; group++) {
+        /* The hardware stops at the end of a page; far enough ahead for the latency of memory. */
+        for (size_t line = 0; line < GROUP * sizeof(R); line += 64) {
+            __builtin_prefetch((const char *)(targets + group * GROUP) + line + FN(LOSS_AHEAD));
+            __builtin_prefetch((const char *)(logits + group * GROUP) + line + FN(LOSS_AHEAD));
+        }
         FN(bernoulli_group)(targets + group * GROUP, logits + group * GROUP,
                             want_gradient ? gradient + group * GROUP : NULL, scale, want_gradient, &sums);
         if (group % FN(LOSS_FLUSH) == FN(LOSS_FLUSH) - 1) {

@@ -1,8 +1,7 @@
 """What this installation is and runs on."""
 
-import platform
+import os
 import sys
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,8 @@ from loglik._parallel import get_num_threads
 
 
 def _configuration() -> dict[str, Any]:
+    import platform
+
     import loglik
 
     return {
@@ -56,7 +57,7 @@ def get_include() -> str:
 
     # An editable install spreads the package over the source tree and the directory of what was built.
     for folder in loglik.__path__:
-        include = Path(folder) / "include"
-        if (include / "loglik" / "loglik.h").is_file():
-            return str(include)
+        include = os.path.join(folder, "include")
+        if os.path.isfile(os.path.join(include, "loglik", "loglik.h")):
+            return include
     raise FileNotFoundError("get_include: loglik/loglik.h is not part of this installation")

@@ -3,7 +3,6 @@
 import math
 import operator
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -74,7 +73,7 @@ def estimate_kl(
     atol: float | None = None,
     confidence: float = 0.95,
     method: Method = "auto",
-    rng: int | np.random.Generator | None = None,
+    rng: "int | np.random.Generator | None" = None,  # quoted: naming the type would load numpy.random at import
     progress: Any = None,
     max_n: int = 100_000_000,
 ) -> Estimate:
@@ -147,7 +146,7 @@ def estimate_kl(
         n = _check_count("n", _DEFAULT_N if n is None else n)
         sampler = _Sampler(pair, draw_key("estimate_kl", rng))
         sampler.extend(n)
-        quantile = NormalDist().inv_cdf(0.5 + confidence / 2)
+        quantile = _normal_quantile(0.5 + confidence / 2)
         return _result(*sampler.summary(), quantile, n, method="mc", converged=True)
     return _until(
         _Sampler(pair, draw_key("estimate_kl", rng)),
@@ -159,6 +158,12 @@ def estimate_kl(
 
 
 # ------------------------------------------------------------------------------------------- checks
+
+
+def _normal_quantile(probability: float) -> float:
+    from statistics import NormalDist  # at the first use: it loads random, hashlib and fractions
+
+    return NormalDist().inv_cdf(probability)
 
 
 def _check_method(method: str, n: Any, rtol: Any, atol: Any) -> str:
@@ -275,7 +280,7 @@ def _until(sampler: _Sampler, *, rtol: float, atol: float, confidence: float, ma
         sampler.extend(n)
         mean, stderr = sampler.summary()
         alpha = (1.0 - confidence) / (round_number * (round_number + 1))
-        quantile = -NormalDist().inv_cdf(alpha / 2)
+        quantile = -_normal_quantile(alpha / 2)
         finite = np.isfinite(mean)
         tolerance = np.maximum(atol, rtol * np.abs(np.where(finite, mean, 0.0)))
         converged = bool(np.all(~finite | (quantile * stderr <= tolerance)))

@@ -10,9 +10,8 @@ Design
 import math
 import operator
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -20,6 +19,9 @@ from loglik import _counts, _pmf
 from loglik._convolve import dice_pmf
 from loglik._validate import as_array, check_out, require, result_dtype
 from loglik.distributions._base import Distribution
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = ["Discrete", "convolve"]
 
@@ -416,9 +418,7 @@ class Discrete(Distribution):
     def mean(self) -> Any:
         """Expectation; correctly rounded where counts are known."""
         if self._pool is not None:
-            total = sum(
-                (n * factor * _die_moments(die)[0] for (die, factor), n in self._pool.items()), Fraction(0)
-            )
+            total = sum(n * factor * _die_moments(die)[0] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(self._start + total))
         return self.dtype.type(self._start + self._offset_mean)
 
@@ -427,7 +427,7 @@ class Discrete(Distribution):
         """Expected squared distance from the mean; correctly rounded where counts are known."""
         if self._pool is not None:
             terms = (n * factor**2 * _die_moments(die)[1] for (die, factor), n in self._pool.items())
-            return self.dtype.type(float(sum(terms, Fraction(0))))
+            return self.dtype.type(float(sum(terms)))
         distance = np.arange(self._length) - self._offset_mean
         return self.dtype.type(np.sum(self.probs * distance**2, dtype=np.float64))
 
@@ -686,8 +686,10 @@ def _length(die: _Die) -> int:
     return die if isinstance(die, int) else len(die)
 
 
-def _die_moments(die: _Die) -> tuple[Fraction, Fraction]:
+def _die_moments(die: _Die) -> "tuple[Fraction, Fraction]":
     """Exact mean and variance."""
+    from fractions import Fraction  # at the first use: it loads decimal
+
     if isinstance(die, int):
         return Fraction(die - 1, 2), Fraction(die * die - 1, 12)
     total = sum(die)
