@@ -310,13 +310,21 @@ def _mvn(shape: str, matrix: Callable[[np.ndarray], np.ndarray], d: int = 5) -> 
     return make
 
 
+def _some_asymmetric(rng: np.random.Generator, n: int, d: int, dtype: np.dtype) -> np.ndarray:
+    """Symmetric matrices, but every fifth has one entry that is not that of its mirror."""
+    a = _spd(rng, n, d, dtype)
+    a = np.tril(a) + np.tril(a, -1).swapaxes(1, 2)
+    a[::5, d - 1, 1 % d] += 1
+    return a
+
+
 def _diagonals(matrices: np.ndarray) -> np.ndarray:
     return np.diagonal(matrices, axis1=1, axis2=2)
 
 
 GENERAL: list[GeneralKernel] = [
     GeneralKernel("cholesky", lambda rng, n, dtype: (_spd(rng, n, 5, dtype),)),
-    GeneralKernel("asymmetry", lambda rng, n, dtype: (rng.normal(size=(n, 5, 5)).astype(dtype),)),
+    GeneralKernel("asymmetry", lambda rng, n, dtype: (_some_asymmetric(rng, n, 5, dtype),)),
     GeneralKernel("whiten", _mvn("shared", np.linalg.cholesky)),
     GeneralKernel("mvn_log_prob", _mvn("each", np.asarray)),
     GeneralKernel("mvn_log_prob_shared", _mvn("shared", np.asarray)),

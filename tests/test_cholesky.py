@@ -186,3 +186,35 @@ def test_whiten_bad_factor(kernels):
     with np.errstate(all="raise"):
         row = kernels["whiten"](np.array([[1.0, np.nan], [1.0, 2.0]]), np.zeros(2), np.eye(2))
     np.testing.assert_array_equal(row, [[1.0, np.nan], [1.0, 2.0]])
+
+
+# ------------------------------------------------------------------------------------------------ symmetry
+
+
+def first_asymmetry(a):
+    """The definition: first (i, j), i > j, with |a_ij - a_ji| > sqrt(u) sqrt(a_ii a_jj), as i·d + j."""
+    tolerance = np.sqrt(float(np.finfo(a.dtype).eps) / 2)
+    d = len(a)
+    for i in range(d):
+        for j in range(i):
+            gap = abs(float(a[i, j]) - float(a[j, i]))
+            if not gap <= tolerance * np.sqrt(float(a[i, i])) * np.sqrt(float(a[j, j])):
+                return i * d + j
+    return 0
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 7, 8, 9, 16, 17])
+def test_asymmetry_is_the_definition(kernels, dtype, d):
+    rng = np.random.default_rng(d)
+    a = rng.normal(size=(200, d, d + 2)).astype(dtype)
+    a = a @ a.swapaxes(1, 2)
+    a = np.tril(a) + np.tril(a, -1).swapaxes(1, 2)
+    eps = np.finfo(dtype).eps
+    for k in range(0, 200, 3):  # two of three matrices are symmetric in every bit
+        i, j = rng.integers(d, size=2)
+        change = (eps, 1e-3 * np.sqrt(eps), 1e3 * np.sqrt(eps), np.nan)[k % 4] if i != j else 0
+        a[k, i, j] += change * np.sqrt(a[k, i, i] * a[k, j, j])
+    got = kernels["asymmetry"](a)
+    assert got.tolist() == [first_asymmetry(x) for x in a]
+    assert (got != 0).any() == (d > 1)
+    np.testing.assert_array_equal(kernels["asymmetry"](a[:, ::-1, ::-1]), [first_asymmetry(x[::-1, ::-1]) for x in a])

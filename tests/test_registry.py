@@ -191,6 +191,100 @@ def test_fma_levels_agree_in_every_bit(kernel, dtype):
     assert all(result == results[0] for result in results)
 
 
+# ------------------------------------------------------------------------------------------------ generalised ufuncs
+
+general_kernels = pytest.mark.parametrize("kernel", GENERAL, ids=lambda kernel: kernel.name)
+
+
+def make(kernel, dtype, n, seed=3):
+    return kernel.make(np.random.default_rng(seed), n, dtype)
+
+
+@general_kernels
+def test_general_size_and_position_do_not_matter(kernel, kernels, dtype):
+    arguments = make(kernel, dtype, 37)
+    whole = call_general(kernels[kernel.name], arguments)
+    for start, stop in ((0, 0), (0, 1), (36, 37), (3, 12), (5, 37)):
+        part = call_general(kernels[kernel.name], [a[start:stop] for a in arguments])
+        assert bits(part) == bits([x[start:stop] for x in whole])
+
+
+def call_general(ufunc, arguments, **keywords):
+    with np.errstate(all="ignore"):
+        result = ufunc(*arguments, **keywords)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def general_layouts(array):
+    spread = np.zeros((*array.shape[:-1], 3 * array.shape[-1]), array.dtype)
+    spread[..., ::3] = array
+    yield "step 3 in the core", spread[..., ::3]
+    yield "Fortran", np.asfortranarray(array)
+    yield "negative loop stride", array[::-1].copy()[::-1]
+    yield "negative core stride", array[..., ::-1].copy()[..., ::-1]
+    raw = np.zeros(array.nbytes + 1, np.uint8)
+    misaligned = raw[1:].view(array.dtype).reshape(array.shape)
+    misaligned[...] = array
+    yield "misaligned", misaligned
+    yield "byte-swapped", array.astype(array.dtype.newbyteorder())
+    read_only = array.copy()
+    read_only.setflags(write=False)
+    yield "read-only", read_only
+
+
+@general_kernels
+def test_general_layout_does_not_matter(kernel, kernels, dtype):
+    arguments = make(kernel, dtype, 19)
+    want = call_general(kernels[kernel.name], arguments)
+    for a in range(len(arguments)):
+        for name, view in general_layouts(arguments[a]):
+            other = [*arguments[:a], view, *arguments[a + 1 :]]
+            assert bits(call_general(kernels[kernel.name], other)) == bits(want), name
+    outs = tuple(np.zeros((2, *x.shape), x.dtype)[1] for x in want)
+    strided = tuple(np.zeros((*x.shape, 2), x.dtype)[..., 1] for x in want)
+    for out in (outs, strided):
+        call_general(kernels[kernel.name], arguments, out=out)
+        assert bits(out) == bits(want)
+
+
+@general_kernels
+def test_general_overlapping_out(kernel, kernels, dtype):
+    for a in range(len(make(kernel, dtype, 1))):
+        arguments = make(kernel, dtype, 19)
+        want = call_general(kernels[kernel.name], arguments)
+        outs = [np.empty_like(x) for x in want]
+        if outs[0].nbytes > arguments[a].nbytes or outs[0].dtype != dtype:
+            continue
+        # the first output lies over the beginning of an input
+        outs[0] = arguments[a].reshape(-1)[: outs[0].size].reshape(outs[0].shape)
+        call_general(kernels[kernel.name], arguments, out=tuple(outs))
+        assert bits(outs) == bits(want)
+
+
+@general_kernels
+def test_general_nan_stays_in_its_item(kernel, kernels, dtype):
+    arguments = make(kernel, dtype, 19)
+    clean = call_general(kernels[kernel.name], arguments)
+    keep = np.arange(19) != 7
+    for a, value in itertools.product(range(len(arguments)), (np.nan, np.inf)):
+        dirty = [x.copy() for x in arguments]
+        dirty[a][7] = value
+        for got, want in zip(call_general(kernels[kernel.name], dirty), clean, strict=True):
+            assert got[keep].tobytes() == want[keep].tobytes()
+            if np.isnan(value) and got.dtype == dtype:
+                assert np.isnan(got[7]).any()
+
+
+@general_kernels
+def test_general_fma_levels_agree_in_every_bit(kernel, dtype):
+    levels = [name for name in ("avx512", "avx2", "neon") if name in _available()]
+    if len(levels) < 2:
+        pytest.skip("this machine has one level with fused multiply-adds")
+    arguments = make(kernel, dtype, 100)
+    results = [bits(call_general(make_ufuncs(level)[kernel.name], arguments)) for level in levels]
+    assert all(result == results[0] for result in results)
+
+
 def _available():
     from loglik._dispatch import available_isas
 
