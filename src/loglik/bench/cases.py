@@ -277,6 +277,86 @@ def _mvn_grid(dtype: str, k: int, n: int, d: int) -> Problem:
     )
 
 
+def _mvn_form(form: str, each: bool, dtype: str, n: int, d: int) -> Problem:
+    """Gaussians given by precision, factor or variance: one for all points, or one for each."""
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d, *((n,) if each else ()))
+    if form == "variance":
+        covariance = covariance * np.eye(d, dtype=dtype)
+    matrix = {
+        "precision": lambda: np.linalg.inv(covariance),
+        "scale_tril": lambda: np.linalg.cholesky(covariance),
+        "variance": lambda: np.ascontiguousarray(np.diagonal(covariance, axis1=-2, axis2=-1)),
+    }[form]()
+    if form == "precision":
+        matrix = (matrix + matrix.swapaxes(-1, -2)) / 2
+    reference = {
+        "precision": references.mvn_log_prob_precision,
+        "scale_tril": references.mvn_log_prob_tril,
+        "variance": references.mvn_log_prob_variance,
+    }[form]
+    x, out = rng.standard_normal((n, d)).astype(dtype), np.empty(n, dtype)
+    p = ll.MultivariateNormal(loc, **{form: matrix})
+    first = slice(0, 50)
+
+    def error(got: np.ndarray) -> float:
+        if form == "precision":  # the covariance that belongs to the rounded precision
+            wide = np.linalg.inv(np.asarray(matrix[first] if each else matrix, np.float64))
+            return _mvn_error(got[first], x[first], loc[first] if each else loc, wide, dtype)
+        part = (loc[first], covariance[first]) if each else (loc, covariance)
+        return _mvn_error(got[first], x[first], *part, dtype)
+
+    return Problem(
+        run=lambda: p.log_prob(x, out=out),
+        fresh=lambda: p.log_prob(x),
+        reference=lambda: reference(x, loc, matrix),
+        error=error,
+        tolerance=100.0 * d,
+        inputs=(x, loc, matrix) if each else (x,),
+        outputs=(out,),
+        flops=float(n) * (2 * d if form == "variance" else d * d),
+    )
+
+
+def _whiten(dtype: str, n: int, d: int) -> Problem:
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d)
+    factor, x = np.linalg.cholesky(covariance), rng.standard_normal((n, d)).astype(dtype)
+    out = np.empty((n, d), dtype)
+
+    def error(got: np.ndarray) -> float:
+        back = np.asarray(got[:50], np.longdouble) @ np.asarray(factor, np.longdouble).T + loc
+        return _error(back, x[:50], np.abs(x[:50]) + np.abs(loc), dtype)
+
+    return Problem(
+        run=lambda: ll.ufuncs.whiten(x, loc, factor, out=out),
+        fresh=lambda: ll.ufuncs.whiten(x, loc, factor),
+        reference=lambda: references.whiten(x, loc, factor),
+        error=error,
+        tolerance=100.0 * d,
+        inputs=(x,),
+        outputs=(out,),
+        flops=float(n) * d * d,
+    )
+
+
+def _asymmetry(dtype: str, n: int, d: int) -> Problem:
+    _, covariance = _gaussian(_rng(), dtype, d, n)
+    covariance = (covariance + covariance.swapaxes(-1, -2)) / 2
+    covariance[n // 2, d - 1, 0] += 1
+    out, want = np.empty(n, np.int32), np.zeros(n, np.int32)
+    want[n // 2] = (d - 1) * d
+    return Problem(
+        run=lambda: ll.ufuncs.asymmetry(covariance, out=out),
+        fresh=lambda: ll.ufuncs.asymmetry(covariance),
+        reference=lambda: references.asymmetry(covariance),
+        error=lambda got: float(np.abs(got - want).max()),
+        tolerance=0.0,
+        inputs=(covariance,),
+        outputs=(out,),
+    )
+
+
 def _cholesky(dtype: str, n: int, d: int) -> Problem:
     _, covariance = _gaussian(_rng(), dtype, d, n)
     out, info = ll.ufuncs.cholesky(covariance)
@@ -312,6 +392,16 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
         k, n, d = 32, 100_000 // scale, 16
         build = functools.partial(_mvn_grid, dtype, k, n, d)
         yield Case(f"mvn.grid.k{k}.d{d}", dtype, (n, k, d), build, n * k)
+    for dtype in BOTH:
+        for form in ("precision", "scale_tril", "variance"):
+            for each, n, d in ((False, 200_000, 16), (True, 50_000, 16)):
+                m, kind = n // scale, "points" if each else "shared"
+                build = functools.partial(_mvn_form, form, each, dtype, m, d)
+                yield Case(f"mvn.{kind}.{form}.d{d}", dtype, (m, d), build, m)
+        m = 200_000 // scale
+        yield Case("mvn.whiten.d16", dtype, (m, 16), functools.partial(_whiten, dtype, m, 16), m)
+        m = 100_000 // scale
+        yield Case("mvn.asymmetry.d8", dtype, (m, 8, 8), functools.partial(_asymmetry, dtype, m, 8), m)
     for dtype in BOTH:
         for n, d in ((100_000, 8), (5_000, 64), (1, 512)):
             m = max(1, n // scale)

@@ -181,6 +181,42 @@ def mvn_log_prob(x, loc, covariance):
     return -0.5 * (y * y).sum(-1) - half_log_det - x.shape[-1] * HALF_LOG_2PI
 
 
+def mvn_log_prob_tril(x, loc, factor):
+    """From a Cholesky factor, shared or one for every point."""
+    y = whiten(x, loc, factor)
+    half_log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
+    return -0.5 * (y * y).sum(-1) - half_log_det - x.shape[-1] * HALF_LOG_2PI
+
+
+def mvn_log_prob_precision(x, loc, precision):
+    """From a precision matrix Λ, shared or one for every point: −½ δᵀΛδ + ½ log det Λ − (d/2) log 2π"""
+    delta = x - loc
+    product = delta @ precision if precision.ndim == 2 else np.einsum("ni,nij->nj", delta, precision)
+    half_log_det = 0.5 * np.linalg.slogdet(precision)[1]
+    return -0.5 * (product * delta).sum(-1) + half_log_det - x.shape[-1] * HALF_LOG_2PI
+
+
+def mvn_log_prob_variance(x, loc, variance):
+    """From the diagonal of a diagonal covariance."""
+    delta = x - loc
+    return -0.5 * (delta * delta / variance + np.log(variance)).sum(-1) - x.shape[-1] * HALF_LOG_2PI
+
+
+def whiten(x, loc, factor):
+    """L⁻¹(x − μ), for a shared factor by its inverse (see `mvn_log_prob_shared`)."""
+    if factor.ndim == 2:
+        return (x - loc) @ np.linalg.inv(factor).T
+    return np.linalg.solve(factor, (x - loc)[..., None])[..., 0]
+
+
+def asymmetry(matrices):
+    """First i·d + j, i > j, with |aᵢⱼ − aⱼᵢ| > √u √(aᵢᵢ aⱼⱼ) in each matrix; 0 where there is none"""
+    std = np.sqrt(np.diagonal(matrices, axis1=-2, axis2=-1))
+    limit = math.sqrt(np.finfo(matrices.dtype).eps / 2) * std[..., :, None] * std[..., None, :]
+    differs = np.tril(np.abs(matrices - matrices.swapaxes(-1, -2)) > limit)
+    return differs.reshape(*differs.shape[:-2], -1).argmax(axis=-1)
+
+
 def mvn_log_prob_grid(x, loc, covariance):
     """K Gaussians at N points, shape (N, K): one matrix product for each."""
     return np.stack([mvn_log_prob_shared(x, m, c) for m, c in zip(loc, covariance, strict=True)], axis=-1)
