@@ -88,8 +88,8 @@
     X(asymmetry, "(d,d)->()", "r->i",                                                                      \
       "First entry below the diagonal that breaks symmetry, as i d + j; 0 where the matrix is symmetric.\n" \
       "\n"                                                                                                 \
-      "(i, j) breaks it when |a_ij - a_ji| > sqrt(u) sqrt(a_ii a_jj), or when that cannot be decided because an entry is\n" \
-      "not finite or a diagonal entry is negative. Rows in order.")
+      "(i, j) breaks it when |a_ij - a_ji| <= sqrt(u) sqrt(a_ii a_jj) does not hold: also where an entry is NaN, where an\n" \
+      "infinite one differs from its mirror, and where the two differ and a diagonal entry is negative. Rows in order.")
 
 #define LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T)
 

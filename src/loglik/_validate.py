@@ -19,6 +19,8 @@ def as_array(function: str, name: str, value: Any) -> np.ndarray:
     """
     if value is None:
         raise TypeError(f"{function}: {name} is missing")
+    if type(value).__module__.startswith("numpy.ma"):
+        raise TypeError(f"{function}: {name} is a masked array, whose mask would be lost; fill it or drop entries")
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
