@@ -1,7 +1,5 @@
 """Dice, their notation and their table, against exact integers."""
 
-import doctest
-import importlib
 import math
 import re
 from fractions import Fraction
@@ -284,10 +282,3 @@ def test_table_of_small_and_far_probabilities():
     rows = [line.split()[:2] for line in extreme.split("\n")[2:]]
     # exp(-2000) = 10^-868.589 = 2.58e-869
     assert rows == [["0", "0.0000"], ["1", "2.58e-867"], ["2", "100.0000"], ["3", "9.86e-303"]]
-
-
-def test_examples_in_docstrings():
-    for name in ("loglik.dice", "loglik.distributions.discrete"):
-        results = doctest.testmod(importlib.import_module(name))
-        assert results.attempted > 0
-        assert results.failed == 0

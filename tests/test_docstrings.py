@@ -1,0 +1,23 @@
+"""The examples in the docstrings of the package."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import loglik
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(loglik.__path__, "loglik.")
+    if module.name not in ("loglik.__main__", "loglik.bench.peers")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    # by path: loglik.dice is the function, and the module of that name stands behind it
+    module = importlib.import_module(name)
+    result = doctest.testmod(module)
+    assert result.failed == 0
