@@ -59,6 +59,9 @@ def apply(
     -------
     ndarray, or NumPy scalar where all arguments are scalars and there is no `out`.
     """
+    first = arguments[0]
+    if out is None and type(first) is np.ndarray and first.size <= BLOCK and all(type(a) is float for a in arguments[1:]):
+        return ufunc(*arguments, dtype=dtype)  # the common small call
     shapes = {f"argument {i}": np.shape(a) for i, a in enumerate(arguments)}
     shape = next(iter(set(shapes.values()))) if len(set(shapes.values())) == 1 else _validate.broadcast_shapes(function, **shapes)
     size = math.prod(shape)

@@ -17,14 +17,17 @@ def as_array(function: str, name: str, value: Any) -> np.ndarray:
 
     Raises TypeError for complex, object, string and long double input, and for what NumPy cannot convert.
     """
-    if value is None:
+    if type(value) is np.ndarray:
+        array = value
+    elif value is None:
         raise TypeError(f"{function}: {name} is missing")
-    if type(value).__module__.startswith("numpy.ma"):
+    elif type(value).__module__.startswith("numpy.ma"):
         raise TypeError(f"{function}: {name} is a masked array, whose mask would be lost; fill it or drop entries")
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{function}: {name} is not an array of numbers ({error})") from None
+    else:
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError) as error:
+            raise TypeError(f"{function}: {name} is not an array of numbers ({error})") from None
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
         raise TypeError(
             f"{function}: {name} has dtype {array.dtype}; real floating (up to float64), integer or bool is needed"

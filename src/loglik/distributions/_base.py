@@ -21,10 +21,10 @@ class Distribution:
 
     def _initialise(self, **attributes: Any) -> None:
         """Set attributes once; arrays become read-only."""
-        for name, value in attributes.items():
+        for value in attributes.values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
-            object.__setattr__(self, name, value)
+        self.__dict__.update(attributes)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; make a new one instead of setting {name!r}")

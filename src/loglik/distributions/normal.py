@@ -8,6 +8,8 @@ from loglik import _elementwise, _validate, ufuncs
 from loglik.distributions._base import Distribution
 
 _HALF_LOG_2PI = 0.9189385332046727
+_INFINITY = float("inf")
+_FLOAT64 = np.dtype(np.float64)
 
 
 class Normal(Distribution):
@@ -43,6 +45,9 @@ class Normal(Distribution):
     # ------------------------------------------------------------------------------------------- construction
 
     def __init__(self, loc: Any = 0.0, scale: Any = 1.0) -> None:
+        if type(loc) is float and type(scale) is float and -_INFINITY < loc < _INFINITY and 0.0 < scale < _INFINITY:
+            self._initialise(_loc=loc, _scale=scale, batch_shape=(), dtype=_FLOAT64)  # the common case, in a microsecond
+            return
         mu, sigma = _validate.as_array("Normal", "loc", loc), _validate.as_array("Normal", "scale", scale)
         _validate.require("Normal", "loc", mu, np.isfinite(mu), "finite")
         _validate.require("Normal", "scale", sigma, (sigma > 0) & np.isfinite(sigma), "positive and finite")
