@@ -22,6 +22,9 @@ typedef struct {
 } entry;
 
 static double ref_log1pmx(double x) {
+    if (isinf(x) && x > 0) {
+        return -x; /* not inf - inf */
+    }
     if (fabs(x) > 1e-3) {
         return (double)(log1pl(x) - (long double)x);
     }
@@ -50,6 +53,9 @@ static double ref_log_ndtr(double x) {
 }
 
 static __float128 q_log1pmx(__float128 x) {
+    if (isinfq(x) && x > 0) {
+        return -x;
+    }
     if (fabsq(x) > 0.01Q) {
         return log1pq(x) - x;
     }
