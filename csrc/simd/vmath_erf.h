@@ -48,7 +48,7 @@ ALWAYS_INLINE V FN(vm_erfc_parts)(V a, V *tail) {
 }
 
 /* 1 − erf(x), all x. Bound 2 ulp.
- * Worst found (avx2): f64 1.513 at 0x1.814f1e34f558p+4, f32 1.4009 at 0x1.90a436p+2. */
+ * Worst found (avx2): f64 1.513 at 0x1.814f1e34f558p+4, f32 1.5323 at 0x1.23da0cp+3. */
 ALWAYS_INLINE V FN(vm_erfc)(V x) {
     V tail;
     const V head = FN(vm_erfc_parts)(v_abs(x), &tail);
@@ -57,7 +57,7 @@ ALWAYS_INLINE V FN(vm_erfc)(V x) {
 }
 
 /* erf(x), all x; keeps the sign of zero. Bound 1 ulp (2 for subnormal f32 without FMA).
- * Worst found (avx2): f64 0.720 at -0x1.451201043a04p-1, f32 0.9979 at 0x1.0435a6p-126. */
+ * Worst found (avx2): f64 0.720 at -0x1.451201043a04p-1, f32 0.9998 at 0x1.8654f2p-125. */
 ALWAYS_INLINE V FN(vm_erf)(V x) {
     const V a = v_abs(x), z = x * x;
     V tail, low;
@@ -85,7 +85,7 @@ ALWAYS_INLINE V FN(vm_mills_parts)(V a, V *tail) {
 }
 
 /* P(standard normal <= x), all x. Bound 2 ulp.
- * Worst found (avx2): f64 1.339 at -0x1.af33ad5ff1ad5p+4, f32 1.4872 at -0x1.15e86ep+1. */
+ * Worst found (avx2): f64 1.339 at -0x1.af33ad5ff1ad5p+4, f32 1.7077 at -0x1.9afe5ap+3. */
 ALWAYS_INLINE V FN(vm_ndtr)(V x) {
     V factor_tail, tail;
     const V a = v_abs(x), factor = FN(vm_mills_parts)(a, &factor_tail);

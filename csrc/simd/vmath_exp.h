@@ -77,7 +77,7 @@ ALWAYS_INLINE V FN(vm_exp_neg_parts)(V x, V *tail) {
 /* exp(x) − 1, all x; keeps the sign of zero. With s = 2^n / 2 and em = exp(r) − 1 = head + tail, half the result is
  * (s − 1/2) + s·em; the half keeps the greatest results finite. n is rounded a little downwards: r in [−0.29, 0.41]
  * avoids the worst cancellation, 2·em + 1 with em near −0.29. Bound 1 ulp.
- * Worst found (avx2): f64 0.777 at 0x1.783774459512p-2, f32 0.8063 at 0x1.9c5a4p-2. */
+ * Worst found (avx2): f64 0.777 at 0x1.783774459512p-2, f32 0.8231 at 0x1.9b650ap-2. */
 ALWAYS_INLINE V FN(vm_expm1)(V x) {
     const V magic = C(FN(vm_magic) + FN(VM_BIAS) - 1);
     const V y = v_min(C(FN(vm_exp_inf)), v_max(C(-(FN(VM_MANTISSA) + 10)), x)); /* −1 below */

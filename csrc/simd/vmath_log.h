@@ -122,7 +122,7 @@ ALWAYS_INLINE V FN(vm_log1p_01_parts)(V t, V t_tail, V *tail) {
 
 /* log(1 + x) − x, all x: −inf at −1 and inf, NaN below −1. Where no exponent is taken out, head = x and the tail alone is
  * the result; elsewhere head − x is exact or large. Bound 4 ulp.
- * Worst found (avx2): f64 2.779 at -0x1.33f41bc5347bap-2, f32 3.0325 at -0x1.329fb4p-2. */
+ * Worst found (avx2): f64 2.779 at -0x1.33f41bc5347bap-2, f32 3.0901 at -0x1.2d8dccp-2. */
 ALWAYS_INLINE V FN(vm_log1pmx)(V x) {
     V tail;
     const V head = FN(vm_log1p_parts)(x, &tail), y = (head - x) + tail;

@@ -3,7 +3,7 @@
 
 /* log(1 + exp(x)) = max(x, 0) + log1p(e). Bounds: f32 1 ulp, f64 2 ulp: there the tails, which are half of the work,
  * are left out.
- * Worst found (avx2): f64 1.684 at 0x1.4654746dd6f6p-7, f32 0.7946 at -0x1.594d5p+6. */
+ * Worst found (avx2): f64 1.684 at 0x1.4654746dd6f6p-7, f32 0.8451 at -0x1.590f7ep+6. */
 ALWAYS_INLINE V FN(vm_softplus)(V x) {
 #if REAL_IS_DOUBLE
     return v_max(C(0), x) + FN(vm_log1p_01)(FN(vm_exp_neg)(-v_abs(x)));
@@ -23,7 +23,7 @@ ALWAYS_INLINE V FN(vm_softplus)(V x) {
 ALWAYS_INLINE V FN(vm_log_sigmoid)(V x) { return -FN(vm_softplus)(-x); }
 
 /* 1/(1 + exp(−x)) = (x < 0 ? e : 1)/(1 + e); one division, then one correction step. Bound 1 ulp.
- * Worst found (avx2): f64 0.744 at -0x1.628031ed59eb4p+9, f32 0.7946 at -0x1.594d5p+6. */
+ * Worst found (avx2): f64 0.744 at -0x1.628031ed59eb4p+9, f32 0.8451 at -0x1.590f7ep+6. */
 ALWAYS_INLINE V FN(vm_sigmoid)(V x) {
     V e_tail;
     const V e = FN(vm_exp_neg_parts)(-v_abs(x), &e_tail);

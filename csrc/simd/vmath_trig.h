@@ -1,8 +1,8 @@
 /* Sine and cosine of angles in turns: the reduction is exact, since the turn is a power of two. */
 
 /* sin(2πr), cos(2πr) for |r| <= 1/8. Bound 2 ulp.
- * Sine: worst found (avx2): f64 1.083 at 0x1.bfbf9cbd6f45p-1, f32 1.0911 at -0x1.bf423ep-1. Cosine: f64 1.078 at
- * -0x1.837bd36ecad3p-2, f32 1.0596 at -0x1.813e72p-2. */
+ * Sine: worst found (avx2): f64 1.083 at 0x1.bfbf9cbd6f45p-1, f32 1.0962 at 0x1.0274cep-3. Cosine: f64 1.078 at
+ * -0x1.837bd36ecad3p-2, f32 1.0962 at 0x1.fb1664p-4. */
 ALWAYS_INLINE void FN(vm_sincos_eighth)(V r, V *sine, V *cosine) {
     const V tau = C(0x1.921fb54442d18p+2), z = r * r;
     const V tau_tail = C(REAL_IS_DOUBLE ? 0x1.1a62633145c07p-52 : -0x1.777a5cp-23);
