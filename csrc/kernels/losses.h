@@ -101,7 +101,7 @@ ALWAYS_INLINE void FN(bernoulli_group)(const R *targets, const R *logits, R *gra
             sums->lowest = v_min(target, sums->lowest);
             sums->highest = v_max(target, sums->highest);
             linear[row] = FN(bernoulli_linear_fast)(target, x);
-            e[row] = FN(vm_exp_neg)(-v_abs(x));
+            e[row] = FN(vm_exp_neg)(v_neg_abs(x));
             if (want_gradient) {
                 const V slope = FN(bernoulli_slope)(x, FN(bernoulli_share)(target, x), e[row]);
                 v_store(gradient + at, slope * v_set1(scale));

@@ -69,6 +69,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_fms(a, b, c) V_OVERLOAD(v_fma, a)(a, b, -(c)) /* a·b − c */
 #define v_sqrt(a) V_OVERLOAD(v_sqrt, a)(a)
 #define v_lt(a, b) V_OVERLOAD(v_lt, a)(a, b)
+#define v_not_lt(a, b) V_OVERLOAD(v_not_lt, a)(a, b) /* also where either is NaN */
 #define v_le(a, b) V_OVERLOAD(v_le, a)(a, b)
 #define v_gt(a, b) V_OVERLOAD(v_lt, a)(b, a)
 #define v_ge(a, b) V_OVERLOAD(v_le, a)(b, a)
@@ -83,6 +84,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_to_int(a) V_OVERLOAD(v_to_int, a)(a)            /* of integral a with |a| < 2^51, 2^31 */
 #define v_bits(a) V_OVERLOAD(v_bits, a)(a)
 #define v_abs(a) V_OVERLOAD(v_abs, a)(a)
+#define v_neg_abs(a) V_OVERLOAD(v_neg_abs, a)(a) /* -|a| in one operation */
 #define v_copysign(a, b) V_OVERLOAD(v_copysign, a)(a, b)  /* |a| with the sign of b */
 #define v_flip_sign(a, b) V_OVERLOAD(v_flip_sign, a)(a, b) /* a · sign(b) */
 #define v_scale(a, n) V_OVERLOAD(v_scale, a)(a, n)        /* a · 2^n rounded once, integral n, |n| <= 2040 (f64), 250 (f32) */
@@ -114,6 +116,7 @@ enum { COLUMNS_f64 = 2, COLUMNS_f32 = 4 };
     ALWAYS_INLINE VI vi_set1_##T(INT x) { return x - (VI){0}; }                                             \
     ALWAYS_INLINE VI vi_shr_##T(VI i, int n) { return (VI)((VU)i >> n); }                                   \
     ALWAYS_INLINE V v_abs_##T(V a) { return (V)((VI)a & (VI)(~(VU){0} >> 1)); }                          \
+    ALWAYS_INLINE V v_neg_abs_##T(V a) { return (V)((VI)a | ~(VI)(~(VU){0} >> 1)); }                        \
     ALWAYS_INLINE V v_copysign_##T(V a, V b) {                                                              \
         const VI magnitude = (VI)(~(VU){0} >> 1);                                                        \
         return (V)(((VI)a & magnitude) | ((VI)b & ~magnitude));                                             \

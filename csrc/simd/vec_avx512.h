@@ -23,6 +23,7 @@ typedef __mmask16 mf32;
     ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return (V)_mm512_fnmadd_##S(a, b, c); }                     \
     ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)_mm512_sqrt_##S(a); }                                       \
     ALWAYS_INLINE M v_lt_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_LT_OQ); }                  \
+    ALWAYS_INLINE M v_not_lt_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_NLT_UQ); }             \
     ALWAYS_INLINE M v_le_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_LE_OQ); }                  \
     ALWAYS_INLINE M v_eq_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_EQ_OQ); }                  \
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return _mm512_cmp_##S##_mask(a, b, _CMP_UNORD_Q); }             \

@@ -22,6 +22,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return (V)vfmsq_##S((A)c, (A)a, (A)b); }                    \
     ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)vsqrtq_##S((A)a); }                                         \
     ALWAYS_INLINE M v_lt_##T(V a, V b) { return (M)(a < b); }                                               \
+    ALWAYS_INLINE M v_not_lt_##T(V a, V b) { return ~(M)(a < b); }                                          \
     ALWAYS_INLINE M v_le_##T(V a, V b) { return (M)(a <= b); }                                              \
     ALWAYS_INLINE M v_eq_##T(V a, V b) { return (M)(a == b); }                                              \
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return ~((M)(a == a) & (M)(b == b)); }                          \

@@ -22,6 +22,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE V v_fnma_##T(V a, V b, V c) { return c - a * b; }                                         \
     ALWAYS_INLINE V v_sqrt_##T(V a) { return (V)_mm_sqrt_##S(a); }                                          \
     ALWAYS_INLINE M v_lt_##T(V a, V b) { return (M)_mm_cmplt_##S(a, b); }                                   \
+    ALWAYS_INLINE M v_not_lt_##T(V a, V b) { return (M)_mm_cmpnlt_##S(a, b); }                              \
     ALWAYS_INLINE M v_le_##T(V a, V b) { return (M)_mm_cmple_##S(a, b); }                                   \
     ALWAYS_INLINE M v_eq_##T(V a, V b) { return (M)_mm_cmpeq_##S(a, b); }                                   \
     ALWAYS_INLINE M v_unord_##T(V a, V b) { return (M)_mm_cmpunord_##S(a, b); }                             \

@@ -51,7 +51,7 @@ ALWAYS_INLINE V FN(vm_exp_neg)(V x) {
     const V r = v_fnma(n, C(FN(vm_ln2_lo)), v_fnma(n, C(FN(vm_ln2_hi)), x));
     const V p = FN(vm_exp_reduced)(r, FN(vm_unlift));
     /* Far below, both factors are garbage: p may be inf or NaN, and the exponent of the power wraps around. */
-    return v_zero_if(v_lt(x, C(FN(vm_exp_zero))), p * FN(vm_lifted_power)(shifted));
+    return v_zero_unless(v_not_lt(x, C(FN(vm_exp_zero))), p * FN(vm_lifted_power)(shifted));
 }
 
 /* lift·2^LIFT·exp(x) = head + tail for x <= 0 (NaN stays), lift a power of two; both are 0 where exp(x) is. */
