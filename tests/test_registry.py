@@ -24,7 +24,7 @@ def draw(kernel, dtype, n, seed=1):
 
 
 def call(ufunc, arguments, dtype, **keywords):
-    """Outputs as a tuple, without the warnings that correct NaN may raise."""
+    """Outputs as a tuple, without the warnings that correct NaN may raise. `dtype` None: that of the arguments."""
     with np.errstate(all="ignore"):
         result = ufunc(*arguments, dtype=dtype, **keywords)
     return result if isinstance(result, tuple) else (result,)
@@ -105,6 +105,18 @@ def test_size_and_position_do_not_matter(kernel, kernels, level, dtype):
         assert bits(part) == bits([x[start : start + size] for x in whole])
 
 
+def memories(array):
+    """The same array in other memory: misaligned, in the other byte order, read-only."""
+    raw = np.zeros(array.nbytes + 1, np.uint8)
+    misaligned = raw[1:].view(array.dtype).reshape(array.shape)
+    misaligned[...] = array
+    yield "misaligned", misaligned
+    yield "byte-swapped", array.astype(array.dtype.newbyteorder())
+    read_only = array.copy()
+    read_only.setflags(write=False)
+    yield "read-only", read_only
+
+
 def layouts(array):
     """The same logical array in other layouts."""
     n = len(array)
@@ -112,14 +124,7 @@ def layouts(array):
     spread[::3] = array
     yield "step 3", spread[::3]
     yield "negative", array[::-1].copy()[::-1]
-    raw = np.zeros(array.nbytes + 1, np.uint8)
-    misaligned = raw[1:].view(array.dtype)
-    misaligned[:] = array
-    yield "misaligned", misaligned
-    yield "byte-swapped", array.astype(array.dtype.newbyteorder())
-    read_only = array.copy()
-    read_only.setflags(write=False)
-    yield "read-only", read_only
+    yield from memories(array)
     rows = array.reshape(2, -1) if n % 2 == 0 else array.reshape(1, -1)
     yield "Fortran", np.asfortranarray(rows).reshape(-1)
 
@@ -203,16 +208,10 @@ def make(kernel, dtype, n, seed=3):
 @general_kernels
 def test_general_size_and_position_do_not_matter(kernel, kernels, dtype):
     arguments = make(kernel, dtype, 37)
-    whole = call_general(kernels[kernel.name], arguments)
+    whole = call(kernels[kernel.name], arguments, None)
     for start, stop in ((0, 0), (0, 1), (36, 37), (3, 12), (5, 37)):
-        part = call_general(kernels[kernel.name], [a[start:stop] for a in arguments])
+        part = call(kernels[kernel.name], [a[start:stop] for a in arguments], None)
         assert bits(part) == bits([x[start:stop] for x in whole])
-
-
-def call_general(ufunc, arguments, **keywords):
-    with np.errstate(all="ignore"):
-        result = ufunc(*arguments, **keywords)
-    return result if isinstance(result, tuple) else (result,)
 
 
 def general_layouts(array):
@@ -222,28 +221,21 @@ def general_layouts(array):
     yield "Fortran", np.asfortranarray(array)
     yield "negative loop stride", array[::-1].copy()[::-1]
     yield "negative core stride", array[..., ::-1].copy()[..., ::-1]
-    raw = np.zeros(array.nbytes + 1, np.uint8)
-    misaligned = raw[1:].view(array.dtype).reshape(array.shape)
-    misaligned[...] = array
-    yield "misaligned", misaligned
-    yield "byte-swapped", array.astype(array.dtype.newbyteorder())
-    read_only = array.copy()
-    read_only.setflags(write=False)
-    yield "read-only", read_only
+    yield from memories(array)
 
 
 @general_kernels
 def test_general_layout_does_not_matter(kernel, kernels, dtype):
     arguments = make(kernel, dtype, 19)
-    want = call_general(kernels[kernel.name], arguments)
+    want = call(kernels[kernel.name], arguments, None)
     for a in range(len(arguments)):
         for name, view in general_layouts(arguments[a]):
             other = [*arguments[:a], view, *arguments[a + 1 :]]
-            assert bits(call_general(kernels[kernel.name], other)) == bits(want), name
+            assert bits(call(kernels[kernel.name], other, None)) == bits(want), name
     outs = tuple(np.zeros((2, *x.shape), x.dtype)[1] for x in want)
     strided = tuple(np.zeros((*x.shape, 2), x.dtype)[..., 1] for x in want)
     for out in (outs, strided):
-        call_general(kernels[kernel.name], arguments, out=out)
+        call(kernels[kernel.name], arguments, None, out=out)
         assert bits(out) == bits(want)
 
 
@@ -251,25 +243,25 @@ def test_general_layout_does_not_matter(kernel, kernels, dtype):
 def test_general_overlapping_out(kernel, kernels, dtype):
     for a in range(len(make(kernel, dtype, 1))):
         arguments = make(kernel, dtype, 19)
-        want = call_general(kernels[kernel.name], arguments)
+        want = call(kernels[kernel.name], arguments, None)
         outs = [np.empty_like(x) for x in want]
         if outs[0].nbytes > arguments[a].nbytes or outs[0].dtype != dtype:
             continue
         # the first output lies over the beginning of an input
         outs[0] = arguments[a].reshape(-1)[: outs[0].size].reshape(outs[0].shape)
-        call_general(kernels[kernel.name], arguments, out=tuple(outs))
+        call(kernels[kernel.name], arguments, None, out=tuple(outs))
         assert bits(outs) == bits(want)
 
 
 @general_kernels
 def test_general_nan_stays_in_its_item(kernel, kernels, dtype):
     arguments = make(kernel, dtype, 19)
-    clean = call_general(kernels[kernel.name], arguments)
+    clean = call(kernels[kernel.name], arguments, None)
     keep = np.arange(19) != 7
     for a, value in itertools.product(range(len(arguments)), (np.nan, np.inf)):
         dirty = [x.copy() for x in arguments]
         dirty[a][7] = value
-        for got, want in zip(call_general(kernels[kernel.name], dirty), clean, strict=True):
+        for got, want in zip(call(kernels[kernel.name], dirty, None), clean, strict=True):
             assert got[keep].tobytes() == want[keep].tobytes()
             if np.isnan(value) and got.dtype == dtype:
                 assert np.isnan(got[7]).any()
@@ -281,7 +273,7 @@ def test_general_fma_levels_agree_in_every_bit(kernel, dtype):
     if len(levels) < 2:
         pytest.skip("this machine has one level with fused multiply-adds")
     arguments = make(kernel, dtype, 100)
-    results = [bits(call_general(make_ufuncs(level)[kernel.name], arguments)) for level in levels]
+    results = [bits(call(make_ufuncs(level)[kernel.name], arguments, None)) for level in levels]
     assert all(result == results[0] for result in results)
 
 
