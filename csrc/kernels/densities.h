@@ -16,11 +16,10 @@ ALWAYS_INLINE V FN(standardise)(V a, V b, V divisor) {
 }
 
 /* ((x − loc)/scale)²/2. Rounded as it stands, the square has twice the errors of difference and quotient: up to 5 u.
- * Here both leave their remainders, and the square takes them in: about 1 u, with one division. */
-ALWAYS_INLINE V FN(half_squared_deviation)(V x, V loc, V scale) {
+ * Here both leave their remainders, and the square takes them in: about 1 u, with one division (inverse = 1/scale). */
+ALWAYS_INLINE V FN(half_squared_deviation)(V x, V loc, V scale, V inverse) {
     V difference_low, product_low;
     const V difference = v_two_sum(x, -loc, &difference_low);
-    const V inverse = C(1) / scale;
     const V z = difference * inverse;
     const V product = v_two_prod(z, scale, &product_low);
     const V remainder = ((difference - product) - product_low) + difference_low;
@@ -36,12 +35,33 @@ ALWAYS_INLINE V FN(half_squared_deviation)(V x, V loc, V scale) {
     return half;
 }
 
-ALWAYS_INLINE void FN(normal_log_prob_map)(const V *in, V *out) {
-    const V x = in[0], loc = in[1], scale = in[2];
-    const V value = C(-0.91893853320467274178) - FN(half_squared_deviation)(x, loc, scale) - FN(vm_log)(scale);
+/* What depends on the scale alone comes in: inverse = 1/scale and its logarithm. */
+ALWAYS_INLINE void FN(normal_log_prob_scaled_map)(const V *in, V *out) {
+    const V x = in[0], loc = in[1], scale = in[2], inverse = in[3], log_scale = in[4];
+    const V value = C(-0.91893853320467274178) - FN(half_squared_deviation)(x, loc, scale, inverse) - log_scale;
     out[0] = v_select(v_gt(scale, C(0)), value, C(NAN));
 }
-LOGLIK_MAP(normal_log_prob, 3, 1)
+ALWAYS_INLINE void FN(normal_log_prob_map)(const V *in, V *out) {
+    const V all[5] = {in[0], in[1], in[2], C(1) / in[2], FN(vm_log)(in[2])};
+    FN(normal_log_prob_scaled_map)(all, out);
+}
+static void FN(normal_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    if (steps[2] != 0 || dims[0] <= LANES) {
+        FN(map)(args, dims, steps, 3, 1, FN(normal_log_prob_map));
+        return;
+    }
+    /* One scale for all: its logarithm once. Where there is none it is not used, and must not look like a NaN that came in. */
+    const fp_state saved = fp_enter();
+    R inverse[LANES] __attribute__((aligned(64))), log_scale[LANES] __attribute__((aligned(64)));
+    const V scale = v_set1(*(const R *)args[2]);
+    v_store(inverse, v_select(v_gt(scale, C(0)), C(1) / scale, C(0)));
+    v_store(log_scale, v_select(v_gt(scale, C(0)), FN(vm_log)(scale), C(0)));
+    fp_leave(saved, 0);
+    char *all[6] = {args[0], args[1], args[2], (char *)inverse, (char *)log_scale, args[3]};
+    const ptrdiff_t all_steps[6] = {steps[0], steps[1], 0, 0, 0, steps[3]};
+    FN(map)(all, dims, all_steps, 5, 1, FN(normal_log_prob_scaled_map));
+}
 
 ALWAYS_INLINE void FN(uniform_log_prob_map)(const V *in, V *out) {
     const V x = in[0], low = in[1], high = in[2];

@@ -15,17 +15,23 @@ typedef void (*FN(map_function))(const V *in, V *out);
 ALWAYS_INLINE M FN(map_vector)(const R *const *in, R *const *out, ptrdiff_t i, int nin, int nout,
                                const FN(map_function) f, M made_nan) {
     V x[FN(MAP_MAX_ARGS)], y[FN(MAP_MAX_ARGS)];
-    M nan_in = M_NONE, nan_out = M_NONE;
+    M nan_out = M_NONE;
     for (int a = 0; a < nin; a++) {
         x[a] = v_load(in[a] + i);
-        nan_in |= v_unord(x[a], x[a]);
     }
     f(x, y);
     for (int a = 0; a < nout; a++) {
         v_store(out[a] + i, y[a]);
         nan_out |= v_unord(y[a], y[a]);
     }
-    return made_nan | (nan_out & m_not(nan_in));
+    if (__builtin_expect(m_any(nan_out), 0)) {
+        M nan_in = M_NONE;
+        for (int a = 0; a < nin; a++) {
+            nan_in |= v_unord(x[a], x[a]);
+        }
+        made_nan |= nan_out & m_not(nan_in);
+    }
+    return made_nan;
 }
 
 ALWAYS_INLINE void FN(map)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, const int nin,

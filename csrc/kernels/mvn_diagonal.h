@@ -2,6 +2,28 @@
  *
  * Mean and variance may be one for all points (stride 0: prepared once) or one per point; the arithmetic is the same. */
 
+/* The quadratic form of LANES points, adjacent coordinates, under one mean and one set of weights. */
+ALWAYS_INLINE V FN(shared_diagonal)(FN(batch) x, FN(batch) mean, const R *weights, ptrdiff_t d) {
+    enum { COLS = FN(COLS) };
+    const ptrdiff_t bytes = LANES * COLS * (ptrdiff_t)sizeof(R), group = LANES * x.lane * (ptrdiff_t)sizeof(R);
+    const uintptr_t ahead = (uintptr_t)x.data + (uintptr_t)((FN(AHEAD) / (group > 0 ? group : 1) + 1) * group);
+    V square = C(0);
+    for (ptrdiff_t k = 0; k < d; k += COLS) {
+        const ptrdiff_t start = k + COLS <= d ? k : d - COLS; /* the last block overlaps the one before */
+        V column[COLS];
+        FN(v_load_columns)(x.data + start, x.lane, column);
+        FN(fetch)(ahead + (uintptr_t)(k / COLS * bytes), x.lane == d ? bytes : 0, FN(L1));
+        UNROLLED
+        for (int c = 0; c < COLS; c++) {
+            if (start + c >= k) {
+                const V delta = column[c] - v_set1(mean.data[(start + c) * mean.column]);
+                square = v_fma(delta, delta * v_set1(weights[start + c]), square);
+            }
+        }
+    }
+    return square;
+}
+
 static void FN(mvn_log_prob_diagonal)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
     enum { COLS = FN(COLS), BLOCK = 32 }; /* coordinates at a time; as many mantissas multiply without overflow */
@@ -18,8 +40,9 @@ static void FN(mvn_log_prob_diagonal)(char **args, const ptrdiff_t *dims, const 
         const FN(batch) mean = FN(batch_at)(args[1] + first * steps[1], steps[1], 0, s[1]);
         const FN(batch) variance = FN(batch_at)(args[2] + first * steps[2], steps[2], 0, s[2]);
         const int prepare = first == 0 || !weights;
-        V square = C(0), log_det = C(0);
-        for (ptrdiff_t k = 0; k < d; k += BLOCK) {
+        const int fast = !prepare && count == LANES && steps[1] == 0 && x.column == 1 && d >= COLS;
+        V square = fast ? FN(shared_diagonal)(x, mean, weights, d) : C(0), log_det = C(0);
+        for (ptrdiff_t k = fast ? d : 0; k < d; k += BLOCK) {
             const ptrdiff_t now = d - k < BLOCK ? d - k : BLOCK;
             V point[BLOCK + COLS], center[BLOCK + COLS], v[BLOCK + COLS];
             FN(batch) part[3] = {x, mean, variance};

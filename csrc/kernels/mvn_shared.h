@@ -311,84 +311,131 @@ ALWAYS_INLINE void FN(mvn_small)(const int d, FN(rows) x, ptrdiff_t n, const FN(
 
 enum FN(source) {
     FN(ROWS_IN_MEMORY), /* points as the caller gave them, coordinates adjacent, a whole tile */
-    FN(TRANSPOSED),     /* a tile */
+    FN(TRANSPOSED),     /* a tile of points, not centred */
 };
 
-/* Panel i / ROWS of one tile under one Gaussian; y: the tile of solutions. points: rows, or a tile (not centred). */
-ALWAYS_INLINE void FN(mvn_panel)(const enum FN(source) source, const enum FN(matrix_kind) kind, const R *points,
-                                 ptrdiff_t row, const FN(gaussian) *g, ptrdiff_t i, ptrdiff_t d, R *y, V *square) {
+/* A tile of points on its way to squared norms under one Gaussian. */
+typedef struct {
+    const R *points; /* rows `row` apart, or a tile */
+    ptrdiff_t row;
+    R *y; /* the tile of solutions */
+    V square[LOGLIK_TILE_VECTORS];
+} FN(tile);
+
+/* Centred coordinates i ... i + ROWS − 1. */
+ALWAYS_INLINE void FN(centred_panel)(const enum FN(source) source, V (*acc)[LOGLIK_TILE_VECTORS], const FN(tile) *t,
+                                     const R *mean, ptrdiff_t i, ptrdiff_t d) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
-    const R *const panel = g->panels + FN(panel_start)(i / ROWS);
-    V acc[ROWS][VECTORS];
     if (source == FN(ROWS_IN_MEMORY)) {
-        FN(load_panel)(acc, points, row, i, d);
+        FN(load_panel)(acc, t->points, t->row, i, d);
     } else {
-        UNROLLED
-        for (int r = 0; r < ROWS; r++) {
-            UNROLLED
-            for (int v = 0; v < VECTORS; v++) {
-                acc[r][v] = v_load(points + (i + r) * TILE + v * LANES);
-            }
-        }
+        FN(load_stored)(acc, t->points + i * TILE);
     }
     UNROLLED
     for (int r = 0; r < ROWS; r++) { /* the mean is 0 from d on */
-        const V m = v_set1(g->mean[i + r]);
+        const V m = v_set1(mean[i + r]);
         UNROLLED
         for (int v = 0; v < VECTORS; v++) {
             acc[r][v] -= m;
         }
     }
-    if (kind == FN(WHITENER)) {
-        FN(store_panel)(y + i * TILE, acc);
-        FN(panel_multiply)(square, panel, y, i);
-        return;
-    }
-    FN(panel_solve)(acc, panel, y, i);
-    if (i + ROWS < d) {
-        FN(store_panel)(y + i * TILE, acc);
-    }
-    FN(panel_squares)(square, acc, g->scale + i);
 }
 
-/* One Gaussian. Where the triangle outgrows the cache, each of its panels serves two tiles. */
-ALWAYS_INLINE void FN(mvn_one)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
-                               FN(sink) sink, R *work) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), PAIRED = 256 };
-    const ptrdiff_t size = FN(padded)(d) * TILE;
-    ptrdiff_t first = 0;
-    for (; x.column == 1 && d >= FN(COLS) && n - first >= 2 * TILE && d > PAIRED; first += 2 * TILE) {
-        const R *const p = x.data + first * x.row;
-        V square[2][VECTORS] = {{C(0)}}, value[2 * VECTORS];
-        for (ptrdiff_t i = 0; i < d; i += ROWS) {
-            UNROLLED
-            for (int t = 0; t < 2; t++) {
-                FN(mvn_panel)(FN(ROWS_IN_MEMORY), kind, p + t * TILE * x.row, x.row, g, i, d, work + t * size, square[t]);
+/* Rows i ... i + ROWS − 1 of the solve, as far as the columns first ... first + BLOCK − 1 matter for them. */
+ALWAYS_INLINE void FN(solve_step)(const enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first, ptrdiff_t i,
+                                  ptrdiff_t d) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), BLOCK = FN(BLOCK) };
+    const R *const panel = g->panels + FN(panel_start)(i / ROWS) + first * ROWS;
+    V acc[ROWS][VECTORS];
+    if (first == 0) {
+        FN(centred_panel)(source, acc, t, g->mean, i, d);
+    } else {
+        FN(load_stored)(acc, t->y + i * TILE);
+    }
+    if (i >= first + BLOCK) {
+        FN(panel_update)(acc, panel, ROWS, t->y + first * TILE, BLOCK);
+        FN(store_panel)(t->y + i * TILE, acc);
+        return;
+    }
+    FN(panel_solve)(acc, panel, t->y + first * TILE, i - first);
+    if (i + ROWS < d) {
+        FN(store_panel)(t->y + i * TILE, acc);
+    }
+    FN(panel_squares)(t->square, acc, g->scale + i);
+}
+
+/* Squared norms of `tiles` tiles. By blocks of columns: what is solved of a tile stays in the first-level cache while the
+ * rows below are updated, and each part of the triangle serves all tiles. ahead: what to fetch meanwhile, or NULL. */
+ALWAYS_INLINE void FN(mvn_solve)(const enum FN(source) source, FN(tile) *t, const int tiles, const FN(gaussian) *g, ptrdiff_t d,
+                                 const FN(ahead) *ahead) {
+    enum { ROWS = FN(ROWS), BLOCK = FN(BLOCK) };
+    for (ptrdiff_t first = 0; first < d; first += BLOCK) {
+        for (ptrdiff_t i = first; i < d; i += ROWS) {
+            if (ahead && first == 0) {
+                FN(fetch_share)(*ahead, i, d);
+            }
+            for (int j = 0; j < tiles; j++) {
+                FN(solve_step)(source, &t[j], g, first, i, d);
             }
         }
-        UNROLLED
-        for (int t = 0; t < 2; t++) {
-            FN(log_densities)(value, square[t], VECTORS, g, x, first + t * TILE, TILE, d);
-            FN(put)(sink, value, 1, VECTORS, 0, first + t * TILE, TILE);
+    }
+}
+
+/* The same for a whitener: the centred tile is kept, products of its rows are summed. */
+ALWAYS_INLINE void FN(mvn_product)(const enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
+                                   const FN(ahead) *ahead) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    for (ptrdiff_t i = 0; i < d; i += ROWS) {
+        V acc[ROWS][VECTORS];
+        if (ahead) {
+            FN(fetch_share)(*ahead, i, d);
+        }
+        FN(centred_panel)(source, acc, t, g->mean, i, d);
+        FN(store_panel)(t->y + i * TILE, acc);
+        FN(panel_multiply)(t->square, g->panels + FN(panel_start)(i / ROWS), t->y, i);
+    }
+}
+
+ALWAYS_INLINE void FN(mvn_tile)(const enum FN(source) source, const enum FN(matrix_kind) kind, FN(tile) *t,
+                                const FN(gaussian) *g, ptrdiff_t d, const FN(ahead) *ahead) {
+    if (kind == FN(WHITENER)) {
+        FN(mvn_product)(source, t, g, d, ahead);
+    } else {
+        FN(mvn_solve)(source, t, 1, g, d, ahead);
+    }
+}
+
+/* One Gaussian. Where the triangle outgrows the cache, each part of it serves two tiles. */
+ALWAYS_INLINE void FN(mvn_one)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
+                               FN(sink) sink, R *work) {
+    enum { VECTORS = FN(VECTORS), TILE = FN(TILE), PAIRED = 256 };
+    const ptrdiff_t size = FN(padded)(d) * TILE, whole = x.column == 1 && d >= FN(COLS) ? n / TILE * TILE : 0;
+    ptrdiff_t first = 0;
+    V value[VECTORS];
+    for (; kind == FN(FACTOR) && d > PAIRED && first + 2 * TILE <= whole; first += 2 * TILE) {
+        FN(tile) t[2];
+        for (int j = 0; j < 2; j++) {
+            t[j] = (FN(tile)){x.data + (first + j * TILE) * x.row, x.row, work + j * size, {C(0)}};
+        }
+        FN(mvn_solve)(FN(ROWS_IN_MEMORY), t, 2, g, d, NULL);
+        for (int j = 0; j < 2; j++) {
+            FN(log_densities)(value, t[j].square, VECTORS, g, x, first + j * TILE, TILE, d);
+            FN(put)(sink, value, 1, VECTORS, 0, first + j * TILE, TILE);
         }
     }
     for (; first < n; first += TILE) {
         const ptrdiff_t count = n - first < TILE ? n - first : TILE;
-        V square[VECTORS] = {C(0)}, value[VECTORS];
-        if (count == TILE && x.column == 1 && d >= FN(COLS)) {
+        if (first < whole) {
             const FN(ahead) ahead = FN(look_ahead)(x, first, d);
-            for (ptrdiff_t i = 0; i < d; i += ROWS) {
-                FN(fetch_share)(ahead, i, d);
-                FN(mvn_panel)(FN(ROWS_IN_MEMORY), kind, x.data + first * x.row, x.row, g, i, d, work, square);
-            }
+            FN(tile) t = {x.data + first * x.row, x.row, work, {C(0)}};
+            FN(mvn_tile)(FN(ROWS_IN_MEMORY), kind, &t, g, d, &ahead);
+            FN(log_densities)(value, t.square, VECTORS, g, x, first, count, d);
         } else {
-            R *const tile = work + size;
-            FN(load_tile)(tile, x, first, count, d, NULL);
-            for (ptrdiff_t i = 0; i < d; i += ROWS) {
-                FN(mvn_panel)(FN(TRANSPOSED), kind, tile, 0, g, i, d, work, square);
-            }
+            FN(tile) t = {work + size, 0, work, {C(0)}};
+            FN(load_tile)(work + size, x, first, count, d, NULL);
+            FN(mvn_tile)(FN(TRANSPOSED), kind, &t, g, d, NULL);
+            FN(log_densities)(value, t.square, VECTORS, g, x, first, count, d);
         }
-        FN(log_densities)(value, square, VECTORS, g, x, first, count, d);
         FN(put)(sink, value, 1, VECTORS, 0, first, count);
     }
 }
@@ -396,7 +443,7 @@ ALWAYS_INLINE void FN(mvn_one)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(
 /* Several Gaussians: a tile is transposed once for all of them. */
 ALWAYS_INLINE void FN(mvn_many)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
                                 ptrdiff_t k, FN(sink) sink, R *work) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS) };
+    enum { VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS) };
     R *const tile = work + FN(padded)(d) * TILE;
     const ptrdiff_t share = TILE * sink.n / k; /* of the next values' memory, fetched while there is other work */
     for (ptrdiff_t first = 0; first < n; first += TILE) {
@@ -408,12 +455,10 @@ ALWAYS_INLINE void FN(mvn_many)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN
             V value[COLS * VECTORS];
             for (int c = 0; c < columns; c++) {
                 const FN(gaussian) *const gaussian = &g[j + c];
-                V square[VECTORS] = {C(0)};
+                FN(tile) t = {tile, 0, work, {C(0)}};
                 FN(fetch)(ahead + (uintptr_t)((j + c) * share), sink.k == sizeof(R) ? share : 0, FN(L1));
-                for (ptrdiff_t i = 0; i < d; i += ROWS) {
-                    FN(mvn_panel)(FN(TRANSPOSED), kind, tile, 0, gaussian, i, d, work, square);
-                }
-                FN(log_densities)(value + c * VECTORS, square, VECTORS, gaussian, x, first, count, d);
+                FN(mvn_tile)(FN(TRANSPOSED), kind, &t, gaussian, d, NULL);
+                FN(log_densities)(value + c * VECTORS, t.square, VECTORS, gaussian, x, first, count, d);
             }
             FN(put)(sink, value, columns, VECTORS, j, first, count);
         }

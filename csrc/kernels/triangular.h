@@ -16,6 +16,7 @@ enum {
     FN(VECTORS) = LOGLIK_TILE_VECTORS,
     FN(TILE) = LOGLIK_TILE_VECTORS * LANES,
     FN(COLS) = FN(COLUMNS),
+    FN(BLOCK) = 256, /* columns of a solve: BLOCK rows of a tile (48 KiB at most) stay near the registers */
 };
 _Static_assert(FN(TILE) % FN(ROWS) == 0, "a block of TILE rows is a whole number of panels");
 
@@ -229,6 +230,17 @@ ALWAYS_INLINE void FN(panel_squares)(V *square, V (*acc)[LOGLIK_TILE_VECTORS], c
     }
 }
 
+ALWAYS_INLINE void FN(load_stored)(V (*acc)[LOGLIK_TILE_VECTORS], const R *tile) {
+    enum { TILE = FN(TILE) };
+    UNROLLED
+    for (int r = 0; r < FN(ROWS); r++) {
+        UNROLLED
+        for (int v = 0; v < FN(VECTORS); v++) {
+            acc[r][v] = v_load(tile + r * TILE + v * LANES);
+        }
+    }
+}
+
 ALWAYS_INLINE void FN(store_panel)(R *tile, V (*acc)[LOGLIK_TILE_VECTORS]) {
     enum { TILE = FN(TILE) };
     UNROLLED
@@ -245,13 +257,7 @@ static void FN(tile_solve)(R *tile, const R *panels, const ptrdiff_t d) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
         V acc[ROWS][VECTORS];
-        UNROLLED
-        for (int r = 0; r < ROWS; r++) {
-            UNROLLED
-            for (int v = 0; v < VECTORS; v++) {
-                acc[r][v] = v_load(tile + (i + r) * TILE + v * LANES);
-            }
-        }
+        FN(load_stored)(acc, tile + i * TILE);
         FN(panel_solve)(acc, panels + FN(panel_start)(i / ROWS), tile, i);
         FN(store_panel)(tile + i * TILE, acc);
     }

@@ -128,7 +128,7 @@ def _evaluate(
         else:
             target[...] = total
 
-    seconds = seconds_per_value(x.shape[-1], each=False) + _EXP_SECONDS
+    seconds = seconds_per_value(x.shape[-1], False, dtype, components) + _EXP_SECONDS
     run(
         Axes(lead, each, only_points, [last]),
         max(seconds, BLOCK_SECONDS * dtype.itemsize / _VALUES_BYTES * min(components, _TOGETHER) / components),

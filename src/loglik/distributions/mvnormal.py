@@ -8,7 +8,7 @@ import numpy as np
 from loglik import ufuncs
 from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
 from loglik.distributions._base import Distribution
-from loglik.distributions._grid import Axes, Rows, run
+from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
 from loglik.distributions._matrices import NO_MEMORY, check_finite, factored, parameter, raise_bad
 
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
@@ -298,9 +298,17 @@ class MultivariateNormal(Distribution):
 # ---------------------------------------------------------------------------------------- evaluation
 
 
-def seconds_per_value(d: int, each: bool) -> float:
-    """Rough cost of one value, to choose blocks; the same on every machine, as blocks must be."""
-    return 2e-9 + (d * d * (1e-9 + d * 2e-11) if each else d * (0.4e-9 + d * 2.5e-11))
+_BLOCK_BYTES = 1 << 22  # of points or matrices, which are gathered and cast by blocks where they have to be
+
+
+def seconds_per_value(d: int, each: bool, dtype: np.dtype, matrices: int = 1) -> float:
+    """Rough cost of one value, to choose blocks; the same on every machine, as blocks must be. Not less than what keeps a
+    block within its bytes."""
+    if each:
+        seconds, size = 2e-9 + d * d * (5e-10 + d * 6e-12), d * d
+    else:
+        seconds, size = 5e-10 + d * (2.5e-10 + d * 1.4e-11), d
+    return max(seconds, BLOCK_SECONDS * size * dtype.itemsize / _BLOCK_BYTES / matrices)
 
 
 def _points(function: str, x: Any, d: int) -> np.ndarray:
@@ -397,7 +405,7 @@ def _on_grid(
         if target is None:
             values.put(value, e, n, k)
 
-    run(axes, seconds_per_value(d, each) if form != "variance" else 1e-9 * (d + 1), block)
+    run(axes, seconds_per_value(d, each and form != "variance", dtype, n_matrices), block)
     if out is not None:
         if result is not out:
             out[...] = result
@@ -535,7 +543,7 @@ def _each_fused(
         if target is None:
             values.put(value, e)
 
-    run(axes, seconds_per_value(x.shape[-1], True), block)
+    run(axes, seconds_per_value(x.shape[-1], True, dtype), block)
     if out is not None:
         if result is not out:
             out[...] = result
