@@ -516,7 +516,12 @@ BAD = [
     (([0, 0],), {"variance": [1, -3]}, LinAlgError, r"indefinite: variance\[1\] = -3.0"),
     (([0, 0], IDENTITY * 1j), {}, TypeError, r"covariance has dtype complex128"),
     (([0, 0], "text"), {}, TypeError, r"covariance"),
-    (([0, 0], IDENTITY), {"allow_singular": True}, NotImplementedError, r"not available yet"),
+    (([0, 0], [[1, 1], [1, 1]]), {}, LinAlgError, r"covariance is singular .*; MultivariateNormal\(\.\.\., allow_singular"),
+    (([0, 0],), {"variance": [0, 1]}, LinAlgError, r"variance\[0\] = 0.0 is zero; .*allow_singular=True"),
+    (([0, 0],), {"variance": [1, 1e-310]}, LinAlgError, r"singular: variance\[1\] = 1e-310 is subnormal"),
+    (([0, 0],), {"scale_tril": [[1, 0], [2, 0]]}, LinAlgError, r"singular: scale_tril\[1, 1\] = 0.0 .*allow_singular"),
+    (([0, 0],), {"precision": [[1, 1], [1, 1]]}, LinAlgError, r"precision is singular .* pivot 1 .*trailing 2 x 2"),
+    (([0, 0],), {"precision": [[0, 0], [0, 1]]}, LinAlgError, r"precision is singular: precision\[0, 0\] = 0.0 is zero$"),
     (([0, 0], np.empty((0, 0))), {}, ValueError, r"covariance must have shape"),
 ]
 
