@@ -239,6 +239,7 @@ def shared_values(kernels, p):
     grid = kernels["mvn_log_prob_grid"](x, np.stack([loc] * 3), np.stack([a] * 3))[0]
     yield "grid", grid[:, 1]
     yield "each", kernels["mvn_log_prob"](x, loc, a)[0]
+    yield "each, checked", kernels["mvn_log_prob_checked"](x, loc, a)[0]
     lower = kernels["cholesky"](a)[0]
     yield "factor", kernels["mvn_log_prob_tril"](x, loc[None], lower[None])[0][:, 0]
     yield "factor each", kernels["mvn_log_prob_tril_each"](x, loc, lower)[0]

@@ -2,6 +2,6 @@
 #include "triangular.h"
 #include "cholesky.h"
 #include "mvn_shared.h"
+#include "symmetry.h"
 #include "mvn_each.h"
 #include "mvn_diagonal.h"
-#include "symmetry.h"

@@ -10,7 +10,7 @@ from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
 from loglik.distributions import _missing, _singular
 from loglik.distributions._base import Distribution
 from loglik.distributions._condition import condition_of
-from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
+from loglik.distributions._grid import Axes, Rows, run
 from loglik.distributions._matrices import (
     NO_MEMORY,
     check_finite,
@@ -24,7 +24,6 @@ from loglik.distributions._matrices import (
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
 
 _FORMS = ("covariance", "precision", "scale_tril", "variance")
-_FUSED_BYTES = 1 << 20  # matrices of a block of the one-shot call
 
 
 class MultivariateNormal(Distribution):
@@ -307,8 +306,9 @@ class MultivariateNormal(Distribution):
     def condition_number(self) -> Any:
         """Condition number κ₂ of the covariance scaled to unit diagonal (of the correlation matrix), of shape batch_shape.
 
-        From 1, where the coordinates are independent. The error of `log_prob` is at most 4·d·κ in units of u·Σ|terms|. Where the covariance is singular, the condition
-        number of the coordinates that the others are functions of. Computed on first use.
+        It is 1 where the coordinates are independent. The error of `log_prob` is at most 4·d·κ in units of u·Σ|terms|.
+        Where the covariance is singular, the condition number of the coordinates that the others are functions of.
+        Computed on first use.
 
         Notes
         -----
@@ -680,7 +680,6 @@ def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
         mvn = object.__new__(MultivariateNormal)
         mvn._construct(name, mean, {"covariance": covariance}, dtype)
         return _evaluate(name, mvn, points, out, "log_prob")
-    check_finite(name, "loc", np.asarray(mean))
     return _each_fused(name, points, mean, covariance, lead, dtype, out)
 
 
@@ -709,16 +708,14 @@ def _each_fused(
         target = values.target(e)
         value = np.empty(e.stop - e.start, dtype) if target is None else target
         with np.errstate(invalid="ignore"):
-            info = ufuncs.mvn_log_prob(p, m, a, out=(value, None))[1]
-        found = ufuncs.asymmetry(a)  # second, since the first one to read the matrices prefetches them
-        if found.any() or info.any():
-            raise_bad(name, a, found, info, e.start, lead)
+            info = ufuncs.mvn_log_prob_checked(p, m, a, out=(value, None))[1]
+        if info.any():
+            check_finite(name, "loc", loc.astype(dtype, copy=False))
+            raise_bad(name, a, info, e.start, lead)
         if target is None:
             values.put(value, e)
 
-    # The matrices are read twice: a block of them stays in the second-level cache.
-    d = x.shape[-1]
-    run(axes, max(_seconds(d, True), BLOCK_SECONDS * d * d * dtype.itemsize / _FUSED_BYTES), block)
+    run(axes, _seconds(x.shape[-1], True), block)
     if out is not None:
         if result is not out:
             out[...] = result
