@@ -120,8 +120,8 @@ def _pivoted(matrix: np.ndarray, form: str, rtol: float) -> tuple[np.ndarray, np
         scaled = np.abs(rest) * deviation[:, :, None] * deviation[:, None, :]
         scaled *= active[:, :, None] & active[:, None, :]
         residue = scaled.max(axis=(-1, -2), initial=0.0)
-    taken = np.argsort(np.where(varies & ~active, 0, 1), axis=-1, kind="stable")  # the rest, in their order
-    order = np.where(np.arange(d) < rank[:, None], order, taken)
+    group = np.where(varies, np.where(active, 1, 0), 2)  # after those taken the dependent ones, then constants
+    order = np.where(np.arange(d) < rank[:, None], order, np.argsort(group, axis=-1, kind="stable"))
     return np.ldexp(b, exponent[:, :, None]), rank, order, residue
 
 
@@ -164,9 +164,10 @@ class Support:
     batch : batch shape of the matrices.
     where : (items,) flat indices of the singular matrices.
     rank : (items,) their ranks.
-    order : (items, d) coordinates taken first, in order.
-    factor : (items, d, d) triangle in that order; or (items, d), standard deviations of independent coordinates.
-    constant : (items, d) coordinates of variance 0, in that order.
+    order : (items, d) coordinates taken first, in order; then dependent ones; then constants.
+    scale : (items, d) powers of two that bring the coordinates, in that order, to deviations of about one.
+    factor : (items, d, d) triangle in that order and scale; or (items, d), deviations of independent coordinates.
+    constants : (items,) how many coordinates have variance 0.
     log_volume : (items,) log √det(BᵀB).
     tolerance : deviation, in standard deviations, that is still on the support.
     roundoff : unit roundoff of the parameters.
@@ -176,8 +177,9 @@ class Support:
     where: np.ndarray
     rank: np.ndarray
     order: np.ndarray
+    scale: np.ndarray
     factor: np.ndarray
-    constant: np.ndarray
+    constants: np.ndarray
     log_volume: np.ndarray
     tolerance: float
     roundoff: float
@@ -214,13 +216,11 @@ class Support:
         return np.where(taken[:, :, None], np.tril(self.factor), np.eye(d))
 
     def scale_tril(self) -> np.ndarray:
-        """Lower triangular L with L Lᵀ = Σ, (items, d, d)."""
-        d = self.order.shape[-1]
-        if self.factor.ndim == 2:
-            return np.where(self.constant, 0.0, self.factor)[..., None] * np.eye(d)
+        """Lower triangular L with L Lᵀ = Σ, (items, d, d), where factors are triangles."""
         b = np.zeros_like(self.factor)
-        taken = np.arange(d) < self.rank[:, None]
-        np.put_along_axis(b, self.order[..., None], np.where(taken[:, None, :], self.factor, 0.0), axis=1)
+        taken = np.arange(self.order.shape[-1]) < self.rank[:, None]
+        rows = np.where(taken[:, None, :], self.factor / self.scale[..., None], 0.0)
+        np.put_along_axis(b, self.order[..., None], rows, axis=1)
         return triangular(b)
 
     # ------------------------------------------------------------------------------------ evaluation
@@ -248,36 +248,85 @@ class Support:
                     value = values.block(e, n, one)
                     m = means.block(e, n, one)[:, :, 0]
                     some = slice(None) if len(at) == len(item) else at
-                    found = self._evaluate(p[some], m[some], item[at], roundoff, mahalanobis)
-                    value[some, :, 0] = found
+                    if p.shape[1] == 1 or mahalanobis:
+                        value[some, :, 0] = self._evaluate(p[some], m[some], item[at], roundoff, mahalanobis)
+                    else:
+                        for i in at:
+                            value[i, :, 0] = self._many(p[i], m[i], item[i : i + 1], roundoff)
                     if values.target(e, n, one) is None:
                         values.put(value, e, n, one)
 
         run(axes, _SECONDS * (d + 1), block)
 
+    def _many(self, x: np.ndarray, loc: np.ndarray, item: np.ndarray, roundoff: float) -> np.ndarray:
+        """Log-densities (n,) of points (n, d) under one matrix, by the kernels of regular ones.
+
+        The coordinates taken give |z|². The triangle of all that vary, with what is left of a dependent one in units of
+        `tolerance`, gives |z|² + rest, and on the support `rest` is hardly more than max(1, |z|²). That decides nearly
+        every point; those in doubt go to `_evaluate`.
+        """
+        d, r = x.shape[-1], int(self.rank[item[0]])
+        varying = d - int(self.constants[item[0]])
+        order, scale, factor = self.order[item[0]], self.scale[item[0]], self.factor[item[0]]
+        with np.errstate(over="ignore", invalid="ignore"):
+            p = np.take(x, order, axis=-1) * scale
+            m = np.take(loc if loc.strides[0] else loc[:1], order, axis=-1) * scale
+            far = 2 * np.abs(m).max(initial=0.0)  # more than twice the means, in deviations
+            fixed, fixed_mean = p[:, varying:], m[:, varying:]
+            on = np.isfinite(fixed) & (np.abs(fixed - fixed_mean) <= (np.abs(fixed) + np.abs(fixed_mean)) * (4 * roundoff))
+            p, m = p[:, :varying], m[:, :varying]
+            if len(m) > 1:
+                p, m = p - m, np.zeros((1, varying))
+            if factor.ndim == 1:
+                variance = np.square(factor[:r])
+                value = ufuncs.mvn_log_prob_diagonal(p, m[0], variance) if r else np.zeros(len(p))
+                log_det = 0.5 * np.log(variance).sum()
+            else:
+                value = _values(p[:, :r], m[:, :r], factor[:r, :r])
+                log_det = np.log(np.diagonal(factor)[:r]).sum()
+            result = value + (log_det - self.log_volume[item[0]])
+            result[~on.all(axis=-1)] = -np.inf
+            doubtful = result[:0] != 0
+            if varying > r:
+                units = factor[:varying, :varying].copy()
+                units[range(r, varying), range(r, varying)] *= self.tolerance
+                whole = _values(p, m, units)
+                log_det_whole = np.log(np.diagonal(units)).sum()
+                square = np.maximum(-2 * (value + (log_det + 0.5 * LOG_2PI * r)), 0.0)
+                rest = np.maximum(-2 * (whole + (log_det_whole + 0.5 * LOG_2PI * varying)) - square, 0.0)
+                distance, left = np.sqrt(square), self.tolerance * np.sqrt(rest)
+                rounding = 4 * (d + 1) * roundoff * (2 * far + distance + left)
+                allowed = self.tolerance * np.maximum(distance, 1.0)
+                off = ~(left <= 1.1 * math.sqrt(d) * (allowed + rounding))
+                doubtful = ~off & (left > 0.9 * allowed)
+                result[off] = -np.inf
+                result[np.isnan(whole)] = np.nan
+            result[np.isnan(value) | np.isnan(fixed).any(axis=-1)] = np.nan
+        rows = np.flatnonzero(doubtful)
+        if len(rows):
+            result[rows] = self._evaluate(x[None, rows], loc[None, rows], item, roundoff, False)[0]
+        return result
+
     def _evaluate(
         self, x: np.ndarray, loc: np.ndarray, item: np.ndarray, roundoff: float, mahalanobis: bool
     ) -> np.ndarray:
-        """Values (e, n) for points (e, n, d), means likewise, and one item per e."""
-        order = self.order[item][:, None]
-        p = np.take_along_axis(x.astype(np.float64), order, axis=-1)
-        m = np.take_along_axis(loc.astype(np.float64), order, axis=-1)
-        factor, constant = self.factor[item], self.constant[item][:, None]
-        diagonal = factor if factor.ndim == 2 else np.sqrt(np.square(factor).sum(axis=-1))
-        independent = np.arange(x.shape[-1]) < self.rank[item][:, None, None]
+        """Values (e, n) of points (e, n, d) with means likewise, and one item per e."""
+        d, order, scale = x.shape[-1], self.order[item][:, None], self.scale[item][:, None]
+        factor, rank = self.factor[item], self.rank[item][:, None, None]
+        constant = np.arange(d) >= d - self.constants[item][:, None, None]
         with np.errstate(over="ignore", invalid="ignore"):
+            p = np.take_along_axis(x, order, axis=-1) * scale
+            m = np.take_along_axis(loc, order, axis=-1) * scale
             delta = p - m
-            nan, infinite = np.isnan(delta).any(axis=-1), np.isinf(delta).any(axis=-1)
-            nan &= np.isnan(p).any(axis=-1)
+            nan, infinite = np.isnan(p).any(axis=-1), np.isinf(delta).any(axis=-1)
             delta[~np.isfinite(delta)] = 0.0
-            if factor.ndim == 2:
-                y = delta / factor[:, None]
-            else:
-                y = ufuncs.whiten(delta, np.zeros(x.shape[-1]), factor)
+            y = delta / factor[:, None] if factor.ndim == 2 else ufuncs.whiten(delta, np.zeros(d), factor)
+            independent = np.arange(d) < rank
             square = np.square(np.where(independent, y, 0.0)).sum(axis=-1)
             distance = np.sqrt(square)
             size = (np.abs(p) + np.abs(m)) * (4 * roundoff)
-            rounding = (x.shape[-1] + 1) * np.where(constant, 0.0, size / diagonal[:, None]).max(axis=-1)
+            deviation = factor if factor.ndim == 2 else np.sqrt(np.square(np.tril(factor)).sum(axis=-1))
+            rounding = (d + 1) * np.where(constant, 0.0, size / deviation[:, None]).max(axis=-1)
             allowed = self.tolerance * np.maximum(distance, 1.0) + rounding
             left = np.where(independent | constant, 0.0, np.abs(y)).max(axis=-1)
             off = ~(left <= allowed) | (constant & (np.abs(delta) > size)).any(axis=-1) | infinite
@@ -285,6 +334,13 @@ class Support:
                 return np.where(nan, np.nan, np.where(off, np.inf, distance))
             shift = 0.0 - self.log_volume[item] - 0.5 * LOG_2PI * self.rank[item]
             return np.where(nan, np.nan, np.where(off, -np.inf, shift[:, None] - 0.5 * square))
+
+
+def _values(p: np.ndarray, m: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Log-densities (n,) of points (n, d) with mean (1, d) and one factor (d, d); zeros for d = 0."""
+    if factor.size == 0:
+        return np.zeros(len(p))
+    return ufuncs.mvn_log_prob_tril(p, m, factor[None])[0][:, 0]
 
 
 def _groups(axes: Axes) -> tuple[list[int], list[int], list[int]]:
@@ -307,12 +363,14 @@ def _support(
         some = np.flatnonzero(rank == r)
         log_volume[some] = _log_volume(b[some][:, :, :r])
     factor = np.take_along_axis(b, order[..., None], axis=1)
+    scale = np.ldexp(1.0, -_exponents(np.abs(factor).max(axis=-1)))
+    factor *= scale[..., None]
     std = np.sqrt(np.square(factor).sum(axis=-1))
-    constant = std == 0
     diagonal = np.arange(d)
-    beyond = np.where(constant, 1.0, std)
+    beyond = np.where(std == 0, 1.0, std)
     factor[:, diagonal, diagonal] = np.where(taken, factor[:, diagonal, diagonal], beyond)
-    return Support(batch, where, rank, order, factor, constant, log_volume, tolerance, roundoff)
+    constants = (std == 0).sum(axis=-1)
+    return Support(batch, where, rank, order, scale, factor, constants, log_volume, tolerance, roundoff)
 
 
 def _support_of_variances(variance: np.ndarray, batch: tuple[int, ...], roundoff: float) -> "Support | None":
@@ -326,8 +384,11 @@ def _support_of_variances(variance: np.ndarray, batch: tuple[int, ...], roundoff
     v, constant = np.take_along_axis(v, order, -1), np.take_along_axis(constant, order, -1)
     v = np.where(constant, 1.0, v)
     log_volume = 0.5 * np.log(v).sum(axis=-1)
-    rank = (~constant).sum(axis=-1)
-    return Support(batch, where, rank, order, np.sqrt(v), constant, log_volume, 0.0, roundoff)
+    std = np.sqrt(v)
+    scale = np.ldexp(1.0, -_exponents(std))
+    constants = constant.sum(axis=-1)
+    rank = v.shape[-1] - constants
+    return Support(batch, where, rank, order, scale, std * scale, constants, log_volume, 0.0, roundoff)
 
 
 def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -> "Support | None":
@@ -349,27 +410,48 @@ def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -
         if form == "covariance":
             _check_constants(function, form, part, batch, block.start)
             check_symmetric(function, form, part, batch, block.start)
-        whole = np.tril(part.astype(np.float64))
+        lower, refused = _ordinary(part, form)
+        at = np.flatnonzero(refused | ~_surely_regular(part, lower, form, limit))
+        if not len(at):
+            continue
+        whole = np.tril(part[at].astype(np.float64))
         if form == "covariance":
             whole += np.tril(whole, -1).swapaxes(-1, -2)
         b, rank, order, residue = _pivoted(whole, form, limit)
         bad = residue > 2 * max(limit, default)
         if bad.any():
-            _raise_indefinite(function, form, part, int(np.argmax(bad)), block.start, batch)
-        if form == "scale_tril":
-            refused = (np.diagonal(part, axis1=-2, axis2=-1) == 0).any(axis=-1)
-        else:  # the rank rule may pass what a factorisation in another order does not survive
-            with np.errstate(invalid="ignore"):
-                refused = ufuncs.cholesky(part)[1] != 0
-        rank = np.where(refused, np.minimum(rank, d - 1), rank)
+            _raise_indefinite(function, form, part, int(at[np.argmax(bad)]), block.start, batch)
+        # The rank rule may pass what a factorisation in another order does not survive.
+        rank = np.where(refused[at], np.minimum(rank, d - 1), rank)
         singular = np.flatnonzero(rank < d)
-        where.append(block.start + singular)
+        where.append(block.start + at[singular])
         found.append((b[singular], rank[singular], order[singular]))
     if not sum(map(len, where)):
         return None
     b, rank, order = (np.concatenate(column) for column in zip(*found, strict=True))
     tolerance = math.sqrt(max(limit, default, default_rtol("covariance", d, matrix.dtype)))
     return _support((b, rank, order), np.concatenate(where), batch, tolerance, roundoff)
+
+
+def _ordinary(part: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles of matrices (items, d, d) by the ordinary factorisation, and where there is none."""
+    if form == "scale_tril":
+        return part, (np.diagonal(part, axis1=-2, axis2=-1) == 0).any(axis=-1)
+    with np.errstate(invalid="ignore"):
+        lower, info = ufuncs.cholesky(part)
+    return lower, info != 0
+
+
+def _surely_regular(part: np.ndarray, lower: np.ndarray, form: str, limit: float) -> np.ndarray:
+    """Where the smallest eigenvalue of H exceeds the tolerance, since det H / e does (the eigenvalues add up to d)."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        pivots = np.diagonal(lower, axis1=-2, axis2=-1).astype(np.float64)
+        if form == "scale_tril":
+            largest = np.abs(part).max(axis=-1)
+            std = largest * np.sqrt(np.square(part / largest[..., None]).sum(axis=-1, dtype=np.float64))
+        else:
+            std = np.sqrt(np.diagonal(part, axis1=-2, axis2=-1).astype(np.float64))
+        return np.prod(np.square(pivots / std), axis=-1) > 2 * math.e * limit
 
 
 def _check_constants(function: str, form: str, part: np.ndarray, batch: tuple[int, ...], first: int) -> None:
