@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 POLICIES = ("propagate", "raise", "marginalize")
 
-_BLOCK_ELEMENTS = 1 << 16  # of x: large enough to meet a pattern often
+_BLOCK_ELEMENTS = 1 << 17  # of x: large enough to meet a pattern often
 _MATRIX_ELEMENTS = 1 << 17  # of the matrices that are factored together
 
 
@@ -159,21 +159,39 @@ def _by_pattern(
 ) -> None:
     """Fill value (e, n, k) where points (e, n, d) are incomplete."""
     e, n = np.nonzero(incomplete)
-    packed = np.packbits(missing[e, n], axis=-1)
-    _, first, pattern = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    by_pattern = np.argsort(pattern.reshape(-1), kind="stable")
-    ends = np.cumsum(np.bincount(pattern.reshape(-1)))
-    for i, end in enumerate(ends):
-        some = by_pattern[ends[i - 1] if i else 0 : end]
-        seen = np.flatnonzero(~missing[e[first[i]], n[first[i]]])
-        if p.shape[1] == 1:  # one point per matrix: a matrix each
-            for start in range(0, len(some), max(1, step // a.shape[1])):
-                at = e[some[start : start + max(1, step // a.shape[1])]]
+    some = missing[e, n]
+    by_pattern, starts = _grouped(some)
+    many = p.shape[1] > 1
+    most = max(1, step // a.shape[1])
+    for start, end in zip(starts, [*starts[1:], len(by_pattern)], strict=True):
+        rows = by_pattern[start:end]
+        seen = np.flatnonzero(~some[rows[0]])
+        if not many:  # one point per matrix: a matrix each
+            for first in range(0, len(rows), most):
+                at = e[rows[first : first + most]]
                 value[at] = function(p[at], m[at], a[at], seen)
-        else:  # many points per matrix
-            for problem in np.unique(e[some]):
-                at, one = n[some[e[some] == problem]], slice(problem, problem + 1)
+        elif len(p) == 1:
+            value[0, n[rows]] = function(p[0, n[rows]][None], m, a, seen)[0]
+        else:
+            for problem in np.unique(e[rows]):
+                at, one = n[rows[e[rows] == problem]], slice(problem, problem + 1)
                 value[problem, at] = function(p[one, at], m[one], a[one], seen)[0]
+
+
+def _grouped(patterns: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """An order that brings equal rows of booleans (n, d) together, and where each group starts in it."""
+    n, d = patterns.shape
+    size = next((k for k in (1, 2, 4, 8) if 8 * k >= d), -(-d // 64) * 8)
+    code = np.zeros((n, size), np.uint8)
+    packed = np.packbits(patterns, axis=-1)
+    code[:, : packed.shape[1]] = packed
+    words = code.view(f"u{min(size, 8)}")
+    if words.shape[1] == 1:  # a radix sort up to 16 bits
+        order = np.argsort(words[:, 0], kind="stable")
+    else:
+        order = np.lexsort(words.T)
+    changed = (words[order[1:]] != words[order[:-1]]).any(axis=-1)
+    return order, [0, *(np.flatnonzero(changed) + 1).tolist()]
 
 
 def _matrix(mvn: "MultivariateNormal", dtype: np.dtype) -> tuple[np.ndarray, str]:
