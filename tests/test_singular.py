@@ -226,6 +226,33 @@ def test_what_counts_as_on_the_support():
     assert np.isfinite(singular([0.1, 0.1], variance=[1.0, 0.0]).log_prob(np.float32([0.3, 0.1])))
 
 
+def test_many_points_and_one_by_one():
+    """Many points take other kernels than one: the same supports to the last point, and the same values."""
+    rng = np.random.default_rng(12)
+    for d, r, constants in ((2, 1, 0), (5, 2, 1), (9, 6, 2), (3, 2, 1)):
+        b = integers(d - constants, r, rng)
+        b = rng.permutation(np.vstack([b, np.zeros((constants, r))]) * 2.0 ** rng.integers(-100, 100, size=(d, 1)))
+        std = np.sqrt((b * b).sum(axis=1))
+        tolerance = math.sqrt((d + 1) ** 2 * 2.0**-53)
+        for offset in (0.0, 1e3, 1e12):
+            unit = np.where(std > 0, std, 1.0)
+            loc = offset * unit * rng.choice([-1, 1], size=d)
+            mvn = singular(loc, b @ b.T)
+            assert mvn.rank == r
+            n = 200
+            z = rng.normal(size=(n, r)) * 10.0 ** rng.integers(-3, 6, size=(n, 1))
+            x = loc + z @ b.T
+            size = np.maximum(1, np.sqrt((z * z).sum(axis=1)))
+            moved = rng.integers(d, size=n)  # one coordinate moved by about what is allowed, or much more or less
+            amount = tolerance * size * 10.0 ** rng.uniform(-1, 1, size=n) * 1e6 ** rng.integers(-1, 2, size=n)
+            x[range(n), moved] += amount * unit[moved] * rng.choice([-1, 1], size=n)
+            got = mvn.log_prob(x)
+            single = np.array([mvn.log_prob(row) for row in x])
+            np.testing.assert_array_equal(np.isinf(got), np.isinf(single))
+            assert 10 < np.isinf(got).sum() < n - 10
+            np.testing.assert_allclose(got, single, rtol=1e-12, atol=1e-12)
+
+
 def test_constant_coordinates():
     v = np.array([4.0, 0.0, 9.0])
     want = -0.5 * (1 / 4 + 4 / 9) - math.log(6) - LOG_2PI

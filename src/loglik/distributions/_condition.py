@@ -8,6 +8,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _EXACT = 32  # up to this dimension all singular values are computed
 _STEPS = 16  # of the iteration above it
 _BATCH_BYTES = 1 << 20
 _INVERT = 256  # up to this dimension a factor is inverted before its condition number is estimated
+_NONE = np.empty(0, np.int64)
 
 
 def tolerated(d: int, dtype: np.dtype) -> float:
@@ -26,6 +28,7 @@ def tolerated(d: int, dtype: np.dtype) -> float:
     return _small(dtype) / (4 * d * u)
 
 
+@cache
 def _small(dtype: np.dtype) -> float:
     """u^(1/4): 1e-4 for float64, 1/64 for float32."""
     return (float(np.finfo(dtype).eps) / 2) ** 0.25
@@ -38,11 +41,11 @@ def doubtful(lower: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Their product is det H, and since the eigenvalues of H add up to d, κ(H) <= e·d / det H. That leaves too many large
     matrices in doubt, so those without a pivot below u^(1/4) are passed too, which is no proof.
     """
-    pivots = np.square(np.diagonal(lower, axis1=-2, axis2=-1))
-    diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
+    pivots = np.square(lower.diagonal(axis1=1, axis2=2))
+    diagonal = matrix.diagonal(axis1=1, axis2=2)
     small = pivots < _small(lower.dtype) * diagonal
     if not small.any():
-        return np.empty(0, np.int64)
+        return _NONE
     found = np.flatnonzero(small.any(axis=-1))
     d = lower.shape[-1]
     determinant = np.prod(pivots[found] / diagonal[found], axis=-1, dtype=np.float64)

@@ -174,7 +174,9 @@ def factored(function: str, form: str, matrix: np.ndarray, warn: bool = True) ->
             failing = source[item]
             _raise_not_definite(function, form, failing, batch_index(block.start + item, batch), int(info[item]))
         if warn:
-            candidates += (block.start + doubtful(lower, source)).tolist()
+            found = doubtful(lower, source)
+            if len(found):
+                candidates += (block.start + found).tolist()
         result[block] = lower[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else lower
     if candidates:
         # The scaled whitener of a reversed precision is a factor like any other.
