@@ -144,7 +144,8 @@ def _overwrite(function: str, mvn: "MultivariateNormal", x: np.ndarray, result: 
             if values.target(e, n, k) is None:
                 values.put(value, e, n, k)
 
-    run(axes, BLOCK_SECONDS * d / _BLOCK_ELEMENTS / n_matrices, block)
+    elements = max(d / _BLOCK_ELEMENTS, d**core / _MATRIX_ELEMENTS if axes.each else 0.0)
+    run(axes, BLOCK_SECONDS * elements / n_matrices, block)
 
 
 def _by_pattern(

@@ -33,7 +33,7 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._validate import describe_entry
-from loglik.distributions._grid import Axes, Rows, run
+from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
 from loglik.distributions._matrices import (
     batch_index,
     blocks,
@@ -48,6 +48,7 @@ from loglik.distributions._matrices import (
 
 LOG_2PI = math.log(2 * math.pi)
 _SECONDS = 1e-8  # of the evaluation, per coordinate
+_BLOCK_ELEMENTS = 1 << 17  # of the matrices of a block
 
 
 def default_rtol(form: str, d: int, dtype: np.dtype) -> float:
@@ -70,8 +71,8 @@ def _pivoted(matrix: np.ndarray, form: str, rtol: float) -> tuple[np.ndarray, np
     Returns B (items, d, d) with columns from the rank on zero; rank; order (items, d), coordinates taken first; and the
     largest entry left of the scaled matrix, which is positive semidefinite only if that is about rtol.
     """
-    items, d = matrix.shape[:2]
-    every = np.arange(items)
+    count, d = matrix.shape[:2]
+    every = np.arange(count)
     if form == "scale_tril":
         largest = np.abs(matrix).max(axis=-1, initial=0.0)
         exponent = _exponents(largest)
@@ -82,10 +83,10 @@ def _pivoted(matrix: np.ndarray, form: str, rtol: float) -> tuple[np.ndarray, np
         rest = np.ldexp(np.ldexp(matrix, -exponent[:, :, None]), -exponent[:, None, :])
         total = np.diagonal(rest, axis1=-2, axis2=-1).copy()
     varies = total > 0
-    b = np.zeros((items, d, d))
+    b = np.zeros((count, d, d))
     active = varies.copy()
-    order = np.zeros((items, d), np.int64)
-    rank = np.zeros(items, np.int64)
+    order = np.zeros((count, d), np.int64)
+    rank = np.zeros(count, np.int64)
     inverse = np.divide(1.0, total, out=np.zeros_like(total), where=varies)
     for k in range(d):
         if form == "scale_tril":
@@ -115,7 +116,7 @@ def _pivoted(matrix: np.ndarray, form: str, rtol: float) -> tuple[np.ndarray, np
         rank[go] += 1
     deviation = np.sqrt(inverse)
     if form == "scale_tril":
-        residue = np.zeros(items)
+        residue = np.zeros(count)
     else:
         scaled = np.abs(rest) * deviation[:, :, None] * deviation[:, None, :]
         scaled *= active[:, :, None] & active[:, None, :]
@@ -130,14 +131,14 @@ def _pivoted(matrix: np.ndarray, form: str, rtol: float) -> tuple[np.ndarray, np
 
 def _log_volume(b: np.ndarray) -> np.ndarray:
     """log det(BᵀB) / 2 for (items, d, r) of full rank r, by elimination with complete pivoting."""
-    items, d, r = b.shape
-    every = np.arange(items)
+    count, d, r = b.shape
+    every = np.arange(count)
     rest = b.copy()
     lower = np.zeros_like(b)
-    free = np.ones((items, d), bool)
-    log_det = np.zeros(items)
+    free = np.ones((count, d), bool)
+    log_det = np.zeros(count)
     for k in range(r):
-        size = np.abs(rest).reshape(items, -1)
+        size = np.abs(rest).reshape(count, -1)
         row, column = np.divmod(size.argmax(axis=-1), r)
         pivot = rest[every, row, column]
         log_det += np.log(np.abs(pivot))
@@ -235,7 +236,7 @@ class Support:
         chosen = self.item_of_matrix().reshape(self.batch)
         matrices = Rows(chosen, 0, lead, axes.each, axes.matrices)
         values = Rows(result, 0, lead, *_groups(axes))
-        n_matrices = axes.sizes()[2]
+        _, n_points, n_matrices = axes.sizes()
         roundoff = max(self.roundoff, np.finfo(x.dtype).eps / 2 if x.dtype.kind == "f" else 0.0)
 
         def block(e: slice, n: slice) -> None:
@@ -248,7 +249,7 @@ class Support:
                     value = values.block(e, n, one)
                     m = means.block(e, n, one)[:, :, 0]
                     some = slice(None) if len(at) == len(item) else at
-                    if p.shape[1] == 1 or mahalanobis:
+                    if n_points == 1 or mahalanobis:
                         value[some, :, 0] = self._evaluate(p[some], m[some], item[at], roundoff, mahalanobis)
                     else:
                         for i in at:
@@ -256,7 +257,9 @@ class Support:
                     if values.target(e, n, one) is None:
                         values.put(value, e, n, one)
 
-        run(axes, _SECONDS * (d + 1), block)
+        # Where points bring their matrices, those of a block are gathered.
+        gathered = BLOCK_SECONDS * self.factor[:1].size / _BLOCK_ELEMENTS if axes.each else 0.0
+        run(axes, max(_SECONDS * (d + 1), gathered), block)
 
     def _many(self, x: np.ndarray, loc: np.ndarray, item: np.ndarray, roundoff: float) -> np.ndarray:
         """Log-densities (n,) of points (n, d) under one matrix, by the kernels of regular ones.
