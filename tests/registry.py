@@ -334,5 +334,6 @@ GENERAL: list[GeneralKernel] = [
     GeneralKernel("mvn_log_prob_tril_each", _mvn("each", np.linalg.cholesky)),
     GeneralKernel("mvn_log_prob_whitened", _mvn("grid", np.linalg.cholesky)),
     GeneralKernel("mvn_log_prob_whitened_each", _mvn("each", np.linalg.cholesky)),
+    GeneralKernel("log_mixture", lambda rng, n, dtype: tuple(rng.normal(size=(2, n, 7)).astype(dtype) * 3)),
     GeneralKernel("mvn_log_prob_diagonal", _mvn("each", _diagonals)),
 ]

@@ -5,3 +5,4 @@
 #include "symmetry.h"
 #include "mvn_each.h"
 #include "mvn_diagonal.h"
+#include "mixture.h"

@@ -82,6 +82,15 @@
       "\n"                                                                                                 \
       "Log-density in nats. NaN where a variance is not a positive normal number, loc is not finite or x is NaN; an infinite\n" \
       "x gives -inf. One pass, error below 4 d u (sum of the absolute terms).")                            \
+    X(log_mixture, "(k),(k)->()", "rr->r",                                                                 \
+      "Log-density of a mixture: log(sum_k exp(a_k + b_k)), of (component log-densities, log-weights).\n"  \
+      "\n"                                                                                                 \
+      "Terms of -inf count as nothing; if all are, the result is -inf. NaN in a row gives NaN, as does +inf - inf.\n" \
+      "\n"                                                                                                 \
+      "Notes\n"                                                                                            \
+      "-----\n"                                                                                            \
+      "The largest term is taken out of the exponentials (P. Blanchard, D. J. Higham, N. J. Higham, Accurately computing the\n" \
+      "log-sum-exp and softmax functions, IMA J. Numer. Anal. 41, 2021). Error: |got - exact| <= (k + 4) u + 2 u max_k |a_k + b_k|.") \
     X(whiten, "(n,d),(d),(d,d)->(n,d)", "rrr->r",                                                          \
       "Whitened points y = L^-1 (x - loc), of (x, loc, scale_tril), by forward substitution.\n"            \
       "\n"                                                                                                 \

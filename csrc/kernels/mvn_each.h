@@ -359,14 +359,8 @@ ALWAYS_INLINE ptrdiff_t FN(each_size)(ptrdiff_t d) {
     return FN(unit_row)(d + 1) + d + 1 + d + (FN(EACH_ROWS) + 1) * FN(each_width)(d);
 }
 
-/* Bytes that will be wanted soon, in order: nothing else finds so many streams (see `ahead` in triangular.h). */
-ALWAYS_INLINE void FN(fetch)(uintptr_t from, ptrdiff_t bytes) {
-    for (ptrdiff_t b = 0; b < bytes; b += 64) {
-        __builtin_prefetch((const void *)(from + (uintptr_t)b), 0, 2);
-    }
-}
-
-/* One group of any size. ahead: where to fetch the matrices of a later group, 0: nowhere. Returns whether NaN was made. */
+/* One group of any size. ahead: where to fetch the matrices of a later group, in the order of memory, since nothing else
+ * finds so many streams; 0: nowhere. Returns whether NaN was made. */
 static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *scratch, uintptr_t ahead) {
     enum { ROWS = FN(EACH_ROWS) };
     const ptrdiff_t d = g->d, width = FN(each_width)(d), share = LANES * d * (ptrdiff_t)sizeof(R);
@@ -380,7 +374,7 @@ static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *
             if (i + r < d) {
                 FN(load_lanes)(c, g->matrix, i + r, i + r + 1, d, g->count);
                 if (ahead) {
-                    FN(fetch)(ahead + (uintptr_t)((i + r) * share), share);
+                    FN(fetch)(ahead + (uintptr_t)((i + r) * share), share, FN(L2));
                 }
             } else {
                 FN(load_lanes)(c, g->x, 0, d, d, g->count);
@@ -437,7 +431,7 @@ ALWAYS_INLINE int FN(each_groups)(const int constant, char **args, ptrdiff_t n, 
         int done = -1;
         if (constant > 0) {
             if (ahead) {
-                FN(fetch)(ahead, group);
+                FN(fetch)(ahead, group, FN(L2));
             }
             const int follow = n - i >= LANES + COLS && steps[0] > 0 && steps[1] > 0 && steps[2] > 0;
             done = FN(each_small)(constant, &g, follow);

@@ -45,7 +45,7 @@ static inline double FN(log_product)(FN(product) p) {
 
 /* Elements of memory per Gaussian, and for the work on all of them. */
 ALWAYS_INLINE ptrdiff_t FN(gaussian_size)(ptrdiff_t d) { return FN(panels_size)(d) + 2 * FN(padded)(d); }
-ALWAYS_INLINE ptrdiff_t FN(work_size)(ptrdiff_t d) { return (1 + 4) * FN(padded)(d) * FN(TILE); }
+ALWAYS_INLINE ptrdiff_t FN(work_size)(ptrdiff_t d) { return FN(factor_scratch)(d); }
 
 static int FN(has_nan)(FN(rows) a, ptrdiff_t i, ptrdiff_t columns) {
     for (ptrdiff_t j = 0; j < columns; j++) {
@@ -223,7 +223,6 @@ ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t 
 
 /* The same for any layout; lanes from count on are 0. */
 ALWAYS_INLINE void FN(gather_points)(V *column, const int d, FN(rows) x, ptrdiff_t first, ptrdiff_t count) {
-    UNROLLED
     for (int k = 0; k < d; k++) {
         R lanes[LANES] __attribute__((aligned(64)));
         for (ptrdiff_t p = 0; p < LANES; p++) {
@@ -267,9 +266,7 @@ ALWAYS_INLINE void FN(small_points)(const int d, FN(rows) x, ptrdiff_t first, pt
         V column[FN(SMALL)];
         if (blocks) {
             const uintptr_t ahead = (uintptr_t)(x.data + first * x.row) + FN(AHEAD);
-            for (ptrdiff_t b = 0; b < group; b += 64) {
-                __builtin_prefetch((const void *)(ahead + (uintptr_t)b), 0, 2);
-            }
+            FN(fetch)(ahead, group, FN(L1));
             FN(load_block)(column, d, x, first);
         } else {
             FN(gather_points)(column, d, x, first, count);
@@ -396,38 +393,29 @@ ALWAYS_INLINE void FN(mvn_one)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(
     }
 }
 
-/* Several Gaussians: tiles are transposed once for all of them, and each Gaussian is read once for a few tiles. */
-enum { FN(GRID_TILES) = 1 };
-
+/* Several Gaussians: a tile is transposed once for all of them. */
 ALWAYS_INLINE void FN(mvn_many)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
                                 ptrdiff_t k, FN(sink) sink, R *work) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS), TILES = FN(GRID_TILES) };
-    const ptrdiff_t size = FN(padded)(d) * TILE;
-    R *const tiles = work + size;
-    for (ptrdiff_t first = 0; first < n; first += TILES * TILE) {
-        const ptrdiff_t points = n - first < TILES * TILE ? n - first : TILES * TILE;
-        for (ptrdiff_t t = 0; t * TILE < points; t++) {
-            const ptrdiff_t count = points - t * TILE < TILE ? points - t * TILE : TILE;
-            FN(load_tile)(tiles + t * size, x, first + t * TILE, count, d, NULL);
-        }
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS) };
+    R *const tile = work + FN(padded)(d) * TILE;
+    const ptrdiff_t share = TILE * sink.n / k; /* of the next values' memory, fetched while there is other work */
+    for (ptrdiff_t first = 0; first < n; first += TILE) {
+        const ptrdiff_t count = n - first < TILE ? n - first : TILE;
+        const uintptr_t ahead = (uintptr_t)sink.out + (uintptr_t)((first + TILE) * sink.n);
+        FN(load_tile)(tile, x, first, count, d, NULL);
         for (ptrdiff_t j = 0; j < k; j += COLS) {
             const int columns = (int)(k - j < COLS ? k - j : COLS);
-            V value[TILES][COLS * VECTORS];
+            V value[COLS * VECTORS];
             for (int c = 0; c < columns; c++) {
                 const FN(gaussian) *const gaussian = &g[j + c];
-                for (ptrdiff_t t = 0; t * TILE < points; t++) {
-                    const ptrdiff_t count = points - t * TILE < TILE ? points - t * TILE : TILE;
-                    V square[VECTORS] = {C(0)};
-                    for (ptrdiff_t i = 0; i < d; i += ROWS) {
-                        FN(mvn_panel)(FN(TRANSPOSED), kind, tiles + t * size, 0, gaussian, i, d, work, square);
-                    }
-                    FN(log_densities)(value[t] + c * VECTORS, square, VECTORS, gaussian, x, first + t * TILE, count, d);
+                V square[VECTORS] = {C(0)};
+                FN(fetch)(ahead + (uintptr_t)((j + c) * share), sink.k == sizeof(R) ? share : 0, FN(L1));
+                for (ptrdiff_t i = 0; i < d; i += ROWS) {
+                    FN(mvn_panel)(FN(TRANSPOSED), kind, tile, 0, gaussian, i, d, work, square);
                 }
+                FN(log_densities)(value + c * VECTORS, square, VECTORS, gaussian, x, first, count, d);
             }
-            for (ptrdiff_t t = 0; t * TILE < points; t++) {
-                const ptrdiff_t count = points - t * TILE < TILE ? points - t * TILE : TILE;
-                FN(put)(sink, value[t], columns, VECTORS, j, first + t * TILE, count);
-            }
+            FN(put)(sink, value, columns, VECTORS, j, first, count);
         }
     }
 }

@@ -95,22 +95,27 @@ ALWAYS_INLINE ptrdiff_t FN(panel_index)(ptrdiff_t i, ptrdiff_t k) {
     return FN(panel_start)(i / FN(ROWS)) + k * FN(ROWS) + i % FN(ROWS);
 }
 
-/* acc[r] −= Σ_{k < count} panel[k·step + r] · y[k], the register kernel. */
+/* acc[r] −= Σ_{k < count} panel[k·step + r] · y[k], the register kernel; count is a multiple of ROWS. */
 ALWAYS_INLINE void FN(panel_update)(V (*acc)[LOGLIK_TILE_VECTORS], const R *panel, const ptrdiff_t step,
                                     const R *y, ptrdiff_t count) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
-    for (ptrdiff_t k = 0; k < count; k++) {
-        V point[VECTORS];
+    enum { STEP = 4 }; /* columns at a time */
+    _Static_assert(ROWS % STEP == 0, "a panel is a whole number of steps");
+    for (ptrdiff_t first = 0; first < count; first += STEP) {
         UNROLLED
-        for (int v = 0; v < VECTORS; v++) {
-            point[v] = v_load(y + k * TILE + v * LANES);
-        }
-        UNROLLED
-        for (int r = 0; r < ROWS; r++) {
-            const V l = v_set1(panel[k * step + r]);
+        for (ptrdiff_t k = first; k < first + STEP; k++) {
+            V point[VECTORS];
             UNROLLED
             for (int v = 0; v < VECTORS; v++) {
-                acc[r][v] = v_fnma(l, point[v], acc[r][v]);
+                point[v] = v_load(y + k * TILE + v * LANES);
+            }
+            UNROLLED
+            for (int r = 0; r < ROWS; r++) {
+                const V l = v_set1(panel[k * step + r]);
+                UNROLLED
+                for (int v = 0; v < VECTORS; v++) {
+                    acc[r][v] = v_fnma(l, point[v], acc[r][v]);
+                }
             }
         }
     }
@@ -118,16 +123,29 @@ ALWAYS_INLINE void FN(panel_update)(V (*acc)[LOGLIK_TILE_VECTORS], const R *pane
 
 /* ---------------------------------------------------------------------------------- fetching ahead */
 
-/* Rows that are wanted soon, asked for while there is other work: in one burst they would stall the loads that matter,
- * and into the second-level cache, since the few buffers of the first one are needed for those. Nothing is read, so an
- * address beyond the end does no harm; it is a number, not a pointer, since C does not allow such pointers. */
+/* Rows that are wanted soon, asked for a few at a time while there is other work: in one burst they would stall the loads
+ * that matter. Nothing is read, so an address beyond the end does no harm; it is a number, not a pointer, since C does not
+ * allow such pointers. */
 typedef struct {
     uintptr_t data;
     ptrdiff_t row;  /* bytes between rows; 0: nothing to fetch */
     ptrdiff_t size; /* bytes of a row */
 } FN(ahead);
 
-enum { FN(AHEAD) = 8192 }; /* bytes: about the latency of memory at its full rate */
+enum {
+    FN(AHEAD) = 8192, /* bytes: about the latency of memory at its full rate */
+    FN(L1) = 3, FN(L2) = 2, /* into which cache: a large set would drive out of the first one what is at work */
+};
+
+ALWAYS_INLINE void FN(fetch)(uintptr_t from, ptrdiff_t bytes, const int cache) {
+    for (ptrdiff_t b = 0; b < bytes; b += 64) {
+        if (cache == FN(L1)) {
+            __builtin_prefetch((const void *)(from + (uintptr_t)b), 0, 3);
+        } else {
+            __builtin_prefetch((const void *)(from + (uintptr_t)b), 0, 2);
+        }
+    }
+}
 
 /* The tile of rows that stands AHEAD bytes, but at least a tile, behind row `first`. */
 ALWAYS_INLINE FN(ahead) FN(look_ahead)(FN(rows) x, ptrdiff_t first, ptrdiff_t d) {
@@ -142,13 +160,10 @@ ALWAYS_INLINE void FN(fetch_share)(FN(ahead) a, ptrdiff_t i, ptrdiff_t d) {
     enum { ROWS = FN(ROWS), TILE = FN(TILE), LINE = 64 };
     if (a.row == a.size) { /* one stretch of memory */
         const ptrdiff_t panels = (d + ROWS - 1) / ROWS, share = (TILE * a.size + panels - 1) / panels;
-        const uintptr_t from = a.data + (uintptr_t)(i / ROWS * share);
-        for (ptrdiff_t b = 0; b < share; b += LINE) {
-            __builtin_prefetch((const void *)(from + (uintptr_t)b), 0, 2);
-        }
+        FN(fetch)(a.data + (uintptr_t)(i / ROWS * share), share, FN(L1));
     } else if (a.row != 0 && i * (ptrdiff_t)sizeof(R) % LINE == 0) {
         for (int p = 0; p < TILE; p++) {
-            __builtin_prefetch((const void *)(a.data + (uintptr_t)(p * a.row + i * (ptrdiff_t)sizeof(R))), 0, 2);
+            FN(fetch)(a.data + (uintptr_t)(p * a.row + i * (ptrdiff_t)sizeof(R)), LINE, FN(L1));
         }
     }
 }

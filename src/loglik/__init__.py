@@ -10,6 +10,7 @@ from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
 from loglik.dice import dice, die
 from loglik.distributions.discrete import Discrete, convolve
+from loglik.distributions.mixture import mixture_log_prob
 from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
 from loglik.divergences import kl_divergence
@@ -34,6 +35,7 @@ __all__ = [
     "get_num_threads",
     "isa",
     "kl_divergence",
+    "mixture_log_prob",
     "mvn_log_prob",
     "num_threads",
     "set_num_threads",

@@ -16,6 +16,7 @@ gaussian_nll: ufunc  # trr->r
 log: ufunc  # r->r
 log1p: ufunc  # r->r
 log1pmx: ufunc  # r->r
+log_mixture: ufunc  # (k),(k)->()
 log_ndtr: ufunc  # r->r
 log_sigmoid: ufunc  # r->r
 mvn_log_prob: ufunc  # (d),(d),(d,d)->(),()

@@ -277,6 +277,30 @@ def _mvn_grid(dtype: str, k: int, n: int, d: int) -> Problem:
     )
 
 
+def _mixture(dtype: str, k: int, n: int, d: int) -> Problem:
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d, k)
+    x = rng.standard_normal((n, d)).astype(dtype)
+    weights = np.log(rng.dirichlet(np.ones(k))).astype(dtype)
+    p = ll.MultivariateNormal(loc, covariance)
+
+    def error(got: np.ndarray) -> float:
+        exact = references.exact_mvn_log_prob(x[:20, None], loc, covariance)
+        return _error(got[:20], references.log_mixture(exact, weights), np.abs(exact).max(-1) + d, dtype)
+
+    return Problem(
+        run=lambda: ll.mixture_log_prob(x, weights, p),
+        reference=lambda: references.mixture_log_prob(x, weights, loc, covariance),
+        error=error,
+        tolerance=100.0 * d,
+        inputs=(x,),
+        outputs=(np.empty(n, dtype),),
+        flops=float(n) * k * d * d,
+        kernel="mixture",
+        arguments=(x, weights, loc, covariance),
+    )
+
+
 def _mvn_form(form: str, each: bool, dtype: str, n: int, d: int) -> Problem:
     """Gaussians given by precision, factor or variance: one for all points, or one for each."""
     rng = _rng()
@@ -392,6 +416,8 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
         k, n, d = 32, 100_000 // scale, 16
         build = functools.partial(_mvn_grid, dtype, k, n, d)
         yield Case(f"mvn.grid.k{k}.d{d}", dtype, (n, k, d), build, n * k)
+        build = functools.partial(_mixture, dtype, k, n, d)
+        yield Case(f"mvn.mixture.k{k}.d{d}", dtype, (n, k, d), build, n * k)
     for dtype in BOTH:
         for form in ("precision", "scale_tril", "variance"):
             for each, n, d in ((False, 200_000, 16), (True, 50_000, 16)):

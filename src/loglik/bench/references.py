@@ -202,6 +202,17 @@ def mvn_log_prob_variance(x, loc, variance):
     return -0.5 * (delta * delta / variance + np.log(variance)).sum(-1) - x.shape[-1] * HALF_LOG_2PI
 
 
+def log_mixture(log_probs, log_weights):
+    """log Σ_k exp(a_k + b_k) along the last axis, its largest term taken out."""
+    terms = log_probs + log_weights
+    largest = terms.max(axis=-1, keepdims=True)
+    return np.log(np.exp(terms - largest).sum(axis=-1)) + largest[..., 0]
+
+
+def mixture_log_prob(x, log_weights, loc, covariance):
+    return log_mixture(mvn_log_prob_grid(x, loc, covariance), log_weights)
+
+
 def whiten(x, loc, factor):
     """L⁻¹(x − μ), for a shared factor by its inverse (see `mvn_log_prob_shared`)."""
     if factor.ndim == 2:

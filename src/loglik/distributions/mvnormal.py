@@ -468,7 +468,7 @@ class MultivariateNormal(Distribution):
 # ---------------------------------------------------------------------------------------- evaluation
 
 
-def _seconds(d: int, each: bool) -> float:
+def seconds_per_value(d: int, each: bool) -> float:
     """Rough cost of one value, to choose blocks; the same on every machine, as blocks must be."""
     return 2e-9 + (d * d * (1e-9 + d * 2e-11) if each else d * (0.4e-9 + d * 2.5e-11))
 
@@ -573,11 +573,11 @@ def _on_grid(
         target = values.target(e, n, k)
         shape = (e.stop - e.start, n.stop - n.start, n_matrices)
         value = np.empty(shape, dtype) if target is None else target
-        _kernel(function, p, m, a, value, what=what, form=form, each=each)
+        kernel(function, p, m, a, value, what=what, form=form, each=each)
         if target is None:
             values.put(value, e, n, k)
 
-    run(axes, _seconds(d, each) if form != "variance" else 1e-9 * (d + 1), block)
+    run(axes, seconds_per_value(d, each) if form != "variance" else 1e-9 * (d + 1), block)
     if out is not None:
         if result is not out:
             out[...] = result
@@ -585,7 +585,7 @@ def _on_grid(
     return result[()]
 
 
-def _kernel(
+def kernel(
     function: str,
     x: np.ndarray,
     loc: np.ndarray,
@@ -715,7 +715,7 @@ def _each_fused(
         if target is None:
             values.put(value, e)
 
-    run(axes, _seconds(x.shape[-1], True), block)
+    run(axes, seconds_per_value(x.shape[-1], True), block)
     if out is not None:
         if result is not out:
             out[...] = result
