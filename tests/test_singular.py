@@ -431,6 +431,14 @@ def test_the_object():
             ll.kl_divergence(p, q)
 
 
+def test_no_mixture_of_densities_on_different_supports():
+    components = singular(np.zeros(2), np.stack([np.eye(2), np.ones((2, 2))]))
+    with pytest.raises(ValueError, match=r"mixture_log_prob: mvn\[1\] has a singular covariance"):
+        ll.mixture_log_prob([0.0, 0.0], np.log([0.5, 0.5]), components)
+    regular = singular(np.zeros(2), np.stack([np.eye(2), 2 * np.eye(2)]))
+    assert ll.mixture_log_prob([0.0, 0.0], np.log([0.5, 0.5]), regular) < 0
+
+
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
