@@ -279,7 +279,8 @@ def test_memory_of_a_call():
 
 
 @pytest.mark.parametrize(
-    ("shape", "index"), [((2,), (1,)), ((5, 2), (3, 1)), ((4, 3, 2), (2, 1, 0)), ((200_000, 2), (150_001, 1))]
+    ("shape", "index"),
+    [((2,), (1,)), ((5, 2), (3, 1)), ((4, 3, 2), (2, 1, 0)), ((200_000, 2), (150_001, 1)), ((1, 90_000, 2), (0, 80_000, 0))],
 )
 def test_raise_names_the_first(shape, index):
     mvn = MVN([0.0, 0.0], np.eye(2))

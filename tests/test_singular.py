@@ -141,6 +141,30 @@ def test_graded_scales():
         np.testing.assert_allclose(mvn.scale_tril @ mvn.scale_tril.T, mvn.covariance, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("size", [1e308, 1.0, 1e-300, 2.3e-308])
+def test_ends_of_the_range(size):
+    """Variances next to overflow and underflow."""
+    mvn = singular([0.0, 0.0], np.full((2, 2), size))
+    std = math.sqrt(size)
+    want = -0.5 - 0.5 * (math.log(2) + math.log(size)) - LOG_2PI / 2
+    for x in ([std, std], [[std, std]] * 3):
+        np.testing.assert_allclose(mvn.log_prob(x), want, rtol=1e-13)
+    assert mvn.log_prob([std, 1.01 * std]) == -np.inf
+    np.testing.assert_allclose(mvn.scale_tril, [[std, 0], [std, 0]], rtol=1e-15)
+
+
+@pytest.mark.parametrize(("d", "r"), [(70, 1), (100, 60), (120, 119)])
+def test_large_dimensions(d, r):
+    rng = np.random.default_rng(d)
+    b = rng.normal(size=(d, r))
+    mvn = singular(np.zeros(d), b @ b.T)
+    z = rng.normal(size=(20, r))
+    want = -0.5 * (z * z).sum(axis=1) - 0.5 * np.linalg.slogdet(b.T @ b)[1] - r * LOG_2PI / 2
+    assert mvn.rank == r
+    np.testing.assert_allclose(mvn.log_prob(z @ b.T), want, rtol=1e-10)
+    assert (mvn.log_prob(z @ b.T + 1e-3 * rng.choice([-1, 1], size=d)) == -np.inf).all()
+
+
 def test_ranks_of_computed_covariances(dtype):
     """Gram matrices and sample covariances of fewer points than dimensions, on many scales."""
     rng = np.random.default_rng(3)

@@ -15,7 +15,7 @@ import numpy as np
 from loglik import ufuncs
 from loglik._validate import check_out, describe_entry, first_index
 from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
-from loglik.distributions._matrices import blocks, marginal_factor
+from loglik.distributions._matrices import batch_index, blocks, marginal_factor
 
 if TYPE_CHECKING:
     from loglik.distributions.mvnormal import MultivariateNormal
@@ -37,16 +37,13 @@ def check_complete(function: str, x: np.ndarray) -> None:
     """ValueError for the first NaN, in C order."""
     if x.dtype.kind != "f" or x.size == 0:
         return
-    rows = x.reshape(-1, x.shape[-1]) if x.flags.c_contiguous else x
-    for block in blocks(len(rows), rows[:1].nbytes) if rows.ndim > 1 else [slice(None)]:
-        missing = np.isnan(rows[block])
+    lead = x.shape[:-1]
+    rows = Rows(x, 1, lead, list(range(len(lead))))
+    for block in blocks(math.prod(lead), x.shape[-1] * x.itemsize):
+        missing = np.isnan(rows.block(block))
         if missing.any():
-            first, *others = first_index(missing)
-            index = (first + (block.start or 0), *others)
-            if rows is not x and x.ndim > 1:
-                index = (*(int(i) for i in np.unravel_index(index[0], x.shape[:-1])), index[1])
-            elif x.ndim == 1:
-                index = index[-1:]
+            row, k = first_index(missing)
+            index = (*batch_index(block.start + row, lead), k)
             raise ValueError(
                 f"{function}: x must not be NaN with nan_policy='raise', but {describe_entry('x', index, x[index])}"
             )
