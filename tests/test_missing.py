@@ -67,6 +67,8 @@ def test_marginal(form, shape):
         assert np.all(np.abs(marginal.covariance - want) <= 1e-13 * scale)
         if form in ("covariance", "variance"):
             np.testing.assert_array_equal(marginal.covariance, want)
+        elif list(chosen) == list(range(len(chosen))):  # the leading part of a factor is one
+            np.testing.assert_array_equal(marginal.scale_tril, mvn.scale_tril[..., : len(chosen), : len(chosen)])
         assert (np.diagonal(marginal.scale_tril, axis1=-2, axis2=-1) > 0).all()
     assert mvn.marginal(range(d)).log_prob(np.zeros(d)) == pytest.approx(mvn.log_prob(np.zeros(d)), rel=1e-12)
 

@@ -3,6 +3,7 @@
 import math
 import pickle
 import tracemalloc
+import warnings
 from fractions import Fraction
 
 import mpmath
@@ -226,6 +227,27 @@ def test_the_rank_rule():
     thin = [[1.0, 0.0, 0.0], [1.0, 1e-12, 0.0], [0.0, 0.0, 0.0]]
     assert singular(np.zeros(3), scale_tril=thin).rank == 2
     assert singular(np.zeros(3), scale_tril=thin, singular_rtol=1e-20).rank == 1
+
+
+def test_a_tolerance_of_zero():
+    """Rounding then looks like rank; what an ordinary factorisation refuses still counts as singular."""
+    refused = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        d = int(rng.integers(2, 7))
+        b = rng.normal(size=(d, d - 1))
+        gram = b @ b.T
+        covariance = np.tril(gram) + np.tril(gram, -1).T
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ll.AccuracyWarning)
+            mvn = singular(np.zeros(d), covariance, singular_rtol=0.0)
+            try:
+                MVN(np.zeros(d), covariance)
+            except LinAlgError:
+                refused += 1
+                assert mvn.rank < d
+        assert np.isfinite(mvn.log_prob(np.zeros(d)))
+    assert refused > 10
 
 
 def test_what_counts_as_on_the_support():
