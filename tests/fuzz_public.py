@@ -37,6 +37,11 @@ def main(seconds: float, seed: int) -> int:
         with np.errstate(all="ignore"):
             return array.astype(draw.choice(["f8", "f4", "f2", "i4", "O", ">f8"]))
 
+    def small(*shape):
+        """An array of a shape that fits, symmetric if it is a matrix."""
+        array = np.array([draw.choice([*ENTRIES, 0, 0, 1, 1, 2, 1e-200]) for _ in range(int(np.prod(shape)))]).reshape(shape)
+        return array + array.swapaxes(-1, -2) if shape[-2:] == (2, 2) else array
+
     def maybe(value=None):
         return draw.choice([value, junk()])
 
@@ -66,6 +71,17 @@ def main(seconds: float, seed: int) -> int:
         "Normal": lambda: ll.Normal(junk(), junk()).log_prob(junk()),
         "MultivariateNormal": lambda: ll.MultivariateNormal(
             junk(), maybe(), precision=maybe(), variance=maybe()
+        ).log_prob(junk()),
+        "MultivariateNormal, singular": lambda: ll.MultivariateNormal(
+            *draw.choice([(junk(), maybe()), (np.zeros(2), small(2, 2)), (small(2), small(draw.choice([1, 3]), 2, 2))]),
+            allow_singular=draw.choice([True, True, junk()]), singular_rtol=draw.choice([None, None, 0.1, junk()]),
+        ).log_prob(draw.choice([junk(), small(3, 1, 2)]), nan_policy=draw.choice(["propagate", "raise", "marginalize"])),
+        "MultivariateNormal, variance or factor": lambda: ll.MultivariateNormal(
+            small(2), **draw.choice([{"variance": small(2)}, {"scale_tril": np.tril(small(2, 2))}]),
+            allow_singular=draw.random() < 0.8,
+        ).log_prob(small(3, 2), nan_policy=maybe("marginalize")),
+        "marginal": lambda: ll.MultivariateNormal(np.zeros(3), np.eye(3)).marginal(
+            draw.choice([junk(), [draw.randrange(-4, 4) for _ in range(draw.randrange(4))]])
         ).log_prob(junk()),
         "mvn_log_prob": lambda: ll.mvn_log_prob(junk(), junk(), junk()),
         "Discrete": lambda: ll.Discrete(junk(), log_probs=maybe(), counts=maybe(), start=maybe(0)).log_prob(junk()),

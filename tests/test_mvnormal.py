@@ -555,7 +555,12 @@ BAD = [
     (([0, 0],), {"variance": [1, -3]}, LinAlgError, r"indefinite: variance\[1\] = -3.0"),
     (([0, 0], IDENTITY * 1j), {}, TypeError, r"covariance has dtype complex128"),
     (([0, 0], "text"), {}, TypeError, r"covariance"),
-    (([0, 0], IDENTITY), {"allow_singular": True}, NotImplementedError, r"not available yet"),
+    (([0, 0], [[1, 1], [1, 1]]), {}, LinAlgError, r"covariance is singular .*; MultivariateNormal\(\.\.\., allow_singular"),
+    (([0, 0],), {"variance": [0, 1]}, LinAlgError, r"variance\[0\] = 0.0 is zero; .*allow_singular=True"),
+    (([0, 0],), {"variance": [1, 1e-310]}, LinAlgError, r"singular: variance\[1\] = 1e-310 is subnormal"),
+    (([0, 0],), {"scale_tril": [[1, 0], [2, 0]]}, LinAlgError, r"singular: scale_tril\[1, 1\] = 0.0 .*allow_singular"),
+    (([0, 0],), {"precision": [[1, 1], [1, 1]]}, LinAlgError, r"precision is singular .* pivot 1 .*trailing 2 x 2"),
+    (([0, 0],), {"precision": [[0, 0], [0, 1]]}, LinAlgError, r"precision is singular: precision\[0, 0\] = 0.0 is zero$"),
     (([0, 0], np.empty((0, 0))), {}, ValueError, r"covariance must have shape"),
 ]
 
@@ -564,6 +569,58 @@ BAD = [
 def test_bad_parameters(arguments, keywords, error, message):
     with pytest.raises(error, match="MultivariateNormal: .*" + message):
         ll.MultivariateNormal(*arguments, **keywords)
+
+
+KINDS_OF_BAD = {  # of a matrix or a diagonal in a batch: error, and what the message says of item 3
+    "asymmetric": (ValueError, r"{form} must be symmetric, but {form}\[3, 1, 0\] = 0.25 and {form}\[3, 0, 1\] = 0.5"),
+    "indefinite": (LinAlgError, r"{form}\[3\] is indefinite: pivot {pivot} .*eigenvalue.*: -1\)$"),
+    "negative": (LinAlgError, r"indefinite: {form}\[3{at}\] = -1.0 is negative$"),
+    "singular": (LinAlgError, r"{form}\[3\] is singular to working precision: pivot {pivot} .*{hint}"),
+    "zero": (LinAlgError, r"singular: {form}\[3{at}\] = 0.0 is zero{hint}"),
+    "subnormal": (LinAlgError, r"singular: {form}\[3{at}\] = 1e-310 is subnormal"),
+    "not finite": (ValueError, r"{form} must be finite, but {form}\[3{at}\] = nan"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_BAD)
+@pytest.mark.parametrize("form", ["covariance", "precision", "variance", "scale_tril", "one shot", "one shot, shared"])
+def test_every_kind_of_bad_matrix_has_its_error(form, kind):
+    """Asymmetric, indefinite, singular, not finite: told apart in every form, with function, argument, index and value."""
+    error, message = KINDS_OF_BAD[kind]
+    name = form if form in ("precision", "variance", "scale_tril") else "covariance"
+    if name in ("variance", "scale_tril") and kind in ("asymmetric", "indefinite", "singular"):
+        pytest.skip("a diagonal or a factor cannot be that")
+    item = np.array({
+        "asymmetric": [[1, 0.5], [0.25, 1]],
+        "indefinite": [[1, 2], [2, 1]],
+        "negative": [[1, 0], [0, -1]],
+        "singular": [[1, 1], [1, 1]],
+        "zero": [[1, 0], [0, 0]],
+        "subnormal": [[1, 0], [0, 1e-310]],
+        "not finite": [[1, 0], [0, np.nan]],
+    }[kind])  # fmt: skip
+    hint = r".*; MultivariateNormal\(\.\.\., allow_singular=True\) gives the density on the support$"
+    at = ", 1" if name == "variance" else ", 1, 1"
+    if name == "scale_tril" and kind == "negative":
+        message = r"scale_tril is not a factor of a covariance: scale_tril\[3, 1, 1\] = -1.0 is negative"
+    if name == "variance" and kind in ("negative", "zero", "subnormal"):
+        message = "the covariance is " + message
+    pivot = 1 if name == "precision" else 2
+    message = message.format(form=name, at=at, pivot=pivot, hint="$" if name == "precision" and kind == "zero" else hint)
+    if name == "precision" and kind == "singular":
+        message = message.removesuffix(hint)
+    batch = np.tile(np.eye(2), (5, 1, 1))
+    batch[3:] = item
+    if form == "one shot, shared":
+        with pytest.raises(error, match="mvn_log_prob: .*" + message):
+            ll.mvn_log_prob(np.zeros((7, 1, 2)), np.zeros(2), batch)
+    elif form == "one shot":
+        with pytest.raises(error, match="mvn_log_prob: .*" + message):
+            ll.mvn_log_prob(np.zeros((5, 2)), np.zeros(2), batch)
+    else:
+        batch = np.diagonal(batch, axis1=1, axis2=2) if name == "variance" else batch
+        with pytest.raises(error, match="MultivariateNormal: .*" + message):
+            ll.MultivariateNormal(np.zeros(2), **{name: batch})
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,16 @@ class NormalPair:
 
 
 def normal_pair(function: str, p: Any, q: Any) -> NormalPair | None:
-    """The pair, or None if one of the two is not a normal distribution. ValueError where dimensions differ."""
+    """The pair, or None if one of the two is not a normal distribution.
+
+    ValueError where dimensions differ, NotImplementedError for a singular covariance.
+    """
     first, second = _parameters(p), _parameters(q)
     if first is None or second is None:
         return None
+    for name, distribution in (("p", p), ("q", q)):
+        if isinstance(distribution, MultivariateNormal) and distribution._support is not None:
+            raise NotImplementedError(f"{function}: {name} has a singular covariance; there is no closed form for it yet")
     (a, lower_a), (b, lower_b) = first, second
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"{function}: p has dimension {a.shape[-1]}, q has dimension {b.shape[-1]}")

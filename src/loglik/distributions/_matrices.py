@@ -6,8 +6,11 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._validate import as_array, describe_entry
+from loglik.distributions._condition import doubtful, warn_where_ill_conditioned
 
 NO_MEMORY = -2  # info of a kernel that found none
+
+ON_SUPPORT = "MultivariateNormal(..., allow_singular=True) gives the density on the support"
 
 _CHECK_BYTES = 1 << 20  # parameters are validated in blocks of this size
 
@@ -25,14 +28,14 @@ def parameter(function: str, name: str, value: Any, dtype: np.dtype, core: int) 
     return np.array(array, dtype=dtype, order="C")
 
 
-def _blocks(count: int, item_bytes: int) -> list[slice]:
+def blocks(count: int, item_bytes: int) -> list[slice]:
     step = max(1, _CHECK_BYTES // max(1, item_bytes))
     return [slice(i, min(count, i + step)) for i in range(0, count, step)]
 
 
 def check_finite(function: str, name: str, array: np.ndarray) -> None:
     flat = array.reshape(-1)
-    for block in _blocks(flat.size, flat.itemsize):
+    for block in blocks(flat.size, flat.itemsize):
         good = np.isfinite(flat[block])
         if not good.all():
             index = np.unravel_index(block.start + int(np.argmin(good)), array.shape)
@@ -40,32 +43,45 @@ def check_finite(function: str, name: str, array: np.ndarray) -> None:
             raise ValueError(f"{function}: {name} must be finite, but {entry}")
 
 
-def _items(array: np.ndarray, core: int) -> np.ndarray:
+def items(array: np.ndarray, core: int) -> np.ndarray:
     """Batch axes merged."""
     return array.reshape(-1, *array.shape[array.ndim - core :])
 
 
-def _batch_index(item: int, batch: tuple[int, ...]) -> tuple[int, ...]:
+def batch_index(item: int, batch: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(item, batch)) if batch else ()
 
 
-def _check_diagonal(function: str, name: str, array: np.ndarray, core: int) -> None:
-    """A variance, or the diagonal of a matrix, must be positive (and normal, so that it can be divided
-    by)."""
+def is_normal(values: np.ndarray) -> np.ndarray:
+    """Whether numbers are positive and not subnormal, so that they can be divided by without loss."""
+    return values >= np.finfo(values.dtype).smallest_normal
+
+
+def check_diagonal(function: str, name: str, array: np.ndarray, core: int, zero: bool = False) -> None:
+    """A variance, or the diagonal of a matrix, must consist of positive normal numbers (or zeros, where allowed)."""
     diagonal = array if core == 1 else np.diagonal(array, axis1=-2, axis2=-1)
-    good = diagonal >= np.finfo(array.dtype).smallest_normal
+    good = is_normal(diagonal)
+    if zero:
+        good |= diagonal == 0
     if not good.all():
         index = tuple(int(i) for i in np.unravel_index(int(np.argmin(good)), diagonal.shape))
-        value = diagonal[index]
-        entry = describe_entry(name, index if core == 1 else (*index, index[-1]), value)
-        if name == "scale_tril":
-            raise np.linalg.LinAlgError(f"{function}: the diagonal of {name} must be positive, but {entry}")
-        kind = "indefinite" if value < 0 else "singular"
-        what = name if core == 2 else "the covariance"
-        raise np.linalg.LinAlgError(f"{function}: {what} is {kind}: {entry} is not positive")
+        _raise_diagonal(function, name, index if core == 1 else (*index, index[-1]), diagonal[index])
 
 
-def _check_symmetric(
+def _raise_diagonal(function: str, name: str, index: tuple[int, ...], value: Any) -> NoReturn:
+    """LinAlgError for a diagonal entry that is no positive normal number."""
+    entry = describe_entry(name, index, value)
+    what = "the covariance" if name in ("variance", "scale_tril") else name
+    if value < 0:
+        kind = "not a factor of a covariance" if name == "scale_tril" else "indefinite"
+        subject = name if name == "scale_tril" else what
+        raise np.linalg.LinAlgError(f"{function}: {subject} is {kind}: {entry} is negative")
+    why = "is zero" if value == 0 else "is subnormal, which leaves too few digits"
+    hint = f"; {ON_SUPPORT}" if value == 0 and name != "precision" else ""
+    raise np.linalg.LinAlgError(f"{function}: {what} is singular: {entry} {why}{hint}")
+
+
+def check_symmetric(
     function: str, name: str, matrices: np.ndarray, batch: tuple[int, ...], first: int = 0
 ) -> None:
     found = ufuncs.asymmetry(matrices)
@@ -73,7 +89,7 @@ def _check_symmetric(
         item = int(np.argmax(found != 0))
         d = matrices.shape[-1]
         i, j = divmod(int(found[item]), d)
-        _raise_asymmetric(function, name, matrices[item], _batch_index(first + item, batch), i, j)
+        _raise_asymmetric(function, name, matrices[item], batch_index(first + item, batch), i, j)
 
 
 def _raise_asymmetric(
@@ -84,44 +100,69 @@ def _raise_asymmetric(
     raise ValueError(f"{function}: {name} must be symmetric, but {low} and {high}")
 
 
+def smallest_eigenvalue(matrix: np.ndarray) -> float:
+    """Smallest eigenvalue of a matrix with positive diagonal, scaled to unit diagonal; from the lower triangle."""
+    std = np.sqrt(np.diagonal(matrix).astype(np.float64))
+    return float(np.linalg.eigvalsh(np.tril(matrix / std[:, None] / std), UPLO="L")[0])
+
+
+def named(name: str, index: tuple[int, ...]) -> str:
+    """``name[i, j]`` of a batch, or ``name``."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
 def _raise_not_definite(
     function: str, name: str, matrix: np.ndarray, index: tuple[int, ...], pivot: int
 ) -> NoReturn:
     """LinAlgError for a matrix whose pivot (1-based) failed: singular to working precision, or indefinite."""
-    std = np.sqrt(np.diagonal(matrix).astype(np.float64))
-    lower = np.tril(matrix / std[:, None] / std)[:pivot, :pivot]
-    smallest = float(np.linalg.eigvalsh(lower, UPLO="L")[0])
-    limit = (pivot + 1) ** 2 * float(np.finfo(matrix.dtype).eps)
-    kind = "indefinite" if smallest < -limit else "singular to working precision"
-    where = f"{name}[{', '.join(map(str, index))}]" if index else name
+    smallest = smallest_eigenvalue(matrix[:pivot, :pivot])
+    singular = smallest >= -((pivot + 1) ** 2) * float(np.finfo(matrix.dtype).eps)
+    block = "leading"
+    if name == "precision":  # factored from the last coordinate up
+        block, pivot_of = "trailing", len(matrix) + 1 - pivot
+    else:
+        pivot_of = pivot
+    hint = f"; {ON_SUPPORT}" if singular and name != "precision" else ""
     raise np.linalg.LinAlgError(
-        f"{function}: {where} is {kind}: pivot {pivot} of its Cholesky factorisation is not positive "
-        f"(smallest eigenvalue of the leading {pivot} x {pivot} block, scaled to unit diagonal: {smallest:.3g})"
+        f"{function}: {named(name, index)} is {'singular to working precision' if singular else 'indefinite'}: "
+        f"pivot {pivot_of} of its Cholesky factorisation is not positive (smallest eigenvalue of the {block} "
+        f"{pivot} x {pivot} block, scaled to unit diagonal: {smallest:.3g}){hint}"
     )
 
 
-def factored(function: str, form: str, matrix: np.ndarray) -> np.ndarray:
-    """What the kernels of a form take: L, W with W^T W = precision, or the variance; read-only. Validates."""
-    if form == "variance":
-        _check_diagonal(function, form, matrix, 1)
-        return matrix
-    _check_diagonal(function, form, matrix, 2)
+def check_triangular(function: str, name: str, matrix: np.ndarray) -> None:
+    """Above the diagonal of a factor there must be zeros."""
     batch = matrix.shape[:-2]
-    items = _items(matrix, 2)
-    if form == "scale_tril":
-        upper = np.triu_indices(matrix.shape[-1], 1)
-        for block in _blocks(len(items), items[:1].nbytes):
-            above = items[block][:, upper[0], upper[1]] != 0
-            if above.any():
-                item, k = (int(i) for i in np.unravel_index(int(np.argmax(above)), above.shape))
-                index = (*_batch_index(block.start + item, batch), int(upper[0][k]), int(upper[1][k]))
-                entry = describe_entry(form, index, matrix[index])
-                raise ValueError(f"{function}: {form} must be lower triangular, but {entry}")
+    members = items(matrix, 2)
+    upper = np.triu_indices(matrix.shape[-1], 1)
+    for block in blocks(len(members), members[:1].nbytes):
+        above = members[block][:, upper[0], upper[1]] != 0
+        if above.any():
+            item, k = (int(i) for i in np.unravel_index(int(np.argmax(above)), above.shape))
+            index = (*batch_index(block.start + item, batch), int(upper[0][k]), int(upper[1][k]))
+            entry = describe_entry(name, index, matrix[index])
+            raise ValueError(f"{function}: {name} must be lower triangular, but {entry}")
+
+
+def factored(function: str, form: str, matrix: np.ndarray, warn: bool = True) -> np.ndarray:
+    """What the kernels of a form take: L, W with W^T W = precision, or the variance; read-only. Validates.
+
+    With `warn`, an AccuracyWarning for the first covariance or precision that costs too many digits.
+    """
+    if form == "variance":
+        check_diagonal(function, form, matrix, 1)
         return matrix
-    result = np.empty_like(items)
-    for block in _blocks(len(items), items[:1].nbytes):
-        part = items[block]
-        _check_symmetric(function, form, part, batch, block.start)
+    check_diagonal(function, form, matrix, 2)
+    if form == "scale_tril":
+        check_triangular(function, form, matrix)
+        return matrix
+    batch = matrix.shape[:-2]
+    members = items(matrix, 2)
+    result = np.empty_like(members)
+    candidates: list[int] = []
+    for block in blocks(len(members), members[:1].nbytes):
+        part = members[block]
+        check_symmetric(function, form, part, batch, block.start)
         # With J the reversal: chol(J P J) = C gives P = (J C^T J)^T (J C^T J).
         source = part[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else part
         with np.errstate(invalid="ignore"):
@@ -131,13 +172,34 @@ def factored(function: str, form: str, matrix: np.ndarray) -> np.ndarray:
             if info[item] == NO_MEMORY:
                 raise MemoryError(f"{function}: no memory to factor {form}")
             failing = source[item]
-            _raise_not_definite(
-                function, form, failing, _batch_index(block.start + item, batch), int(info[item])
-            )
+            _raise_not_definite(function, form, failing, batch_index(block.start + item, batch), int(info[item]))
+        if warn:
+            found = doubtful(lower, source)
+            if len(found):
+                candidates += (block.start + found).tolist()
         result[block] = lower[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else lower
+    if candidates:
+        # The scaled whitener of a reversed precision is a factor like any other.
+        factors = result[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else result
+        warn_where_ill_conditioned(function, factors, candidates, lambda i: named(form, batch_index(i, batch)))
     result = result.reshape(matrix.shape)
     result.setflags(write=False)
     return result
+
+
+def marginal_factor(lower: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Factor (..., m, m) of the covariance of the coordinates `chosen`, from that of all: L[chosen] = L'·(orthogonal)."""
+    m = len(chosen)
+    if (chosen == np.arange(m)).all():
+        return lower[..., :m, :m]
+    return triangular(lower[..., chosen, :].astype(np.float64)).astype(lower.dtype)
+
+
+def triangular(rows: np.ndarray) -> np.ndarray:
+    """Lower triangular L (..., m, m) with L Lᵀ = rows·rowsᵀ and a diagonal >= 0, for rows (..., m, k), k >= m."""
+    upper: np.ndarray = np.linalg.qr(rows.swapaxes(-1, -2), mode="r")  # type: ignore[assignment]
+    sign = np.where(np.diagonal(upper, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    return np.tril((upper * sign[..., None]).swapaxes(-1, -2))
 
 
 def raise_bad(
@@ -145,7 +207,7 @@ def raise_bad(
 ) -> NoReturn:
     """The error of the first bad matrix of a block, in the wording of the object."""
     item = int(np.argmax(info != 0))
-    matrix, index = matrices[item], _batch_index(first + item, lead)
+    matrix, index = matrices[item], batch_index(first + item, lead)
     if info[item] == NO_MEMORY:
         raise MemoryError(f"{name}: no memory for the work of a block")
     finite = np.isfinite(matrix)
@@ -155,12 +217,10 @@ def raise_bad(
             f"{name}: covariance must be finite, but {describe_entry('covariance', (*index, i, j), matrix[i, j])}"
         )
     diagonal = np.diagonal(matrix)
-    good = diagonal >= np.finfo(matrix.dtype).smallest_normal
+    good = is_normal(diagonal)
     if not good.all():
         i = int(np.argmin(good))
-        kind = "indefinite" if diagonal[i] < 0 else "singular"
-        entry = describe_entry("covariance", (*index, i, i), diagonal[i])
-        raise np.linalg.LinAlgError(f"{name}: covariance is {kind}: {entry} is not positive")
+        _raise_diagonal(name, "covariance", (*index, i, i), diagonal[i])
     found = int(ufuncs.asymmetry(matrix))
     if found:
         i, j = divmod(found, matrix.shape[-1])

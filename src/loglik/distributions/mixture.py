@@ -42,7 +42,8 @@ def mixture_log_prob(x: Any, log_weights: Any, mvn: MultivariateNormal) -> Any:
     Raises
     ------
     ValueError
-        Shapes that do not fit, a weight that is NaN or +inf; the message names its index.
+        Shapes that do not fit, a weight that is NaN or +inf; the message names its index. A component whose covariance is
+        singular: it has no density with respect to the measure of the others.
     TypeError
         If `mvn` is not a MultivariateNormal, or an array is complex, object or long double.
 
@@ -57,7 +58,7 @@ def mixture_log_prob(x: Any, log_weights: Any, mvn: MultivariateNormal) -> Any:
     >>> import loglik as ll
     >>> components = ll.MultivariateNormal([[0.0, 0.0], [3.0, 3.0]], variance=[1.0, 1.0])
     >>> ll.mixture_log_prob([[0.0, 0.0], [3.0, 3.0]], np.log([0.25, 0.75]), components).round(6)
-    array([-3.223802, -2.125518])
+    array([-3.223801, -2.125518])
     """
     name = "mixture_log_prob"
     if not isinstance(mvn, MultivariateNormal):
@@ -69,6 +70,10 @@ def mixture_log_prob(x: Any, log_weights: Any, mvn: MultivariateNormal) -> Any:
         raise ValueError(f"{name}: x must have shape (..., {d}) for event_shape ({d},), got {points.shape}")
     if not mvn.batch_shape:
         raise ValueError(f"{name}: the last axis of mvn's batch is the components, but its batch_shape is ()")
+    singular = np.asarray(mvn.rank) < d
+    if singular.any():
+        where = ", ".join(map(str, first_index(singular)))
+        raise ValueError(f"{name}: mvn[{where}] has a singular covariance; densities on different supports cannot be added")
     components = mvn.batch_shape[-1]
     if weights.ndim == 0 or weights.shape[-1] != components:
         raise ValueError(

@@ -7,9 +7,19 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
+from loglik.distributions import _missing, _singular
 from loglik.distributions._base import Distribution
+from loglik.distributions._condition import condition_of
 from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
-from loglik.distributions._matrices import NO_MEMORY, check_finite, factored, parameter, raise_bad
+from loglik.distributions._matrices import (
+    NO_MEMORY,
+    check_finite,
+    factored,
+    items,
+    marginal_factor,
+    parameter,
+    raise_bad,
+)
 
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
 
@@ -39,10 +49,14 @@ class MultivariateNormal(Distribution):
     variance : array_like, shape (..., d), optional
         Diagonal of a diagonal covariance.
     allow_singular : bool, optional
-        Densities on the support of a singular covariance are not available yet: True raises
-        NotImplementedError.
+        Accept a singular `covariance`, a `variance` with zeros or a `scale_tril` with zeros on its diagonal, as for
+        perfectly correlated or constant coordinates. The density is then that on the support, with respect to Lebesgue
+        measure there, and zero elsewhere (see Notes). A matrix of full rank gives the bits that it gives without this
+        option. It has no meaning with `precision`.
     singular_rtol : float, optional
-        Reserved for `allow_singular`.
+        A coordinate is a linear function of others if these explain all of its variance but this part. By default
+        (d + 1)²·u, the rounding that a covariance carries, and the square of that for a `scale_tril`; u is 1.1e-16,
+        float32 6e-8. In [0, 1).
 
     Raises
     ------
@@ -52,8 +66,8 @@ class MultivariateNormal(Distribution):
         a `scale_tril` that is not lower triangular. The message names the first offending index and its
         value.
     numpy.linalg.LinAlgError
-        A matrix that is singular or indefinite; the message says which, and names the batch index and the
-        pivot or entry.
+        A matrix that is singular (without `allow_singular`) or indefinite; the message says which, and names the batch
+        index and the pivot or entry.
     TypeError
         Complex, object or long double input.
 
@@ -62,6 +76,27 @@ class MultivariateNormal(Distribution):
     Error of ``log_prob``: at most 4·d·κ in units of u·Σ|terms|, κ being the condition number of the
     covariance scaled to unit diagonal. A diagonal (or pivot) must be a normal number of the dtype, not a
     subnormal one.
+
+    Where 4·d·κ·u exceeds u^(1/4) (1e-4, float32 0.016) for a covariance or precision, an `AccuracyWarning` names the first
+    such matrix, once, at construction. To keep construction fast only matrices are looked at that have a pivot
+    below u^(1/4) of its diagonal entry. That finds what occurs in practice; float32 matrices close to the limit may pass,
+    and matrices made to have large pivots all the same. `condition_number` looks at every matrix. A `scale_tril` costs
+    no such digits.
+
+    With ``allow_singular=True`` and Σ = B·Bᵀ of rank r, B of shape (d, r), points of the support are x = μ + B·z and
+
+    .. math::
+
+        \log p(x) = -\tfrac12 |z|^2 - \tfrac12 \log\det(B^T B) - \tfrac r2 \log 2\pi
+
+    where det(BᵀB) is the product of the positive eigenvalues of Σ. The rank comes from a factorisation that takes, at each
+    step, the coordinate with the largest unexplained part of its variance, until that part is at most `singular_rtol` for every
+    coordinate. Scales do not matter: diag(1, 1e-10) has rank 2. A coordinate of variance exactly 0 is a constant.
+    Unexplained parts are at least the smallest eigenvalue of the covariance scaled to unit diagonal, so by default
+    all matrices for which a Cholesky factorisation is guaranteed to succeed have full rank.
+    A point is on the support if each dependent coordinate is where the others put it, up to √singular_rtol (not less
+    than its default for a covariance) standard deviations times max(1, \|z\|), and the rounding of x and loc themselves:
+    4·(d + 1)·u of the largest (\|x\| + \|loc\|)/std. A constant coordinate is there up to 4·u·(\|x\| + \|loc\|).
 
     Examples
     --------
@@ -72,9 +107,15 @@ class MultivariateNormal(Distribution):
     >>> height_weight.correlation.round(3)
     array([[1.   , 0.536],
            [0.536, 1.   ]])
+
+    Perfect correlation: no density in the plane, one on a line.
+
+    >>> line = ll.MultivariateNormal([0.0, 0.0], [[1.0, 1.0], [1.0, 1.0]], allow_singular=True)
+    >>> print(line.rank, line.log_prob([[1.0, 1.0], [1.0, 2.0]]).round(6))
+    1 [-1.765512      -inf]
     """
 
-    _parameters = ("loc", *_FORMS)
+    _parameters = ("loc", *_FORMS, "allow_singular", "singular_rtol")
     _loc: Any
     _covariance: Any
     _precision: Any
@@ -83,6 +124,9 @@ class MultivariateNormal(Distribution):
     _form: str
     _factors: dict[Any, Any]
     _few: Any
+    _allow_singular: bool | None = None  # None: not given
+    _singular_rtol: float | None = None
+    _support: _singular.Support | None = None  # of the singular matrices, where there are any
 
     # ------------------------------------------------------------------------------------ construction
 
@@ -103,10 +147,10 @@ class MultivariateNormal(Distribution):
             "scale_tril": scale_tril,
             "variance": variance,
         }
-        if allow_singular or singular_rtol is not None:
-            raise NotImplementedError(
-                f"{type(self).__name__}: allow_singular and singular_rtol are not available yet"
-            )
+        if allow_singular is not False or singular_rtol is not None:
+            _singular.check_options(type(self).__name__, allow_singular, singular_rtol, precision is not None)
+            if allow_singular:
+                self._initialise(_allow_singular=True, _singular_rtol=singular_rtol)
         self._construct(type(self).__name__, loc, given)
 
     def _construct(self, name: str, loc: Any, given: dict[str, Any], dtype: np.dtype | None = None) -> None:
@@ -143,6 +187,11 @@ class MultivariateNormal(Distribution):
             dtype=dtype,
         )
         self._initialise(**{"_" + form: matrix})
+        if self._allow_singular:
+            support = _singular.separate(name, form, matrix, self._singular_rtol)
+            if support is not None:
+                matrix = support.regular(matrix)
+                self._initialise(_support=support)
         self._factors[dtype] = factored(name, form, matrix)
         self._initialise(_few=(loc[None], self._factors[dtype][None]))
 
@@ -152,12 +201,13 @@ class MultivariateNormal(Distribution):
         loc = self._loc if dtype == self.dtype else self._loc.astype(dtype)
         if dtype not in self._factors:
             matrix = getattr(self, "_" + self._form).astype(dtype)
-            self._factors[dtype] = factored(type(self).__name__, self._form, matrix)
+            matrix = matrix if self._support is None else self._support.regular(matrix)
+            self._factors[dtype] = factored(type(self).__name__, self._form, matrix, warn=False)
         return loc, self._factors[dtype]
 
     # ------------------------------------------------------------------------------------ density
 
-    def log_prob(self, x: Any, *, out: Any = None, wrt: Any = None) -> Any:
+    def log_prob(self, x: Any, *, nan_policy: str = "propagate", out: Any = None, wrt: Any = None) -> Any:
         """Log-density of points, in nats.
 
         Parameters
@@ -166,6 +216,9 @@ class MultivariateNormal(Distribution):
             Points; leading axes broadcast with the batch. One Gaussian and many points, a Gaussian for every
             point, and ``x[:, None, :]`` against a batch of K Gaussians (a grid) each have their own kernel,
             chosen by shape.
+        nan_policy : {"propagate", "raise", "marginalize"}, optional
+            What NaN coordinates mean: a NaN value for their point; a ValueError; or missing coordinates, integrated out, so
+            that the value is that of ``marginal(observed).log_prob``, and 0 where all are missing.
         out : ndarray, optional
             Where to write: exactly the shape and dtype of the result. It may overlap `x`.
         wrt : str or tuple of str, optional
@@ -180,25 +233,42 @@ class MultivariateNormal(Distribution):
         Raises
         ------
         ValueError
-            If the last axis of `x` is not d, or shapes do not broadcast.
+            If the last axis of `x` is not d, or shapes do not broadcast; for a NaN with ``nan_policy="raise"``.
         TypeError
             If `x` is complex, object or long double.
         NotImplementedError
             If `wrt` is given.
         """
-        if type(x) is np.ndarray and out is None and wrt is None and not self.batch_shape:
+        if nan_policy != "propagate":
+            return self._log_prob_of_incomplete(x, nan_policy, out, wrt)
+        if type(x) is np.ndarray and out is None and wrt is None and not self.batch_shape and self._support is None:
             plain = x.dtype == self.dtype and x.shape[-1:] == self.event_shape
             if plain and x.size <= _FEW:
                 return _evaluate_few(self, x)
+        if wrt is not None and self._support is not None:
+            raise NotImplementedError(
+                f"{type(self).__name__}.log_prob: no gradients (wrt=) where a covariance is singular"
+            )
         if wrt is not None:
             raise NotImplementedError(
                 f"{type(self).__name__}.log_prob: gradients (wrt=) are not available yet"
             )
         return _evaluate(f"{type(self).__name__}.log_prob", self, x, out, "log_prob")
 
+    def _log_prob_of_incomplete(self, x: Any, nan_policy: str, out: Any, wrt: Any) -> Any:
+        """log_prob for another treatment of NaN than handing it on."""
+        function = f"{type(self).__name__}.log_prob"
+        _missing.check_policy(function, nan_policy)
+        if nan_policy == "raise":
+            _missing.check_complete(function, _points(function, x, *self.event_shape))
+            return self.log_prob(x, out=out, wrt=wrt)
+        if wrt is not None:
+            raise NotImplementedError(f"{function}: no gradients (wrt=) with nan_policy='marginalize'")
+        return _missing.log_prob(function, self, _points(function, x, *self.event_shape), out, _evaluate)
+
     def mahalanobis(self, x: Any) -> Any:
         """Mahalanobis distance of points from the mean, √((x−μ)ᵀ Σ⁻¹ (x−μ)); shapes and errors as in
-        `log_prob`.
+        `log_prob`. Where the covariance is singular, |z| on the support and infinity off it.
 
         Examples
         --------
@@ -219,6 +289,54 @@ class MultivariateNormal(Distribution):
     mean = loc
 
     @property
+    def rank(self) -> Any:
+        """Rank of the covariance, of shape batch_shape: d, or less where `allow_singular` found it singular.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> ll.MultivariateNormal([0.0, 0.0], variance=[[1.0, 1.0], [1.0, 0.0]], allow_singular=True).rank
+        array([2, 1])
+        """
+        d = self.event_shape[0]
+        rank = np.asarray(d) if self._support is None else self._support.ranks(d)
+        return np.broadcast_to(rank, self.batch_shape)[()]
+
+    @property
+    def condition_number(self) -> Any:
+        """Condition number κ₂ of the covariance scaled to unit diagonal (of the correlation matrix), of shape batch_shape.
+
+        It is 1 where the coordinates are independent. The error of `log_prob` is at most 4·d·κ in units of u·Σ|terms|.
+        Where the covariance is singular, the condition number of the coordinates that the others are functions of.
+        Computed on first use.
+
+        Notes
+        -----
+        Up to d = 32 from all singular values of the factor; above, by 16 steps of the Lanczos iteration for either end of
+        the spectrum, which cost O(d²) per matrix and give a lower bound, usually right to a few per cent. Values beyond about 1/u
+        mean only that there is no digit left.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> print(ll.MultivariateNormal([0.0, 0.0], variance=[1.0, 1e-10]).condition_number)
+        1.0
+        >>> print(ll.MultivariateNormal([0.0, 0.0], [[1.0, 0.5], [0.5, 1.0]]).condition_number.round(12))
+        3.0
+        """
+        if "condition" not in self._factors:
+            if self._form == "variance":
+                kappa = np.ones(self._variance.shape[:-1])
+            else:
+                lower = self._factors[self.dtype] if self._form != "precision" else self._lower()
+                flat = condition_of(items(lower, 2))
+                if self._support is not None:
+                    flat[self._support.where] = condition_of(self._support.independent())
+                kappa = flat.reshape(lower.shape[:-2])
+            self._factors["condition"] = kappa
+        return np.broadcast_to(self._factors["condition"], self.batch_shape)[()]
+
+    @property
     def covariance(self) -> np.ndarray:
         """Covariance matrix, of shape batch_shape + (d, d); read-only."""
         if self._covariance is not None:
@@ -232,8 +350,8 @@ class MultivariateNormal(Distribution):
 
     @property
     def scale_tril(self) -> np.ndarray:
-        """Lower triangular L with positive diagonal and L Lᵀ = covariance, of shape batch_shape + (d, d);
-        read-only."""
+        """Lower triangular L with L Lᵀ = covariance, of shape batch_shape + (d, d); read-only. Its diagonal is positive,
+        where the covariance is singular not negative."""
         return self._per_batch(self._lower())
 
     @property
@@ -255,15 +373,17 @@ class MultivariateNormal(Distribution):
 
     @property
     def correlation(self) -> np.ndarray:
-        """Correlation matrix, with an exact unit diagonal, of shape batch_shape + (d, d)."""
+        """Correlation matrix, with an exact unit diagonal, of shape batch_shape + (d, d); NaN beside it for constants."""
         std = self.std
-        correlation = self.covariance / std[..., :, None] / std[..., None, :]
+        with np.errstate(invalid="ignore"):
+            correlation = self.covariance / std[..., :, None] / std[..., None, :]
         diagonal = np.arange(self.event_shape[0])
         correlation[..., diagonal, diagonal] = 1
         return correlation
 
     def entropy(self) -> Any:
-        """Differential entropy in nats: log det Σ / 2 + (d/2)(1 + log 2π); shape batch_shape."""
+        """Differential entropy in nats: log det Σ / 2 + (d/2)(1 + log 2π); shape batch_shape. Where the covariance is
+        singular, that of the density on the support, with the rank for d and det(BᵀB) for det Σ."""
         factor = self._factors[self.dtype]
         if self._form == "variance":
             half_log_det = 0.5 * np.log(factor, dtype=np.float64).sum(axis=-1)
@@ -271,25 +391,75 @@ class MultivariateNormal(Distribution):
             half_log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1), dtype=np.float64).sum(axis=-1)
         if self._form == "precision":
             half_log_det = -half_log_det
-        entropy = half_log_det + 0.5 * self.event_shape[0] * (1 + math.log(2 * math.pi))
+        entropy = np.asarray(half_log_det + 0.5 * self.event_shape[0] * (1 + math.log(2 * math.pi)))
+        if self._support is not None:
+            entropy.reshape(-1)[self._support.where] = self._support.entropy()
         return np.broadcast_to(entropy.astype(self.dtype), self.batch_shape)[()]
 
     def _lower(self, dtype: np.dtype | None = None) -> np.ndarray:
         """scale_tril before broadcasting, computed once."""
         factor = self._factor_in(dtype or self.dtype)[1]
-        if self._form in ("covariance", "scale_tril"):
+        if self._form in ("covariance", "scale_tril") and self._support is None:
             return factor
         key = ("lower", factor.dtype)
         if key not in self._factors:
             d = self.event_shape[0]
-            if self._form == "variance":
-                lower = np.sqrt(factor)[..., None] * np.eye(d, dtype=factor.dtype)
+            if self._form == "scale_tril":
+                lower = self._scale_tril.astype(factor.dtype)
+            elif self._form == "covariance":
+                lower = factor.copy()
+            elif self._form == "variance":
+                lower = np.sqrt(self._variance.astype(factor.dtype))[..., None] * np.eye(d, dtype=factor.dtype)
             else:  # row i of the whitened unit vectors is column i of W⁻¹
                 unit, zero = np.eye(d, dtype=factor.dtype), np.zeros(d, factor.dtype)
                 lower = np.ascontiguousarray(ufuncs.whiten(unit, zero, factor).swapaxes(-1, -2))
+            if self._support is not None and self._form == "covariance":
+                items(lower, 2)[self._support.where] = self._support.scale_tril()
             lower.setflags(write=False)
             self._factors[key] = lower
         return self._factors[key]
+
+    # ------------------------------------------------------------------------------------ other distributions
+
+    def marginal(self, indices: Any) -> "MultivariateNormal":
+        """Distribution of some of the coordinates: the others integrated out.
+
+        Parameters
+        ----------
+        indices : int or sequence of int
+            The coordinates, in the order wanted; negative ones count from the end.
+
+        Returns
+        -------
+        MultivariateNormal
+            Of the same batch shape and dtype, made from a part of the `covariance` or `variance` that was given, unchanged;
+            or, from `scale_tril` or `precision`, with a `scale_tril` found by an orthogonal transformation of rows of the
+            factor (so that no covariance is formed).
+
+        Raises
+        ------
+        ValueError
+            No index, one out of range, or the same coordinate twice.
+        TypeError
+            Indices that are not integers.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> people = ll.MultivariateNormal([178.0, 77.0], [[49.0, 45.0], [45.0, 144.0]])
+        >>> people.marginal([1])
+        MultivariateNormal(loc=array([77.]), covariance=array([[144.]]))
+        """
+        chosen = _missing.coordinates(f"{type(self).__name__}.marginal", indices, *self.event_shape)
+        options: dict[str, Any] = {}
+        if self._allow_singular:
+            options = {"allow_singular": True, "singular_rtol": self._singular_rtol}
+        loc = self._loc[..., chosen]
+        if self._form == "variance":
+            return type(self)(loc, variance=self._variance[..., chosen], **options)
+        if self._form == "covariance":
+            return type(self)(loc, self._covariance[..., chosen[:, None], chosen], **options)
+        return type(self)(loc, scale_tril=marginal_factor(self._lower(), chosen), **options)
 
     def _per_batch(self, matrix: np.ndarray) -> np.ndarray:
         return np.broadcast_to(matrix, self.batch_shape + 2 * self.event_shape)
@@ -327,7 +497,17 @@ def _evaluate(function: str, mvn: MultivariateNormal, x: Any, out: Any, what: st
     form = mvn._form
     if what == "mahalanobis" and form == "precision":
         factor, form = mvn._lower(dtype), "scale_tril"
-    return _on_grid(function, x, loc, factor, out=out, what=what, form=form)
+    if mvn._support is None:
+        return _on_grid(function, x, loc, factor, out=out, what=what, form=form)
+    # Singular matrices have a regular one in their place: their values are written over.
+    aliased = out is not None and any(np.may_share_memory(out, other) for other in (x, loc))
+    value = np.asarray(_on_grid(function, x, loc, factor, out=None if aliased else out, what=what, form=form))
+    if aliased:
+        check_out(function, out, value.shape, value.dtype)
+    mvn._support.overwrite(x, loc, value, mahalanobis=what == "mahalanobis")
+    if aliased:
+        out[...] = value
+    return value[()] if out is None else out
 
 
 _FEW = 4096  # elements that are evaluated without the preparation of a large call
