@@ -4,4 +4,8 @@
 #include "mvn_shared.h"
 #include "mvn_each.h"
 #include "mvn_diagonal.h"
+#include "rank_update.h"
+#include "mvn_gradient.h"
+#include "mvn_gradient_each.h"
+#include "mvn_gradient_diagonal.h"
 #include "symmetry.h"

@@ -1,0 +1,226 @@
+/* Multivariate normal log-density of many points with its gradients, in one pass.
+ *
+ *     s = Σ⁻¹·δ,  δ = x − μ       d/dx = −s       d/dμ = Σₙ s       d/dΣ = ½·(Σₙ s·sᵀ − N·Σ⁻¹)
+ *     y = L⁻¹·δ                   d/dL = tril(Σₙ s·yᵀ) − N·diag(1/Lᵢᵢ)      d/dΣ⁻¹ = ½·(N·Σ − Σₙ δ·δᵀ)
+ *
+ * A tile of points is solved against L as for the value (triangular.h), and solved back against Lᵀ while it is in cache. In reversed
+ * order of coordinates Lᵀ is a lower triangle again, J·Lᵀ·J, so the second solve is the first one with other panels (for a
+ * whitener W: the two products). The sums over points are rank-updates of whole blocks (rank_update.h), never a matrix
+ * for each point; they are kept in three levels (a chain, GROUP points, all of them), so that their rounding
+ * errors do not grow with the number of points. What does not depend on points (N·Σ⁻¹ and the like) is left to the caller. */
+
+enum { FN(GRADIENT_GROUP) = 10 * FN(RANK_BLOCK) };
+
+typedef struct {
+    FN(gaussian) forward, back;
+    R *work;     /* for prepare, then two tiles */
+    R *forward_memory, *back_memory;
+    R *a, *b;    /* packed blocks: the factors of the rank-update; a is s where it is computed */
+    R *s;        /* the packed block of s: a, or one more */
+    double *outer, *sums; /* of a group */
+} FN(gradient_memory);
+
+/* tile → out, W·tile with rows in reversed order; square[v] += (W·tile)[i]², i ascending, if it is not NULL. */
+ALWAYS_INLINE void FN(tile_product)(R *out, const R *tile, const R *panels, const ptrdiff_t d, V *square) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    for (ptrdiff_t i = 0; i < d; i += ROWS) {
+        const R *const panel = panels + FN(panel_start)(i / ROWS);
+        V acc[ROWS][VECTORS] = {{C(0)}};
+        FN(panel_update)(acc, panel, ROWS, tile, i);
+        for (int r = 0; r < ROWS && i + r < d; r++) {
+            for (int s = 0; s <= r; s++) {
+                const V w = v_set1(panel[(i + s) * ROWS + r]);
+                for (int v = 0; v < VECTORS; v++) {
+                    acc[r][v] = v_fnma(w, v_load(tile + (i + s) * TILE + v * LANES), acc[r][v]);
+                }
+            }
+            for (int v = 0; v < VECTORS; v++) { /* panel_update subtracts */
+                v_store(out + (d - 1 - i - r) * TILE + v * LANES, -acc[r][v]);
+                if (square) {
+                    square[v] = v_fma(acc[r][v], acc[r][v], square[v]);
+                }
+            }
+        }
+    }
+}
+
+/* The log-densities of a tile. NaN from a point without NaN is an overflow or an infinite coordinate: the density is 0 there. */
+ALWAYS_INLINE void FN(gradient_values)(const V *square, R shift, FN(rows) x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d,
+                                       char *out, ptrdiff_t step) {
+    R value[LOGLIK_TILE_VECTORS * LANES] __attribute__((aligned(64)));
+    for (int v = 0; v < LOGLIK_TILE_VECTORS; v++) {
+        v_store(value + v * LANES, v_fma(C(-0.5), square[v], v_set1(shift)));
+    }
+    for (ptrdiff_t p = 0; p < count; p++) {
+        if (__builtin_expect(value[p] != value[p], 0) && shift == shift && !FN(has_nan)(x, first + p, d)) {
+            value[p] = (R)-INFINITY;
+        }
+        *(R *)(out + p * step) = value[p];
+    }
+}
+
+/* Solves a tile of points and packs what the sums need. */
+ALWAYS_INLINE void FN(gradient_tile)(const loglik_gradient_task *t, FN(gradient_memory) *g, FN(rows) x, ptrdiff_t first,
+                                     ptrdiff_t count, char *value, ptrdiff_t in_block, const int want_s, const int want_outer) {
+    enum { VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    const ptrdiff_t d = t->d;
+    R *const tile = g->work, *const reversed = g->work + FN(padded)(d) * TILE;
+    V square[VECTORS] = {C(0)};
+    FN(rows) next = {NULL, x.row, x.column};
+    if (t->points - first >= 2 * TILE && x.column == 1) {
+        next.data = x.data + (first + TILE) * x.row;
+    }
+    FN(load_tile)(tile, x, first, count, d, g->forward.mean);
+    if (t->form == LOGLIK_GRADIENT_PRECISION) {
+        if (want_outer) {
+            FN(pack_points)(g->a, tile, NULL, d, 0, in_block);
+        }
+        FN(tile_product)(reversed, tile, g->forward.panels, d, square);
+        FN(gradient_values)(square, g->forward.shift, x, first, count, d, value, t->value_n);
+        if (want_s) {
+            FN(tile_product)(tile, reversed, g->back.panels, d, NULL);
+            FN(pack_points)(g->s, tile, NULL, d, 0, in_block);
+        }
+        return;
+    }
+    FN(tile_solve)(tile, g->forward.panels, d, square, g->forward.scale, next);
+    FN(gradient_values)(square, g->forward.shift, x, first, count, d, value, t->value_n);
+    if (!want_s) {
+        return;
+    }
+    for (ptrdiff_t i = 0; i < d; i++) {
+        const V scale = v_set1(g->forward.scale[i]);
+        for (int v = 0; v < VECTORS; v++) {
+            v_store(reversed + (d - 1 - i) * TILE + v * LANES, v_load(tile + i * TILE + v * LANES) * scale);
+        }
+    }
+    if (want_outer && t->form == LOGLIK_GRADIENT_FACTOR) {
+        FN(pack_points)(g->b, reversed, NULL, d, 1, in_block);
+    }
+    FN(tile_solve)(reversed, g->back.panels, d, NULL, NULL, (FN(rows)){NULL, 0, 0});
+    FN(pack_points)(g->s, reversed, g->back.scale, d, 1, in_block);
+}
+
+/* −s of a block to rows (assigned) or row_sums (added). */
+ALWAYS_INLINE void FN(gradient_rows)(const loglik_gradient_task *t, const R *s, ptrdiff_t problem, ptrdiff_t first, ptrdiff_t count) {
+    enum { PANEL = FN(RANK_PANEL) };
+    const ptrdiff_t d = t->d, start = (problem * t->points + first) * d;
+    if (t->rows) {
+        R *const out = (R *)t->rows + start;
+        const ptrdiff_t whole = d / LANES * LANES;
+        for (ptrdiff_t p = 0; p < count; p++) {
+            for (ptrdiff_t j = 0; j < whole; j += LANES) {
+                v_store(out + p * d + j, -v_load(FN(rank_column)(s, j) + p * PANEL));
+            }
+            for (ptrdiff_t j = whole; j < d; j++) {
+                out[p * d + j] = -FN(rank_column)(s, j)[p * PANEL];
+            }
+        }
+    }
+    if (t->row_sums) {
+        double *const out = t->row_sums + start;
+        for (ptrdiff_t p = 0; p < count; p++) {
+            for (ptrdiff_t j = 0; j < d; j++) {
+                out[p * d + j] -= (double)FN(rank_column)(s, j)[p * PANEL];
+            }
+        }
+    }
+}
+
+/* The sums of a group to the totals, and back to zero; a symmetric matrix is written on both sides. */
+static void FN(gradient_flush)(FN(gradient_memory) *g, const loglik_gradient_task *t, ptrdiff_t item) {
+    const ptrdiff_t d = t->d, width = FN(rank_width)(d);
+    const int symmetric = t->form != LOGLIK_GRADIENT_FACTOR;
+    if (t->sums) {
+        for (ptrdiff_t j = 0; j < d; j++) {
+            t->sums[item * d + j] += g->sums[j];
+        }
+        memset(g->sums, 0, (size_t)width * sizeof(double));
+    }
+    if (t->outer) {
+        double *const out = t->outer + item * d * d;
+        for (ptrdiff_t i = 0; i < d; i++) {
+            for (ptrdiff_t j = 0; j <= i; j++) {
+                out[i * d + j] += g->outer[i * width + j];
+            }
+            memset(g->outer + i * width, 0, (size_t)(i + 1) * sizeof(double));
+            for (ptrdiff_t j = 0; j < i && symmetric; j++) {
+                out[j * d + i] = out[i * d + j];
+            }
+        }
+    }
+}
+
+ALWAYS_INLINE void FN(gradient_one)(const loglik_gradient_task *t, FN(gradient_memory) *g, ptrdiff_t e, ptrdiff_t k) {
+    enum { BLOCK = FN(RANK_BLOCK), TILE = FN(TILE), GROUP = FN(GRADIENT_GROUP) };
+    static const R zero = 0;
+    const ptrdiff_t n = t->points, d = t->d, item = e * t->gaussians + k, size = sizeof(R);
+    const enum FN(matrix_kind) kind = t->form == LOGLIK_GRADIENT_PRECISION ? FN(WHITENER) : FN(FACTOR);
+    const R *const matrix = (const R *)(t->matrix + e * t->matrix_e + k * t->matrix_k);
+    const FN(rows) x = FN(rows_at)(t->x + e * t->x_e, t->x_n, t->x_d);
+    const int want_outer = t->outer != NULL;
+    const int want_s = t->rows || t->row_sums || t->sums || (want_outer && kind == FN(FACTOR));
+
+    FN(prepare)(&g->forward, g->forward_memory, t->loc + e * t->loc_e + k * t->loc_k, size, (FN(rows)){matrix, d, 1}, d, kind, g->work);
+    if (want_s) { /* J·Lᵀ·J: the transpose read from its last entry on */
+        FN(prepare)(&g->back, g->back_memory, (const char *)&zero, 0, (FN(rows)){matrix + d * d - 1, -1, -d}, d, kind, g->work);
+    }
+    memset(g->work, 0, (size_t)FN(work_size)(d) * sizeof(R)); /* the rows of a tile beyond d */
+    for (ptrdiff_t first = 0; first < n; first += BLOCK) {
+        const ptrdiff_t count = n - first < BLOCK ? n - first : BLOCK;
+        for (ptrdiff_t p = 0; p < count; p += TILE) {
+            FN(gradient_tile)(t, g, x, first + p, count - p < TILE ? count - p : TILE,
+                              t->value + e * t->value_e + k * t->value_k + (first + p) * t->value_n, p, want_s, want_outer);
+        }
+        if (want_s) {
+            FN(gradient_rows)(t, g->s, e, first, count);
+        }
+        if (t->sums) {
+            FN(column_sums)(g->s, d, count, g->sums);
+        }
+        if (want_outer) {
+            FN(rank_update)(g->a, g->b, d, count, g->outer);
+        }
+        if ((t->sums || want_outer) && ((first + BLOCK) % GROUP == 0 || first + BLOCK >= n)) {
+            FN(gradient_flush)(g, t, item);
+        }
+    }
+}
+
+static ptrdiff_t FN(mvn_gradient_scratch)(ptrdiff_t d) {
+    const ptrdiff_t elements = FN(work_size)(d) + 2 * FN(gaussian_size)(d) + 3 * FN(rank_packed)(d);
+    const ptrdiff_t doubles = FN(rank_sums)(d) + FN(rank_width)(d);
+    return (elements + FN(RANK_PANEL)) * (ptrdiff_t)sizeof(R) + doubles * (ptrdiff_t)sizeof(double) + 64;
+}
+
+static void FN(mvn_gradient)(const loglik_gradient_task *t) {
+    const ptrdiff_t d = t->d, width = FN(rank_width)(d);
+    const fp_state saved = fp_enter();
+    R *next = (R *)(((uintptr_t)t->scratch + 63) / 64 * 64);
+    FN(gradient_memory) g;
+    /* What is read as doubles and in whole cache lines comes first. */
+    g.outer = (double *)next;
+    g.sums = g.outer + FN(rank_sums)(d);
+    next = (R *)(g.sums + width);
+    g.a = next;
+    g.b = t->form == LOGLIK_GRADIENT_FACTOR ? g.a + FN(rank_packed)(d) : g.a;
+    g.s = t->form == LOGLIK_GRADIENT_PRECISION ? g.a + 2 * FN(rank_packed)(d) : g.a;
+    next += 3 * FN(rank_packed)(d);
+    g.work = next;
+    g.forward_memory = g.work + FN(work_size)(d);
+    g.back_memory = g.forward_memory + FN(gaussian_size)(d);
+    memset(g.outer, 0, (size_t)(FN(rank_sums)(d) + width) * sizeof(double) + (size_t)(3 * FN(rank_packed)(d)) * sizeof(R));
+    const size_t items = (size_t)(t->problems * t->gaussians);
+    if (t->sums) {
+        memset(t->sums, 0, items * (size_t)d * sizeof(double));
+    }
+    if (t->outer) {
+        memset(t->outer, 0, items * (size_t)(d * d) * sizeof(double));
+    }
+    for (ptrdiff_t e = 0; e < t->problems; e++) {
+        for (ptrdiff_t k = 0; k < t->gaussians; k++) {
+            FN(gradient_one)(t, &g, e, k);
+        }
+    }
+    fp_leave(saved, 0);
+}
