@@ -18,7 +18,27 @@ typedef struct {
     R *a, *b;    /* packed blocks: the factors of the rank-update; a is s where it is computed */
     R *s;        /* the packed block of s: a, or one more */
     double *outer, *sums; /* of a group */
+    double *outer_low, *sums_low; /* what the totals have lost to rounding */
 } FN(gradient_memory);
+
+/* out[p·step + k] = in[k][p], k < d, for count lanes; the reverse of load_lanes. */
+ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count) {
+    enum { COLS = FN(COLS) };
+    if (count == LANES && d >= COLS) {
+        for (ptrdiff_t k = 0; k < d; k += COLS) {
+            const ptrdiff_t start = k + COLS <= d ? k : d - COLS;
+            FN(v_store_columns)(out + start, step, in + start);
+        }
+    } else {
+        for (ptrdiff_t k = 0; k < d; k++) {
+            R value[LANES] __attribute__((aligned(64)));
+            v_store(value, in[k]);
+            for (ptrdiff_t p = 0; p < count; p++) {
+                out[p * step + k] = value[p];
+            }
+        }
+    }
+}
 
 /* tile → out, W·tile with rows in reversed order; square[v] += (W·tile)[i]², i ascending, if it is not NULL. */
 ALWAYS_INLINE void FN(tile_product)(R *out, const R *tile, const R *panels, const ptrdiff_t d, V *square) {
@@ -127,31 +147,51 @@ ALWAYS_INLINE void FN(gradient_rows)(const loglik_gradient_task *t, const R *s, 
     }
 }
 
-/* The sums of a group to the totals, and back to zero; a symmetric matrix is written on both sides. */
-static void FN(gradient_flush)(FN(gradient_memory) *g, const loglik_gradient_task *t, ptrdiff_t item) {
+/* total[0] += part, the rounding error to *low (Knuth). */
+ALWAYS_INLINE void FN(add_compensated)(double *total, double *low, double part) {
+    const double sum = *total + part, back = sum - *total;
+    *low += (*total - (sum - back)) + (part - back);
+    *total = sum;
+}
+
+/* The sums of a group to the totals, and back to zero; with the last group the compensation is added, and a symmetric matrix is
+ * written on both sides. */
+static void FN(gradient_flush)(FN(gradient_memory) *g, const loglik_gradient_task *t, ptrdiff_t item, int last) {
     const ptrdiff_t d = t->d, width = FN(rank_width)(d);
-    const int symmetric = t->form != LOGLIK_GRADIENT_FACTOR;
     if (t->sums) {
+        double *const out = t->sums + item * d;
         for (ptrdiff_t j = 0; j < d; j++) {
-            t->sums[item * d + j] += g->sums[j];
+            FN(add_compensated)(&out[j], &g->sums_low[j], g->sums[j]);
+            if (last) {
+                out[j] += g->sums_low[j];
+                g->sums_low[j] = 0;
+            }
         }
         memset(g->sums, 0, (size_t)width * sizeof(double));
     }
     if (t->outer) {
         double *const out = t->outer + item * d * d;
         for (ptrdiff_t i = 0; i < d; i++) {
+            double *const low = g->outer_low + i * width, *const part = g->outer + i * width;
             for (ptrdiff_t j = 0; j <= i; j++) {
-                out[i * d + j] += g->outer[i * width + j];
+                FN(add_compensated)(&out[i * d + j], &low[j], part[j]);
+                if (last) {
+                    out[i * d + j] += low[j];
+                    low[j] = 0;
+                }
+                if (last && t->form != LOGLIK_GRADIENT_FACTOR) {
+                    out[j * d + i] = out[i * d + j];
+                }
             }
-            memset(g->outer + i * width, 0, (size_t)(i + 1) * sizeof(double));
-            for (ptrdiff_t j = 0; j < i && symmetric; j++) {
-                out[j * d + i] = out[i * d + j];
-            }
+            memset(part, 0, (size_t)(i + 1) * sizeof(double));
         }
     }
 }
 
-ALWAYS_INLINE void FN(gradient_one)(const loglik_gradient_task *t, FN(gradient_memory) *g, ptrdiff_t e, ptrdiff_t k) {
+#include "mvn_gradient_small.h"
+
+ALWAYS_INLINE void FN(gradient_one)(const loglik_gradient_task *t, FN(gradient_memory) *g, FN(small_memory) *small, ptrdiff_t e,
+                                    ptrdiff_t k) {
     enum { BLOCK = FN(RANK_BLOCK), TILE = FN(TILE), GROUP = FN(GRADIENT_GROUP) };
     static const R zero = 0;
     const ptrdiff_t n = t->points, d = t->d, item = e * t->gaussians + k, size = sizeof(R);
@@ -162,6 +202,10 @@ ALWAYS_INLINE void FN(gradient_one)(const loglik_gradient_task *t, FN(gradient_m
     const int want_s = t->rows || t->row_sums || t->sums || (want_outer && kind == FN(FACTOR));
 
     FN(prepare)(&g->forward, g->forward_memory, t->loc + e * t->loc_e + k * t->loc_k, size, (FN(rows)){matrix, d, 1}, d, kind, g->work);
+    if (d <= FN(SMALL)) {
+        FN(gradient_small)(t, g, small, x, matrix, e, item, t->value + e * t->value_e + k * t->value_k);
+        return;
+    }
     if (want_s) { /* J·Lᵀ·J: the transpose read from its last entry on */
         FN(prepare)(&g->back, g->back_memory, (const char *)&zero, 0, (FN(rows)){matrix + d * d - 1, -1, -d}, d, kind, g->work);
     }
@@ -182,34 +226,36 @@ ALWAYS_INLINE void FN(gradient_one)(const loglik_gradient_task *t, FN(gradient_m
             FN(rank_update)(g->a, g->b, d, count, g->outer);
         }
         if ((t->sums || want_outer) && ((first + BLOCK) % GROUP == 0 || first + BLOCK >= n)) {
-            FN(gradient_flush)(g, t, item);
+            FN(gradient_flush)(g, t, item, first + BLOCK >= n);
         }
     }
 }
 
 static ptrdiff_t FN(mvn_gradient_scratch)(ptrdiff_t d) {
     const ptrdiff_t elements = FN(work_size)(d) + 2 * FN(gaussian_size)(d) + 3 * FN(rank_packed)(d);
-    const ptrdiff_t doubles = FN(rank_sums)(d) + FN(rank_width)(d);
-    return (elements + FN(RANK_PANEL)) * (ptrdiff_t)sizeof(R) + doubles * (ptrdiff_t)sizeof(double) + 64;
+    const ptrdiff_t doubles = 2 * (FN(rank_sums)(d) + FN(rank_width)(d));
+    const ptrdiff_t small = d <= FN(SMALL) ? (ptrdiff_t)sizeof(FN(small_memory)) : 0;
+    return small + elements * (ptrdiff_t)sizeof(R) + doubles * (ptrdiff_t)sizeof(double) + 64;
 }
 
 static void FN(mvn_gradient)(const loglik_gradient_task *t) {
-    const ptrdiff_t d = t->d, width = FN(rank_width)(d);
+    const ptrdiff_t d = t->d, width = FN(rank_width)(d), packed = FN(rank_packed)(d);
     const fp_state saved = fp_enter();
-    R *next = (R *)(((uintptr_t)t->scratch + 63) / 64 * 64);
+    char *const start = (char *)(((uintptr_t)t->scratch + 63) / 64 * 64);
+    FN(small_memory) *const small = (FN(small_memory) *)start;
     FN(gradient_memory) g;
-    /* What is read as doubles and in whole cache lines comes first. */
-    g.outer = (double *)next;
-    g.sums = g.outer + FN(rank_sums)(d);
-    next = (R *)(g.sums + width);
-    g.a = next;
-    g.b = t->form == LOGLIK_GRADIENT_FACTOR ? g.a + FN(rank_packed)(d) : g.a;
-    g.s = t->form == LOGLIK_GRADIENT_PRECISION ? g.a + 2 * FN(rank_packed)(d) : g.a;
-    next += 3 * FN(rank_packed)(d);
-    g.work = next;
+    /* What is read in whole cache lines comes first. */
+    g.outer = (double *)(start + (d <= FN(SMALL) ? sizeof *small : 0));
+    g.outer_low = g.outer + FN(rank_sums)(d);
+    g.sums = g.outer_low + FN(rank_sums)(d);
+    g.sums_low = g.sums + width;
+    g.a = (R *)(g.sums_low + width);
+    g.b = t->form == LOGLIK_GRADIENT_FACTOR ? g.a + packed : g.a;
+    g.s = t->form == LOGLIK_GRADIENT_PRECISION ? g.a + 2 * packed : g.a;
+    g.work = g.a + 3 * packed;
     g.forward_memory = g.work + FN(work_size)(d);
     g.back_memory = g.forward_memory + FN(gaussian_size)(d);
-    memset(g.outer, 0, (size_t)(FN(rank_sums)(d) + width) * sizeof(double) + (size_t)(3 * FN(rank_packed)(d)) * sizeof(R));
+    memset(g.outer, 0, (size_t)(2 * (FN(rank_sums)(d) + width)) * sizeof(double) + (size_t)(3 * packed) * sizeof(R));
     const size_t items = (size_t)(t->problems * t->gaussians);
     if (t->sums) {
         memset(t->sums, 0, items * (size_t)d * sizeof(double));
@@ -219,7 +265,7 @@ static void FN(mvn_gradient)(const loglik_gradient_task *t) {
     }
     for (ptrdiff_t e = 0; e < t->problems; e++) {
         for (ptrdiff_t k = 0; k < t->gaussians; k++) {
-            FN(gradient_one)(t, &g, e, k);
+            FN(gradient_one)(t, &g, small, e, k);
         }
     }
     fp_leave(saved, 0);

@@ -7,6 +7,7 @@
 ALWAYS_INLINE void FN(diagonal_column)(const loglik_gradient_task *t, FN(rows) x, ptrdiff_t e, ptrdiff_t item, ptrdiff_t first, ptrdiff_t count,
                                        ptrdiff_t j, const int width, V mean, V w, V correction) {
     const ptrdiff_t d = t->d;
+    const int last = first + count == t->points;
     vf64 sum[2] = {v_set1(0.0), v_set1(0.0)}, square[2] = {v_set1(0.0), v_set1(0.0)};
     for (ptrdiff_t p = 0; p < count; p++) {
         const R *const from = x.data + (first + p) * x.row + j * x.column;
@@ -48,11 +49,14 @@ ALWAYS_INLINE void FN(diagonal_column)(const loglik_gradient_task *t, FN(rows) x
     }
     double total[2 * LANES_f64] __attribute__((aligned(64)));
     for (int which = 0; which < 2; which++) {
-        double *const out = which == 0 ? t->sums : t->outer;
+        double *const out = which == 0 ? t->sums : t->outer, *const low = (double *)t->scratch + which * d + j;
         v_store(total, which == 0 ? sum[0] : square[0]);
         v_store(total + LANES_f64, which == 0 ? sum[1] : square[1]);
         for (int c = 0; c < width && out; c++) {
-            out[item * d + j + c] += total[c];
+            FN(add_compensated)(&out[item * d + j + c], &low[c], total[c]);
+            if (last) {
+                out[item * d + j + c] += low[c];
+            }
         }
     }
 }
@@ -73,6 +77,7 @@ static void FN(mvn_gradient_diagonal)(const loglik_gradient_task *t) {
         for (ptrdiff_t k = 0; k < t->gaussians; k++) {
             const R *const mean = (const R *)(t->loc + e * t->loc_e + k * t->loc_k);
             const R *const variance = (const R *)(t->matrix + e * t->matrix_e + k * t->matrix_k);
+            memset(t->scratch, 0, (size_t)(2 * d) * sizeof(double)); /* what the sums have lost to rounding */
             for (ptrdiff_t first = 0; first < t->points; first += BLOCK) {
                 const ptrdiff_t count = t->points - first < BLOCK ? t->points - first : BLOCK;
                 for (ptrdiff_t j = 0; j < d; j += LANES) {
@@ -94,3 +99,5 @@ static void FN(mvn_gradient_diagonal)(const loglik_gradient_task *t) {
     }
     fp_leave(saved, 0);
 }
+
+static ptrdiff_t FN(mvn_gradient_diagonal_scratch)(ptrdiff_t d) { return 2 * d * (ptrdiff_t)sizeof(double); }

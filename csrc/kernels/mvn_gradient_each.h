@@ -12,7 +12,7 @@ enum {
 };
 
 typedef struct {
-    V *matrix, *inverse, *result; /* result: the gradient, symmetric, both sides */
+    V *matrix, *result; /* result: the gradient, row i from i·d on */
     V *delta, *y, *s, *reciprocal;
     ptrdiff_t d, padded, width;
 } FN(lane_group);
@@ -20,23 +20,26 @@ typedef struct {
 ALWAYS_INLINE ptrdiff_t FN(lane_padded)(ptrdiff_t d) { return (d + FN(LANE_ROWS) - 1) / FN(LANE_ROWS) * FN(LANE_ROWS); }
 ALWAYS_INLINE ptrdiff_t FN(lane_width)(ptrdiff_t d) { return FN(lane_padded)(d) + 1; }
 ALWAYS_INLINE ptrdiff_t FN(lane_vectors)(ptrdiff_t d) {
-    return 2 * FN(lane_padded)(d) * FN(lane_width)(d) + 4 * (FN(lane_width)(d) + FN(COLS));
+    return FN(lane_padded)(d) * FN(lane_width)(d) + d * d + 4 * (FN(lane_width)(d) + FN(COLS));
 }
 
-/* out[p·step + k] = in[k][p], k < d, for count lanes; the reverse of load_lanes. */
-ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count) {
-    enum { COLS = FN(COLS) };
-    if (count == LANES && d >= COLS) {
-        for (ptrdiff_t k = 0; k < d; k += COLS) {
-            const ptrdiff_t start = k + COLS <= d ? k : d - COLS;
-            FN(v_store_columns)(out + start, step, in + start);
+/* The same for many entries: through a buffer, so that a cache line of the result is written at once. Lanes that are far apart
+ * by a power of two share few lines of the first-level cache. */
+ALWAYS_INLINE void FN(store_lanes_far)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count) {
+    enum { LINE = 64 / sizeof(R) };
+    R line[LANES][LINE] __attribute__((aligned(64)));
+    if (count < LANES || d < LINE) {
+        FN(store_lanes)(out, step, in, d, count);
+        return;
+    }
+    for (ptrdiff_t k = 0; k < d; k += LINE) {
+        const ptrdiff_t start = k + LINE <= d ? k : d - LINE;
+        for (int c = 0; c < LINE; c += FN(COLS)) {
+            FN(v_store_columns)(&line[0][c], LINE, in + start + c);
         }
-    } else {
-        for (ptrdiff_t k = 0; k < d; k++) {
-            R value[LANES] __attribute__((aligned(64)));
-            v_store(value, in[k]);
-            for (ptrdiff_t p = 0; p < count; p++) {
-                out[p * step + k] = value[p];
+        for (int p = 0; p < LANES; p++) {
+            for (int v = 0; v < LINE; v += LANES) {
+                v_store(out + p * step + start + v, v_load(&line[p][v]));
             }
         }
     }
@@ -106,7 +109,7 @@ ALWAYS_INLINE void FN(lane_invert)(const FN(lane_group) *g) {
 /* result = ½·(z·zᵀ − Xᵀ·X), or ½·(X·Xᵀ − z·zᵀ) if rows: the sum runs over what is not zero in the triangle X. */
 ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const int rows) {
     enum { ROWS = FN(LANE_ROWS), COLUMNS = FN(LANE_COLUMNS) };
-    const ptrdiff_t width = g->width;
+    const ptrdiff_t width = g->width, d = g->d;
     const V half = rows ? C(0.5) : C(-0.5);
     for (ptrdiff_t i = 0; i < g->padded; i += ROWS) {
         for (ptrdiff_t j = 0; j < i + ROWS; j += COLUMNS) {
@@ -124,8 +127,10 @@ ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const
             for (int r = 0; r < ROWS; r++) {
                 for (int c = 0; c < COLUMNS; c++) {
                     const V entry = half * v_fnma(z[i + r], z[j + c], acc[r][c]);
-                    g->result[(i + r) * width + j + c] = entry;
-                    g->result[(j + c) * width + i + r] = entry;
+                    if (i + r < d && j + c < d) {
+                        g->result[(i + r) * d + j + c] = entry;
+                        g->result[(j + c) * d + i + r] = entry;
+                    }
                 }
             }
         }
@@ -141,7 +146,7 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
     const FN(batch) matrix = FN(batch_at)(t->matrix + e * t->matrix_e, t->matrix_e, d * size, size);
     FN(lane_group) g = {.matrix = memory, .d = d, .padded = padded, .width = width};
     g.result = g.matrix + padded * width;
-    g.delta = g.result + padded * width;
+    g.delta = g.result + d * d;
     g.y = g.delta + width + FN(COLS);
     g.s = g.y + width + FN(COLS);
     g.reciprocal = g.s + width + FN(COLS);
@@ -226,18 +231,15 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
     if (form == LOGLIK_GRADIENT_FACTOR) {
         for (ptrdiff_t i = 0; i < d; i++) {
             for (ptrdiff_t j = 0; j < d; j++) {
-                g.result[j] = j <= i ? g.s[i] * g.y[j] : C(0);
+                g.result[i * d + j] = j <= i ? g.s[i] * g.y[j] : C(0);
             }
-            g.result[i] -= g.reciprocal[i];
-            FN(store_lanes)(out + i * d, d * d, g.result, d, count);
+            g.result[i * d + i] -= g.reciprocal[i];
         }
-        return;
+    } else {
+        FN(lane_invert)(&g);
+        FN(lane_symmetric)(&g, form == LOGLIK_GRADIENT_PRECISION ? g.delta : g.s, form == LOGLIK_GRADIENT_PRECISION);
     }
-    FN(lane_invert)(&g);
-    FN(lane_symmetric)(&g, form == LOGLIK_GRADIENT_PRECISION ? g.delta : g.s, form == LOGLIK_GRADIENT_PRECISION);
-    for (ptrdiff_t i = 0; i < d; i++) {
-        FN(store_lanes)(out + i * d, d * d, g.result + i * width, d, count);
-    }
+    FN(store_lanes_far)((R *)t->gradient + e * d * d, d * d, g.result, d * d, count);
 }
 
 static ptrdiff_t FN(mvn_gradient_each_scratch)(ptrdiff_t d) { return FN(lane_vectors)(d) * LOGLIK_VECTOR_BYTES + 64; }

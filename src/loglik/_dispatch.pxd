@@ -58,6 +58,8 @@ cdef extern from "dispatch.h" nogil:
         void (*mvn_gradient_each_f32)(const loglik_gradient_task *task) noexcept nogil
         void (*mvn_gradient_diagonal_f64)(const loglik_gradient_task *task) noexcept nogil
         void (*mvn_gradient_diagonal_f32)(const loglik_gradient_task *task) noexcept nogil
+        Py_ssize_t (*mvn_gradient_diagonal_scratch_f64)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_diagonal_scratch_f32)(Py_ssize_t d) noexcept nogil
         Py_ssize_t (*mvn_gradient_scratch_f64)(Py_ssize_t d) noexcept nogil
         Py_ssize_t (*mvn_gradient_scratch_f32)(Py_ssize_t d) noexcept nogil
         Py_ssize_t (*mvn_gradient_each_scratch_f64)(Py_ssize_t d) noexcept nogil

@@ -36,6 +36,8 @@ def mvn_gradient(
     cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
     cdef cnp.ndarray scratch
     cdef Py_ssize_t size
+    cdef bint diagonal
+    cdef void (*run)(const loglik_gradient_task *task) noexcept nogil
     task.form = <loglik_gradient_form> <int> FORMS[form]
     task.problems, task.points, task.d = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 2)
     task.gaussians = cnp.PyArray_DIM(loc, 1)
@@ -47,26 +49,16 @@ def mvn_gradient(
     task.value_k = cnp.PyArray_STRIDE(value, 2)
     task.rows, task.row_sums, task.sums = data(rows), <double *> data(row_sums), <double *> data(sums)
     task.outer, task.gradient = <double *> data(outer), data(gradient)
-    if task.form == FORMS["variance"]:
-        with nogil:
-            if is_double:
-                kernels.mvn_gradient_diagonal_f64(&task)
-            else:
-                kernels.mvn_gradient_diagonal_f32(&task)
-        return
-    if each:
-        size = kernels.mvn_gradient_each_scratch_f64(task.d) if is_double else kernels.mvn_gradient_each_scratch_f32(task.d)
+    diagonal = task.form == FORMS["variance"]
+    if is_double:
+        run = kernels.mvn_gradient_diagonal_f64 if diagonal else kernels.mvn_gradient_each_f64 if each else kernels.mvn_gradient_f64
+        size = (kernels.mvn_gradient_diagonal_scratch_f64(task.d) if diagonal
+                else kernels.mvn_gradient_each_scratch_f64(task.d) if each else kernels.mvn_gradient_scratch_f64(task.d))
     else:
-        size = kernels.mvn_gradient_scratch_f64(task.d) if is_double else kernels.mvn_gradient_scratch_f32(task.d)
-    scratch = np.empty(size, np.uint8)
+        run = kernels.mvn_gradient_diagonal_f32 if diagonal else kernels.mvn_gradient_each_f32 if each else kernels.mvn_gradient_f32
+        size = (kernels.mvn_gradient_diagonal_scratch_f32(task.d) if diagonal
+                else kernels.mvn_gradient_each_scratch_f32(task.d) if each else kernels.mvn_gradient_scratch_f32(task.d))
+    scratch = np.empty(size // 8 + 1, np.float64)
     task.scratch = data(scratch)
     with nogil:
-        if each:
-            if is_double:
-                kernels.mvn_gradient_each_f64(&task)
-            else:
-                kernels.mvn_gradient_each_f32(&task)
-        elif is_double:
-            kernels.mvn_gradient_f64(&task)
-        else:
-            kernels.mvn_gradient_f32(&task)
+        run(&task)

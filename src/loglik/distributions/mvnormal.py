@@ -8,6 +8,7 @@ import numpy as np
 from loglik import ufuncs
 from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
 from loglik.distributions._base import Distribution
+from loglik.distributions._gradients import log_prob_gradients
 from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
 from loglik.distributions._matrices import NO_MEMORY, check_finite, factored, parameter, raise_bad
 
@@ -192,9 +193,10 @@ class MultivariateNormal(Distribution):
             if plain and x.size <= _FEW:
                 return _evaluate_few(self, x)
         if wrt is not None:
-            raise NotImplementedError(
-                f"{type(self).__name__}.log_prob: gradients (wrt=) are not available yet"
-            )
+            function = f"{type(self).__name__}.log_prob"
+            dtype = result_dtype(x, self._loc)
+            points = _points(function, x, self.event_shape[0])
+            return log_prob_gradients(function, self, points, dtype, wrt=wrt, out=out)
         return _evaluate(f"{type(self).__name__}.log_prob", self, x, out, "log_prob")
 
     def mahalanobis(self, x: Any) -> Any:
