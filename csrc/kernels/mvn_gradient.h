@@ -21,16 +21,54 @@ typedef struct {
     double *outer_low, *sums_low; /* what the totals have lost to rounding */
 } FN(gradient_memory);
 
-/* out[p·step + k] = in[k][p], k < d, for count lanes; the reverse of load_lanes. */
-ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count) {
+/* LANES entries from `start` on, for all lanes. */
+ALWAYS_INLINE void FN(store_square)(R *out, ptrdiff_t step, const V *in, const int stream) {
+    V square[LANES];
+    for (int i = 0; i < LANES; i++) {
+        square[i] = in[i];
+    }
+    FN(v_transpose)(square);
+    for (int i = 0; i < LANES; i++) {
+        if (stream) {
+            v_stream(out + i * step, square[i]);
+        } else {
+            v_store(out + i * step, square[i]);
+        }
+    }
+}
+
+/* out[p·step + k] = in[k][p], k < d, for count lanes; the reverse of load_lanes. Where the lanes allow it, stores are aligned: NumPy
+ * aligns memory to 16 bytes, and a store across two cache lines costs two. `stream`: past the caches. */
+ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count, const int stream) {
     enum { COLS = FN(COLS) };
-    if (count == LANES && d >= COLS) {
-        for (ptrdiff_t k = 0; k < d; k += COLS) {
+    const ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)out % LOGLIK_VECTOR_BYTES / sizeof(R));
+    const int aligned = (uintptr_t)out % sizeof(R) == 0 && step % LANES == 0 && head % COLS == 0 && d % COLS == 0;
+    ptrdiff_t k = 0;
+    if (count == LANES && aligned && d >= 2 * LANES) {
+        for (; k < head; k += COLS) {
+            FN(v_store_columns)(out + k, step, in + k);
+        }
+        for (; k + LANES <= d && stream; k += LANES) {
+            FN(store_square)(out + k, step, in + k, 1);
+        }
+        for (; k + LANES <= d; k += LANES) {
+            FN(store_square)(out + k, step, in + k, 0);
+        }
+        for (; k < d; k += COLS) {
+            FN(v_store_columns)(out + k, step, in + k);
+        }
+    } else if (count == LANES && d >= LANES) {
+        for (; k < d; k += LANES) { /* the last square overlaps the one before */
+            const ptrdiff_t start = k + LANES <= d ? k : d - LANES;
+            FN(store_square)(out + start, step, in + start, 0);
+        }
+    } else if (count == LANES && d >= COLS) {
+        for (; k < d; k += COLS) {
             const ptrdiff_t start = k + COLS <= d ? k : d - COLS;
             FN(v_store_columns)(out + start, step, in + start);
         }
     } else {
-        for (ptrdiff_t k = 0; k < d; k++) {
+        for (; k < d; k++) {
             R value[LANES] __attribute__((aligned(64)));
             v_store(value, in[k]);
             for (ptrdiff_t p = 0; p < count; p++) {
@@ -174,8 +212,12 @@ static void FN(gradient_flush)(FN(gradient_memory) *g, const loglik_gradient_tas
         for (ptrdiff_t i = 0; i < d; i++) {
             double *const low = g->outer_low + i * width, *const part = g->outer + i * width;
             for (ptrdiff_t j = 0; j <= i; j++) {
-                FN(add_compensated)(&out[i * d + j], &low[j], part[j]);
-                if (last) {
+                if (d >= 64) { /* the bound of the error has room for plain sums */
+                    out[i * d + j] += part[j];
+                } else {
+                    FN(add_compensated)(&out[i * d + j], &low[j], part[j]);
+                }
+                if (last && d < 64) {
                     out[i * d + j] += low[j];
                     low[j] = 0;
                 }

@@ -23,28 +23,6 @@ ALWAYS_INLINE ptrdiff_t FN(lane_vectors)(ptrdiff_t d) {
     return FN(lane_padded)(d) * FN(lane_width)(d) + d * d + 4 * (FN(lane_width)(d) + FN(COLS));
 }
 
-/* The same for many entries: through a buffer, so that a cache line of the result is written at once. Lanes that are far apart
- * by a power of two share few lines of the first-level cache. */
-ALWAYS_INLINE void FN(store_lanes_far)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count) {
-    enum { LINE = 64 / sizeof(R) };
-    R line[LANES][LINE] __attribute__((aligned(64)));
-    if (count < LANES || d < LINE) {
-        FN(store_lanes)(out, step, in, d, count);
-        return;
-    }
-    for (ptrdiff_t k = 0; k < d; k += LINE) {
-        const ptrdiff_t start = k + LINE <= d ? k : d - LINE;
-        for (int c = 0; c < LINE; c += FN(COLS)) {
-            FN(v_store_columns)(&line[0][c], LINE, in + start + c);
-        }
-        for (int p = 0; p < LANES; p++) {
-            for (int v = 0; v < LINE; v += LANES) {
-                v_store(out + p * step + start + v, v_load(&line[p][v]));
-            }
-        }
-    }
-}
-
 /* acc[r][c] += Σ_{first <= k < last} a[r·a_row + k·a_step] · b[k·b_step + c·b_column] */
 ALWAYS_INLINE void FN(lane_tile)(V (*acc)[FN(LANE_COLUMNS)], const V *a, const ptrdiff_t a_row, const ptrdiff_t a_step, const V *b,
                                  const ptrdiff_t b_step, const ptrdiff_t b_column, ptrdiff_t first, ptrdiff_t last) {
@@ -222,24 +200,29 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
         for (ptrdiff_t k = 0; k < d; k++) {
             g.result[k] = -g.s[k];
         }
-        FN(store_lanes)((R *)t->rows + e * d, d, g.result, d, count);
+        FN(store_lanes)((R *)t->rows + e * d, d, g.result, d, count, 0);
     }
     if (!t->gradient) {
         return;
     }
     R *const out = (R *)t->gradient + e * d * d;
     if (form == LOGLIK_GRADIENT_FACTOR) {
+        const ptrdiff_t rows = d > 16 ? 1 : d; /* at a time: short rows are stored together */
         for (ptrdiff_t i = 0; i < d; i++) {
+            V *const row = g.result + i % rows * d;
             for (ptrdiff_t j = 0; j < d; j++) {
-                g.result[i * d + j] = j <= i ? g.s[i] * g.y[j] : C(0);
+                row[j] = j <= i ? g.s[i] * g.y[j] : C(0);
             }
-            g.result[i * d + i] -= g.reciprocal[i];
+            row[i] -= g.reciprocal[i];
+            if ((i + 1) % rows == 0) {
+                FN(store_lanes)(out + (i + 1 - rows) * d, d * d, g.result, rows * d, count, t->stream);
+            }
         }
-    } else {
-        FN(lane_invert)(&g);
-        FN(lane_symmetric)(&g, form == LOGLIK_GRADIENT_PRECISION ? g.delta : g.s, form == LOGLIK_GRADIENT_PRECISION);
+        return;
     }
-    FN(store_lanes_far)((R *)t->gradient + e * d * d, d * d, g.result, d * d, count);
+    FN(lane_invert)(&g);
+    FN(lane_symmetric)(&g, form == LOGLIK_GRADIENT_PRECISION ? g.delta : g.s, form == LOGLIK_GRADIENT_PRECISION);
+    FN(store_lanes)(out, d * d, g.result, d * d, count, t->stream);
 }
 
 static ptrdiff_t FN(mvn_gradient_each_scratch)(ptrdiff_t d) { return FN(lane_vectors)(d) * LOGLIK_VECTOR_BYTES + 64; }
@@ -255,5 +238,6 @@ static void FN(mvn_gradient_each)(const loglik_gradient_task *t) {
             FN(gradient_group)(t, t->d, memory, e, count);
         }
     }
+    v_stream_end();
     fp_leave(saved, 0);
 }

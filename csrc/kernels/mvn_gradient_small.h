@@ -96,7 +96,7 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
             for (int i = 0; i < d; i++) {
                 s[i] = -s[i];
             }
-            FN(store_lanes)(t->rows ? (R *)t->rows + to : lanes, d, s, d, now);
+            FN(store_lanes)(t->rows ? (R *)t->rows + to : lanes, d, s, d, now, 0);
             for (ptrdiff_t q = 0; q < now * d && !t->rows; q++) {
                 t->row_sums[to + q] += (double)lanes[q];
             }

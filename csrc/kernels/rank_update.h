@@ -133,20 +133,23 @@ static void FN(column_sums)(const R *a, ptrdiff_t d, ptrdiff_t count, double *su
 /* packed[first + p][j] = tile[j][p]·scale[j] for a whole tile of points; scale may be NULL. Tile rows in descending order
  * if reversed: row i of the tile, and scale[i], belong to column d − 1 − i. */
 ALWAYS_INLINE void FN(pack_points)(R *packed, const R *tile, const R *scale, ptrdiff_t d, const int reversed, ptrdiff_t first) {
-    enum { COLS = FN(COLS), PANEL = FN(RANK_PANEL), TILE = FN(TILE), VECTORS = FN(VECTORS) };
-    for (ptrdiff_t j = 0; j < d; j += COLS) {
+    enum { PANEL = FN(RANK_PANEL), TILE = FN(TILE), VECTORS = FN(VECTORS) };
+    for (ptrdiff_t j = 0; j < d; j += LANES) {
         R *const to = packed + (j / PANEL * FN(RANK_BLOCK) + first) * PANEL + j % PANEL;
         for (int v = 0; v < VECTORS; v++) {
-            V column[COLS];
-            for (int c = 0; c < COLS; c++) {
+            V square[LANES];
+            for (int c = 0; c < LANES; c++) {
                 const ptrdiff_t i = reversed ? d - 1 - j - c : j + c;
-                column[c] = C(0);
+                square[c] = C(0);
                 if (j + c < d) {
-                    column[c] = v_load(tile + i * TILE + v * LANES);
-                    column[c] = scale ? column[c] * v_set1(scale[i]) : column[c];
+                    square[c] = v_load(tile + i * TILE + v * LANES);
+                    square[c] = scale ? square[c] * v_set1(scale[i]) : square[c];
                 }
             }
-            FN(v_store_columns)(to + v * LANES * PANEL, PANEL, column);
+            FN(v_transpose)(square);
+            for (int p = 0; p < LANES; p++) {
+                v_store(to + (v * LANES + p) * PANEL, square[p]);
+            }
         }
     }
 }

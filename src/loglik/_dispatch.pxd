@@ -32,6 +32,7 @@ cdef extern from "dispatch.h" nogil:
         double *sums
         double *outer
         char *gradient
+        int stream
         char *scratch
     ctypedef struct loglik_kernels:
         const char *name

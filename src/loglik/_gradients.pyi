@@ -17,5 +17,6 @@ def mvn_gradient(
     sums: NDArray[Any] | None = None,
     outer: NDArray[Any] | None = None,
     gradient: NDArray[Any] | None = None,
+    stream: bool = False,
     level: str | None = None,
 ) -> None: ...

@@ -3,7 +3,7 @@
 
 Arguments are trusted: `loglik.distributions._gradients` makes them. Shapes: x (E, N, d), loc (E, K, d), matrix
 (E, K, d, d) or (E, K, d), value (E, N, K), rows and row_sums (E, N, d), sums (E, K, d), outer like the matrix, gradient
-(E, d, d). Any strides in x and value and along E and K; the rest is contiguous. What is not wanted is None.
+(E, d, d), `stream`: written past the caches. Any strides in x and value and along E and K; the rest is contiguous. What is not wanted is None.
 """
 
 cimport numpy as cnp
@@ -25,7 +25,7 @@ cdef char *data(cnp.ndarray array) noexcept:
 def mvn_gradient(
     str form, bint each, cnp.ndarray x not None, cnp.ndarray loc not None, cnp.ndarray matrix not None,
     cnp.ndarray value not None, cnp.ndarray rows=None, cnp.ndarray row_sums=None, cnp.ndarray sums=None,
-    cnp.ndarray outer=None, cnp.ndarray gradient=None, level=None,
+    cnp.ndarray outer=None, cnp.ndarray gradient=None, bint stream=False, level=None,
 ):
     """Log-densities of a block and what its gradients need; `each`: a matrix for every point (d <= EACH_MAX).
 
@@ -49,6 +49,7 @@ def mvn_gradient(
     task.value_k = cnp.PyArray_STRIDE(value, 2)
     task.rows, task.row_sums, task.sums = data(rows), <double *> data(row_sums), <double *> data(sums)
     task.outer, task.gradient = <double *> data(outer), data(gradient)
+    task.stream = stream
     diagonal = task.form == FORMS["variance"]
     if is_double:
         run = kernels.mvn_gradient_diagonal_f64 if diagonal else kernels.mvn_gradient_each_f64 if each else kernels.mvn_gradient_f64

@@ -19,6 +19,7 @@ from loglik.distributions._grid import Axes, Rows
 _BLOCK_SECONDS = 2e-3
 _BLOCK_BYTES = 1 << 21  # points of a block, which may have to be copied
 _SUM_BYTES = 1 << 20  # sums of outer products that a block may hold before the Gaussians are taken in several parts
+_STREAM_BYTES = 1 << 23  # gradients in the matrices beyond this are written past the caches
 _TILE = 96  # points: blocks are multiples of it
 _CHAIN = 32  # rows that are added one after the other
 
@@ -207,6 +208,7 @@ class _Pass:
         self.loc = Rows(loc, 1, lead, *(of_points if self.centred else of_gaussians))
         self.matrix = Rows(matrix, core, lead, *of_gaussians)
         self.values = Rows(value, 0, lead, *of_points, axes.matrices)
+        self.stream = form in gradients and gradients[form].nbytes > _STREAM_BYTES
         self.of_rows: list[tuple[_Target, int]] = []  # targets that rows go to, and their signs
         self.of_sums: _Target | None = None
         self.of_matrix: _Target | None = None
@@ -247,7 +249,8 @@ class _Pass:
         """All points under a part of the Gaussians."""
         seconds = self._seconds() * (k.stop - k.start)
         rows = min(_BLOCK_SECONDS / seconds, _BLOCK_BYTES / (self.d * self.dtype.itemsize))
-        rows = int(max(rows, 4 * _TILE)) // _TILE * _TILE
+        least = min(4 * self.d, 12 * _TILE, 0.1 / seconds)  # to pay for d² sums per block; 0.1 s answer Ctrl-C in time
+        rows = int(max(rows, least, 4 * _TILE)) // _TILE * _TILE
         if self.n > rows:
             self._long(k, rows, seconds)
         else:
@@ -337,7 +340,7 @@ class _Pass:
         if self.of_matrix is not None:
             target = self.of_matrix.memory(e, one)
             gradient = np.empty((size, 1, self.d, self.d), self.dtype) if target is None else target
-        mvn_gradient(self.form, True, x, loc, matrix, value, rows=rows, gradient=gradient)
+        mvn_gradient(self.form, True, x, loc, matrix, value, rows=rows, gradient=gradient, stream=self.stream)
         if fresh:
             self.values.put(value, e, one, one)
         pending = []
