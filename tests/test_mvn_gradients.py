@@ -246,7 +246,8 @@ def dense_gradients(form, x, loc, matrix):
         if form == "covariance":
             g = (s[..., :, None] * s[..., None, :] - np.linalg.inv(matrix)) / 2
         else:
-            g = np.tril(s[..., :, None] * y[..., None, :]) - np.eye(x.shape[-1]) * np.diagonal(inverse, axis1=-2, axis2=-1)[..., None, :]
+            reciprocal = np.diagonal(inverse, axis1=-2, axis2=-1)
+            g = np.tril(s[..., :, None] * y[..., None, :]) - np.eye(x.shape[-1]) * reciprocal[..., None, :]
     g = np.broadcast_to(g, (*lead, *g.shape[g.ndim - core :]))
     return unbroadcast(-s, x.shape), unbroadcast(s, loc.shape), unbroadcast(g, matrix.shape)
 
@@ -347,6 +348,21 @@ def test_threads_do_not_change_bits(dtype, monkeypatch):
             want = want or (value, *gradients)
             for got, first in zip((value, *gradients), want, strict=True):
                 assert got.tobytes() == first.tobytes()
+
+
+def test_stores_past_the_caches_do_not_change_bits(dtype, monkeypatch):
+    for form, mvn, x in cases_of_bits(dtype):
+        results = []
+        for limit in (1 << 40, 0):
+            monkeypatch.setattr(_gradients, "_STREAM_BYTES", limit)
+            memory = np.zeros(x.size + 1, dtype)[1:].reshape(x.shape)  # not aligned to a cache line
+            out = (np.empty(x.shape[:-1], dtype), memory)
+            if mvn.batch_shape == (4,):
+                out = (np.empty((len(x), 4), dtype), memory)
+            value, by_x = mvn.log_prob(x, wrt="x", out=out)
+            results.append((value, by_x, mvn.log_prob(x, wrt=form)[1]))
+        for got, want in zip(*results, strict=True):
+            assert got.tobytes() == want.tobytes()
 
 
 def test_layouts_do_not_change_bits(dtype):

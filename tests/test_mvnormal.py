@@ -272,6 +272,45 @@ def test_planted_bad_matrices(kernels, dtype, d):
     np.testing.assert_array_equal(value[good], clean[good])
 
 
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 8, 9, 16, 33, 64, 65])
+def test_checked_kernel_reports_what_the_others_cannot_see(kernels, dtype, d):
+    """Asymmetric matrices and means that are not finite, anywhere in a batch; the others keep their bits."""
+    rng, n = np.random.default_rng(d), 37
+    a = np.stack([spd(d, rng, dtype) for _ in range(n)])
+    x, loc = rng.normal(size=(2, n, d)).astype(dtype)
+    value, info = kernels["mvn_log_prob"](x, loc, a)
+    for layout in (a, np.asfortranarray(a)):
+        checked, all_info = kernels["mvn_log_prob_checked"](x, loc, layout)
+        np.testing.assert_array_equal(checked, value)
+        assert not all_info.any()
+
+    bad = a.copy()
+    expected = np.zeros(n, int)
+    if d > 1:
+        for item in (0, 11, 36):
+            i, j = sorted(rng.choice(d, 2, replace=False))
+            bad[item, i, j] += 0.01 * np.sqrt(a[item, i, i] * a[item, j, j])  # above the diagonal
+            expected[item] = -4
+    bad[5, d - 1, d - 1] = -1
+    expected[5] = d
+    bad[6, 0, 0] = np.nan
+    expected[6] = -1
+    dirty = loc.copy()
+    dirty[17, d // 2], dirty[18, 0] = np.inf, np.nan
+    expected[17] = expected[18] = -3
+    with np.errstate(invalid="ignore"):
+        got, info = kernels["mvn_log_prob_checked"](x, dirty, bad)
+    np.testing.assert_array_equal(info, expected)
+    np.testing.assert_array_equal(got[expected == 0], value[expected == 0])
+    assert np.isnan(got[expected != 0]).all()
+
+    nearly = a.copy()  # symmetric within the tolerance, though not bit for bit
+    nearly[3, 0, d - 1] = np.nextafter(nearly[3, 0, d - 1], np.inf, dtype=dtype) if d > 1 else nearly[3, 0, 0]
+    got, info = kernels["mvn_log_prob_checked"](x, loc, nearly)
+    assert not info.any()
+    np.testing.assert_array_equal(got, value)
+
+
 @pytest.mark.parametrize("d", [1, 3, 8, 9, 40])
 def test_nan_and_inf_stay_in_their_row(kernels, dtype, d):
     rng = np.random.default_rng(d)

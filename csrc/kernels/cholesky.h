@@ -50,9 +50,10 @@ static int32_t FN(factor)(FN(rows) a, ptrdiff_t d, R *panels, R *pivots, R *lowe
     for (ptrdiff_t first = 0; first < d; first += TILE) {
         const ptrdiff_t count = d - first < TILE ? d - first : TILE;
         FN(load_tile)(c, a, first, count, first + count, NULL);
-        FN(tile_solve)(c, panels, first, NULL, NULL, (FN(rows)){NULL, 0, 0});
+        FN(tile_solve)(c, panels, first);
         for (ptrdiff_t k = 0; k < first; k++) {
             const V w = v_set1(1 / pivots[k]);
+            UNROLLED
             for (int v = 0; v < VECTORS; v++) {
                 v_store(unit + k * TILE + v * LANES, v_load(c + k * TILE + v * LANES) * w);
             }
@@ -60,17 +61,21 @@ static int32_t FN(factor)(FN(rows) a, ptrdiff_t d, R *panels, R *pivots, R *lowe
         for (ptrdiff_t block = 0; block < count; block += ROWS) {
             const ptrdiff_t rows = count - block < ROWS ? count - block : ROWS;
             V acc[ROWS][VECTORS];
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
+                UNROLLED
                 for (int v = 0; v < VECTORS; v++) {
                     acc[r][v] = r < rows ? v_load(c + (first + block + r) * TILE + v * LANES) : C(0);
                 }
             }
             FN(panel_update)(acc, unit + block, TILE, c, first + block);
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
                 const ptrdiff_t k = first + block + r;
                 if (r >= rows) {
                     break;
                 }
+                UNROLLED
                 for (int v = 0; v < VECTORS; v++) {
                     v_store(c + k * TILE + v * LANES, acc[r][v]);
                 }
@@ -80,11 +85,14 @@ static int32_t FN(factor)(FN(rows) a, ptrdiff_t d, R *panels, R *pivots, R *lowe
                 }
                 pivots[k] = pivot;
                 const V w = v_set1(1 / pivot);
+                UNROLLED
                 for (int v = 0; v < VECTORS; v++) {
                     v_store(unit + k * TILE + v * LANES, acc[r][v] * w);
                 }
+                UNROLLED
                 for (int s = r + 1; s < ROWS; s++) {
                     const V l = v_set1(unit[k * TILE + block + s]);
+                    UNROLLED
                     for (int v = 0; v < VECTORS; v++) {
                         acc[s][v] = v_fnma(l, acc[r][v], acc[s][v]);
                     }

@@ -35,6 +35,12 @@
       "Only the lower triangle of the covariance is read. Many matrices are factored at once (one per vector lane); a\n" \
       "covariance that broadcasts is factored again for every point: use mvn_log_prob_shared.\n\n"         \
       LOGLIK_DOC_MVN)                                                                                      \
+    X(mvn_log_prob_checked, "(d),(d),(d,d)->(),()", "rrr->ri",                                             \
+      "As mvn_log_prob, and the whole covariance is looked at: (x, loc, covariance).\n"                    \
+      "\n"                                                                                                 \
+      "`info` is also -3 where loc is not finite and -4 where the covariance is not symmetric (see asymmetry), which gives\n" \
+      "NaN too. The check is made while the matrix is in cache.\n\n"                                        \
+      LOGLIK_DOC_MVN)                                                                                      \
     X(mvn_log_prob_shared, "(n,d),(d),(d,d)->(n),()", "rrr->ri",                                           \
       "Multivariate normal log-density of n points under one Gaussian: (x, loc, covariance).\n"            \
       "\n"                                                                                                 \

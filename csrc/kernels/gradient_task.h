@@ -27,7 +27,7 @@ typedef struct {
     double *sums;     /* [E][K][d]: Σₙ s */
     double *outer;    /* [E][K][d][d]: Σₙ s·sᵀ, tril(Σₙ s·yᵀ), or Σₙ δ·δᵀ, by form; VARIANCE: [E][K][d], Σₙ s² */
     char *gradient;   /* [E][d][d], the gradient in the matrix: mvn_gradient_each only */
-    int stream;       /* whether `gradient` is written past the caches: it is larger than they are */
+    int stream, stream_rows; /* whether `gradient`, `rows` are written past the caches: they are larger than those */
     char *scratch;    /* as many bytes as mvn_gradient_scratch or mvn_gradient_each_scratch says */
 } loglik_gradient_task;
 

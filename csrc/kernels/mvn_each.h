@@ -21,20 +21,6 @@ enum {
 
 /* ---------------------------------------------------------------------------------- groups of problems */
 
-/* One argument of a group: lane p starts at data + p·lane (elements). */
-typedef struct {
-    const R *data;
-    ptrdiff_t lane, row, column;
-} FN(batch);
-
-ALWAYS_INLINE FN(batch) FN(batch_at)(const char *data, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t column) {
-    const ptrdiff_t size = sizeof(R);
-    return (FN(batch)){(const R *)data, lane / size, row / size, column / size};
-}
-ALWAYS_INLINE FN(rows) FN(batch_lane)(FN(batch) b, ptrdiff_t p) {
-    return (FN(rows)){b.data + p * b.lane, b.row, b.column};
-}
-
 /* out[k] = entries k < columns of one row, lanes being problems; lanes from count on repeat the last one.
  * width: entries in the row, all of which may be loaded. out has room for the next multiple of COLS. */
 ALWAYS_INLINE void FN(load_lanes)(V *out, FN(batch) b, ptrdiff_t row, ptrdiff_t columns, ptrdiff_t width, ptrdiff_t count) {
@@ -100,26 +86,34 @@ ALWAYS_INLINE ptrdiff_t FN(unit_row)(ptrdiff_t i) { return i * (i - 1) / 2; }
 /* c[r][j ... j + columns) of `rows` rows: Σ over the columns before j, then the triangle. */
 ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, V *c, ptrdiff_t width, ptrdiff_t j, const V *unit) {
     V acc[FN(EACH_ROWS)][FN(EACH_COLUMNS)];
+    UNROLLED
     for (int r = 0; r < rows; r++) {
+        UNROLLED
         for (int q = 0; q < columns; q++) {
             acc[r][q] = c[r * width + j + q];
         }
     }
     for (ptrdiff_t k = 0; k < j; k++) {
+        UNROLLED
         for (int q = 0; q < columns; q++) {
             const V l = unit[FN(unit_row)(j + q) + k];
+            UNROLLED
             for (int r = 0; r < rows; r++) {
                 acc[r][q] = v_fnma(l, c[r * width + k], acc[r][q]);
             }
         }
     }
+    UNROLLED
     for (int q = 0; q < columns; q++) {
+        UNROLLED
         for (int s = 0; s < q; s++) {
             const V l = unit[FN(unit_row)(j + q) + j + s];
+            UNROLLED
             for (int r = 0; r < rows; r++) {
                 acc[r][q] = v_fnma(l, acc[r][s], acc[r][q]);
             }
         }
+        UNROLLED
         for (int r = 0; r < rows; r++) {
             c[r * width + j + q] = acc[r][q];
         }
@@ -138,21 +132,26 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
         FN(each_columns)(rows, 2, c, width, j, unit);
     }
     V acc[ROWS][ROWS];
+    UNROLLED
     for (int r = 0; r < rows; r++) {
+        UNROLLED
         for (int s = 0; s <= r; s++) {
             acc[r][s] = c[r * width + i + s];
         }
     }
     for (ptrdiff_t k = 0; k < i; k++) {
         const V w = g->inverse[k];
+        UNROLLED
         for (int r = 0; r < rows; r++) {
             const V ck = c[r * width + k], u = ck * w;
             unit[FN(unit_row)(i + r) + k] = u;
+            UNROLLED
             for (int s = r; s < rows; s++) {
                 acc[s][r] = v_fnma(u, c[s * width + k], acc[s][r]);
             }
         }
     }
+    UNROLLED
     for (int s = 0; s < rows && i + s < d; s++) {
         V pivot = acc[s][s];
         const M good = FN(pivots_good)(pivot);
@@ -163,9 +162,11 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
         FN(lane_multiply)(&g->determinant, pivot);
         const V w = C(1) / pivot;
         g->inverse[i + s] = w;
+        UNROLLED
         for (int r = s + 1; r < rows; r++) {
             const V u = acc[r][s] * w;
             unit[FN(unit_row)(i + r) + i + s] = u;
+            UNROLLED
             for (int q = s + 1; q <= r; q++) { /* row q's u is stored: q <= r */
                 acc[r][q] = v_fnma(unit[FN(unit_row)(i + q) + i + s], acc[r][s], acc[r][q]);
             }
@@ -174,28 +175,46 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
     return acc[rows - 1][rows - 1];
 }
 
+/* ---------------------------------------------------------------------------------- what went wrong, and results */
+
+/* The arguments of a group of problems, and where its results go. */
+typedef struct {
+    FN(batch) x, mean, matrix;
+    ptrdiff_t d, count;
+    int check; /* report asymmetric matrices and means that are not finite */
+    char *out, *info;
+    ptrdiff_t out_step, info_step;
+} FN(problems);
+
+enum { FN(BAD_MEAN) = -3, FN(ASYMMETRIC) = -4 }; /* info where it is asked for */
+
 /* The value of each lane, from what its parameters and the point turned out to be. */
-static __attribute__((noinline)) int FN(each_repair)(R *value, int32_t *info, FN(batch) x, FN(batch) mean, FN(batch) matrix,
-                                                     ptrdiff_t d, ptrdiff_t count) {
+static __attribute__((noinline)) int FN(each_repair)(R *value, int32_t *info, const FN(problems) *g, int differs) {
     int invalid = 0;
-    for (ptrdiff_t p = 0; p < count; p++) {
-        const FN(rows) a = FN(batch_lane)(matrix, p), m = FN(batch_lane)(mean, p);
-        if (value[p] == value[p] && info[p] == 0) {
+    for (ptrdiff_t p = 0; p < g->count; p++) {
+        const FN(rows) a = FN(batch_lane)(g->matrix, p), m = FN(batch_lane)(g->mean, p);
+        const int finite = value[p] - value[p] == 0;
+        if (info[p] == 0 && differs && FN(first_asymmetry)(a, g->d)) {
+            info[p] = FN(ASYMMETRIC);
+        }
+        if (finite && info[p] == 0) {
             continue;
         }
-        int nan_input = FN(has_nan)(FN(batch_lane)(x, p), 0, d) || FN(has_nan)(m, 0, d);
+        int nan_input = FN(has_nan)(FN(batch_lane)(g->x, p), 0, g->d) || FN(has_nan)(m, 0, g->d);
         int mean_finite = 1;
-        for (ptrdiff_t k = 0; k < d; k++) {
+        for (ptrdiff_t k = 0; k < g->d; k++) {
             mean_finite &= FN(entry)(m, 0, k) - FN(entry)(m, 0, k) == 0;
         }
         if (info[p] != 0) {
-            info[p] = FN(failure)(a, d, info[p]);
-            for (ptrdiff_t i = 0; i < d && info[p] < 0; i++) {
+            info[p] = FN(failure)(a, g->d, info[p]);
+            for (ptrdiff_t i = 0; i < g->d && info[p] < 0; i++) {
                 nan_input |= FN(has_nan)(a, i, i + 1);
             }
         } else if (mean_finite && !nan_input) { /* overflow, or an infinite coordinate */
             value[p] = (R)-INFINITY;
             continue;
+        } else if (!mean_finite && g->check) {
+            info[p] = FN(BAD_MEAN);
         }
         value[p] = (R)NAN;
         invalid |= !nan_input;
@@ -203,26 +222,136 @@ static __attribute__((noinline)) int FN(each_repair)(R *value, int32_t *info, FN
     return invalid;
 }
 
-/* Writes a group's values and infos; returns whether NaN was made. */
-ALWAYS_INLINE int FN(each_finish)(V log_p, V failed, FN(batch) x, FN(batch) mean, FN(batch) matrix, ptrdiff_t d,
-                                  ptrdiff_t count, char *out, ptrdiff_t out_step, char *info, ptrdiff_t info_step) {
+/* Writes a group's values and infos; failed: the pivots that failed, differs: a matrix is not equal to its transpose.
+ * Returns whether NaN was made. */
+ALWAYS_INLINE int FN(each_finish)(const FN(problems) *g, V log_p, V failed, int differs) {
     R value[LANES] __attribute__((aligned(64))), pivot[LANES] __attribute__((aligned(64)));
     int32_t code[LANES] = {0};
     int invalid = 0;
-    v_store(value, log_p);
-    if (m_any(v_unord(log_p, log_p)) || !m_all(v_eq(failed, C(0)))) {
+    const M fine = v_eq(log_p - log_p, C(0)) & v_eq(failed, C(0));
+    if (differs || !m_all(fine)) {
+        v_store(value, log_p);
         v_store(pivot, failed);
         for (int i = 0; i < LANES; i++) {
             code[i] = (int32_t)pivot[i];
         }
-        invalid = FN(each_repair)(value, code, x, mean, matrix, d, count);
+        invalid = FN(each_repair)(value, code, g, differs);
+    } else if (g->count == LANES && g->out_step == sizeof(R) && g->info_step == sizeof(int32_t)) {
+        v_store((R *)g->out, log_p);
+        memset(g->info, 0, LANES * sizeof(int32_t));
+        return 0;
+    } else {
+        v_store(value, log_p);
     }
-    for (ptrdiff_t p = 0; p < count; p++) {
-        *(R *)(out + p * out_step) = value[p];
-        *(int32_t *)(info + p * info_step) = code[p];
+    for (ptrdiff_t p = 0; p < g->count; p++) {
+        *(R *)(g->out + p * g->out_step) = value[p];
+        *(int32_t *)(g->info + p * g->info_step) = code[p];
     }
     return invalid;
 }
+
+/* ---------------------------------------------------------------------------------- small matrices, in registers */
+
+enum { FN(EACH_SMALL) = 8 };
+
+/* entry[e], e < size, lanes being problems: entries of a vector (d = 0), or of a matrix with d columns, row by row. With
+ * `blocks` they stand in a row of which at least COLS may be loaded; then what is above the diagonal is left out unless
+ * `all` is set. */
+ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const int d, int blocks, ptrdiff_t count, int all) {
+    enum { COLS = FN(COLS) };
+    const int columns = d > 0 ? d : size;
+    if (count == LANES && (b.lane == 0 || b.lane == 1)) {
+        for (int e = 0; e < size; e++) {
+            const R *const p = b.data + e / columns * b.row + e % columns * b.column;
+            entry[e] = b.lane == 0 ? v_set1(*p) : v_load(p);
+        }
+    } else if (count == LANES && blocks) {
+        UNROLLED
+        for (int e = 0; e < size; e += COLS) {
+            const int start = e + COLS <= size || size < COLS ? e : size - COLS;
+            int lower = d == 0;
+            UNROLLED
+            for (int c = 0; c < COLS; c++) {
+                lower |= (start + c) % columns <= (start + c) / columns;
+            }
+            if (lower || all) {
+                V block[COLS];
+                FN(v_load_columns)(b.data + start, b.lane, block);
+                UNROLLED
+                for (int c = 0; c < COLS; c++) {
+                    if (start + c < size) {
+                        entry[start + c] = block[c];
+                    }
+                }
+            }
+        }
+    } else {
+        for (int e = 0; e < size; e++) {
+            R lanes[LANES] __attribute__((aligned(64)));
+            for (ptrdiff_t i = 0; i < LANES; i++) {
+                lanes[i] = b.data[(i < count ? i : count - 1) * b.lane + e / columns * b.row + e % columns * b.column];
+            }
+            entry[e] = v_load(lanes);
+        }
+    }
+}
+
+/* One group, d a constant. Right-looking, so that the entries of a column are updated independently of each other; each
+ * entry sees the operations of the blocked version in the same order. Which pivot fails is not noted: a bad one shows as
+ * NaN or out of range, and the group is left to the blocked version. Returns 0, 1 if NaN was made, −1 if left.
+ * follow: rows of COLS elements may be read behind a shorter last one. */
+ALWAYS_INLINE int FN(each_small)(const int d, const FN(problems) *g, int follow) {
+    enum { MAX = FN(EACH_SMALL), COLS = FN(COLS) };
+    V a[MAX * MAX], p[MAX], m[MAX];
+    const int dense = g->matrix.column == 1 && g->matrix.row == d;
+    FN(load_entries)(a, g->matrix, d * d, d, dense && (d * d >= COLS || follow), g->count, g->check);
+    FN(load_entries)(p, g->x, d, 0, g->x.column == 1 && (d >= COLS || follow), g->count, 1);
+    FN(load_entries)(m, g->mean, d, 0, g->mean.column == 1 && (d >= COLS || follow), g->count, 1);
+
+    VI differs = (VI){0};
+    if (g->check) {
+        UNROLLED
+        for (int i = 0; i < d; i++) {
+            UNROLLED
+            for (int j = 0; j < i; j++) {
+                differs |= v_bits(a[i * d + j]) ^ v_bits(a[j * d + i]);
+            }
+        }
+    }
+    UNROLLED
+    for (int k = 0; k < d; k++) {
+        p[k] -= m[k];
+    }
+    FN(lane_product) determinant = {C(1), C(0)};
+    V last = C(0), smallest = C(1), largest = C(1);
+    UNROLLED
+    for (int k = 0; k < d; k++) {
+        const V pivot = a[k * d + k], w = C(1) / pivot;
+        V unit[MAX];
+        smallest = v_min(pivot, smallest);
+        largest = v_max(pivot, largest);
+        FN(lane_multiply)(&determinant, pivot);
+        UNROLLED
+        for (int i = k + 1; i < d; i++) {
+            unit[i] = a[i * d + k] * w;
+            UNROLLED
+            for (int j = k + 1; j <= i; j++) {
+                a[i * d + j] = v_fnma(unit[j], a[i * d + k], a[i * d + j]);
+            }
+            p[i] = v_fnma(unit[i], p[k], p[i]);
+        }
+        last = v_fnma(p[k] * w, p[k], last);
+    }
+    /* A pivot that is NaN makes the quadratic form NaN; one that is infinite or not positive is seen here. */
+    const M good = FN(pivots_good)(smallest) & FN(pivots_good)(largest) & v_eq(last, last);
+    if (!m_all(good)) {
+        return -1;
+    }
+    const V log_p = v_fma(C(0.5), last - FN(lane_log_product)(determinant), C(-0.91893853320467274) * C(d));
+    return FN(each_finish)(g, log_p, C(0), !m_all(vi_eq(differs, (VI){0})));
+}
+
+/* ---------------------------------------------------------------------------------- blocks of rows */
 
 ALWAYS_INLINE ptrdiff_t FN(each_width)(ptrdiff_t d) { return d + 1 + FN(COLS); }
 /* Vectors of scratch: unit triangle of d + 1 rows, inverses, a block of rows, the mean. */
@@ -230,29 +359,32 @@ ALWAYS_INLINE ptrdiff_t FN(each_size)(ptrdiff_t d) {
     return FN(unit_row)(d + 1) + d + 1 + d + (FN(EACH_ROWS) + 1) * FN(each_width)(d);
 }
 
-/* One group; d is a constant where it is small. Returns whether NaN was made. */
-ALWAYS_INLINE int FN(each_group)(const ptrdiff_t d, FN(batch) x, FN(batch) mean, FN(batch) matrix, ptrdiff_t count, int more,
-                                 V *scratch, char *out, ptrdiff_t out_step, char *info, ptrdiff_t info_step) {
-    enum { ROWS = FN(EACH_ROWS), LINE = 64 / sizeof(R) };
-    const ptrdiff_t width = FN(each_width)(d);
+/* Bytes that will be wanted soon, in order: nothing else finds so many streams (see `ahead` in triangular.h). */
+ALWAYS_INLINE void FN(fetch)(uintptr_t from, ptrdiff_t bytes) {
+    for (ptrdiff_t b = 0; b < bytes; b += 64) {
+        __builtin_prefetch((const void *)(from + (uintptr_t)b), 0, 2);
+    }
+}
+
+/* One group of any size. ahead: where to fetch the matrices of a later group, 0: nowhere. Returns whether NaN was made. */
+static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *scratch, uintptr_t ahead) {
+    enum { ROWS = FN(EACH_ROWS) };
+    const ptrdiff_t d = g->d, width = FN(each_width)(d), share = LANES * d * (ptrdiff_t)sizeof(R);
     V *const rows = scratch, *const shift = rows + ROWS * width;
-    FN(group) g = {.inverse = shift + width, .unit = shift + width + d, .failed = C(0), .determinant = {C(1), C(0)}};
+    FN(group) state = {.inverse = shift + width, .unit = shift + width + d, .failed = C(0), .determinant = {C(1), C(0)}};
     V last = C(0);
 
     for (ptrdiff_t i = 0; i <= d; i += ROWS) {
         for (int r = 0; r < ROWS && i + r <= d; r++) {
             V *const c = rows + r * width;
             if (i + r < d) {
-                FN(load_lanes)(c, matrix, i + r, i + r + 1, d, count);
-                if (more) { /* the next group's share of bytes, in order: nothing else finds so many streams */
-                    const R *const ahead = matrix.data + LANES * matrix.lane + (i + r) * LANES * matrix.lane / d;
-                    for (ptrdiff_t e = 0; e < LANES * d; e += LINE) {
-                        __builtin_prefetch(ahead + e);
-                    }
+                FN(load_lanes)(c, g->matrix, i + r, i + r + 1, d, g->count);
+                if (ahead) {
+                    FN(fetch)(ahead + (uintptr_t)((i + r) * share), share);
                 }
             } else {
-                FN(load_lanes)(c, x, 0, d, d, count);
-                FN(load_lanes)(shift, mean, 0, d, d, count);
+                FN(load_lanes)(c, g->x, 0, d, d, g->count);
+                FN(load_lanes)(shift, g->mean, 0, d, d, g->count);
                 for (ptrdiff_t k = 0; k < d; k++) {
                     c[k] -= shift[k];
                 }
@@ -261,42 +393,78 @@ ALWAYS_INLINE int FN(each_group)(const ptrdiff_t d, FN(batch) x, FN(batch) mean,
         }
         switch (d + 1 - i) {
         case 1:
-            last = FN(each_rows)(1, &g, rows, width, i, d);
+            last = FN(each_rows)(1, &state, rows, width, i, d);
             break;
         case 2:
-            last = FN(each_rows)(2, &g, rows, width, i, d);
+            last = FN(each_rows)(2, &state, rows, width, i, d);
             break;
         case 3:
-            last = FN(each_rows)(ROWS < 3 ? ROWS : 3, &g, rows, width, i, d);
+            last = FN(each_rows)(ROWS < 3 ? ROWS : 3, &state, rows, width, i, d);
             break;
         default:
-            last = FN(each_rows)(ROWS, &g, rows, width, i, d);
+            last = FN(each_rows)(ROWS, &state, rows, width, i, d);
         }
     }
-    const V log_det = FN(lane_log_product)(g.determinant);
-    const V log_p = v_fma(C(0.5), last - log_det, C(-0.91893853320467274) * v_set1((R)d));
-    return FN(each_finish)(log_p, g.failed, x, mean, matrix, d, count, out, out_step, info, info_step);
+    const V log_p = v_fma(C(0.5), last - FN(lane_log_product)(state.determinant), C(-0.91893853320467274) * v_set1((R)d));
+    const int differs = g->check && FN(any_differs)(g->matrix, g->count, d);
+    return FN(each_finish)(g, log_p, state.failed, differs);
 }
 
-/* The loop over groups, for one d. */
-ALWAYS_INLINE int FN(each_groups)(const ptrdiff_t d, char **args, ptrdiff_t n, const ptrdiff_t *steps, V *scratch) {
+/* ---------------------------------------------------------------------------------- the loops */
+
+/* Arguments of the problems from i on. */
+ALWAYS_INLINE FN(problems) FN(problems_at)(char **args, ptrdiff_t i, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *steps, int check) {
     const ptrdiff_t *const s = steps + 5;
-    const int dense = s[3] == (ptrdiff_t)sizeof(R) && s[2] == d * s[3] && steps[2] == d * s[2];
+    return (FN(problems)){
+        .x = FN(batch_at)(args[0] + i * steps[0], steps[0], 0, s[0]),
+        .mean = FN(batch_at)(args[1] + i * steps[1], steps[1], 0, s[1]),
+        .matrix = FN(batch_at)(args[2] + i * steps[2], steps[2], s[2], s[3]),
+        .d = d, .count = n - i < LANES ? n - i : LANES, .check = check,
+        .out = args[3] + i * steps[3], .info = args[4] + i * steps[4], .out_step = steps[3], .info_step = steps[4],
+    };
+}
+
+/* All groups, for one d (a constant), or d = 0: for any. */
+ALWAYS_INLINE int FN(each_groups)(const int constant, char **args, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *steps, int check,
+                                  V *scratch) {
+    enum { COLS = FN(COLS), SIZE = sizeof(R) };
+    const ptrdiff_t group = LANES * steps[2], distance = FN(AHEAD) / (group > 0 ? group : 1) + 1;
+    const int dense = steps[7] == d * SIZE && steps[8] == SIZE && steps[2] == d * d * SIZE;
     int invalid = 0;
     for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const ptrdiff_t count = n - i < LANES ? n - i : LANES;
-        invalid |= FN(each_group)(
-            d, FN(batch_at)(args[0] + i * steps[0], steps[0], 0, s[0]),
-            FN(batch_at)(args[1] + i * steps[1], steps[1], 0, s[1]),
-            FN(batch_at)(args[2] + i * steps[2], steps[2], s[2], s[3]), count, dense && n - i >= 2 * LANES, scratch,
-            args[3] + i * steps[3], steps[3], args[4] + i * steps[4], steps[4]);
+        const FN(problems) g = FN(problems_at)(args, i, n, d, steps, check);
+        const uintptr_t ahead = dense ? (uintptr_t)g.matrix.data + (uintptr_t)(distance * group) : 0;
+        int done = -1;
+        if (constant > 0) {
+            if (ahead) {
+                FN(fetch)(ahead, group);
+            }
+            const int follow = n - i >= LANES + COLS && steps[0] > 0 && steps[1] > 0 && steps[2] > 0;
+            done = FN(each_small)(constant, &g, follow);
+        }
+        invalid |= done < 0 ? FN(each_blocked)(&g, scratch, constant > 0 ? 0 : ahead) : done;
     }
     return invalid;
 }
 
-static void FN(mvn_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
-    (void)data;
-    /* Scratch of the unrolled sizes and a little more; larger ones take it from the heap, once per call. */
+/* What a large problem on its own has to be checked for besides its pivots. */
+static void FN(check_one)(const FN(problems) *g) {
+    const FN(rows) mean = FN(batch_lane)(g->mean, 0);
+    int32_t *const info = (int32_t *)g->info;
+    int finite = 1;
+    for (ptrdiff_t k = 0; k < g->d; k++) {
+        finite &= FN(entry)(mean, 0, k) - FN(entry)(mean, 0, k) == 0;
+    }
+    if (*info == 0 && !finite) {
+        *info = FN(BAD_MEAN);
+    } else if (*info == 0 && FN(first_asymmetry)(FN(batch_lane)(g->matrix, 0), g->d)) {
+        *info = FN(ASYMMETRIC);
+        *(R *)g->out = (R)NAN;
+    }
+}
+
+static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, int check) {
+    /* Scratch of the smaller sizes; larger ones take it from the heap, once per call. */
     enum { STACK = (16 * 17 / 2 + 2 * 17 + 5 * 21) };
     V stack[STACK];
     const ptrdiff_t n = dims[0], d = dims[1], *const s = steps + 5;
@@ -312,6 +480,10 @@ static void FN(mvn_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t
                     .n = 1, .d = d, .k = 1, .x_d = s[0], .mean_d = s[1], .matrix_i = s[2], .matrix_j = s[3],
                 },
                 FN(COVARIANCE));
+            if (check) {
+                const FN(problems) one = FN(problems_at)(args, i, n, d, steps, 1);
+                FN(check_one)(&one);
+            }
         }
         fp_leave(saved, invalid);
         return;
@@ -329,19 +501,32 @@ static void FN(mvn_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t
     switch (d) {
 #define LOGLIK_EACH(D)                                                                                      \
     case D:                                                                                                 \
-        invalid = FN(each_groups)(D, args, n, steps, scratch);                                              \
+        invalid = FN(each_groups)(D, args, n, D, steps, check, scratch);                                    \
         break;
         LOGLIK_EACH(1)
         LOGLIK_EACH(2)
         LOGLIK_EACH(3)
         LOGLIK_EACH(4)
+        LOGLIK_EACH(5)
+        LOGLIK_EACH(6)
+        LOGLIK_EACH(7)
         LOGLIK_EACH(8)
 #undef LOGLIK_EACH
     default:
-        invalid = FN(each_groups)(d, args, n, steps, scratch);
+        invalid = FN(each_groups)(0, args, n, d, steps, check, scratch);
     }
     FN(scratch_give_back)((R *)stack, memory);
     fp_leave(saved, invalid);
+}
+
+static void FN(mvn_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    FN(mvn_each)(args, dims, steps, 0);
+}
+
+static void FN(mvn_log_prob_checked)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    FN(mvn_each)(args, dims, steps, 1);
 }
 
 /* ---------------------------------------------------------------------------------- a factor for every point */
@@ -350,30 +535,27 @@ static void FN(mvn_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t
 static void FN(each_factored)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, const enum FN(matrix_kind) kind) {
     enum { STACK = 4 * 32 };
     V stack[STACK];
-    const ptrdiff_t n = dims[0], d = dims[1], *const s = steps + 5, width = FN(each_width)(d);
+    const ptrdiff_t n = dims[0], d = dims[1], width = FN(each_width)(d);
     const fp_state saved = fp_enter();
     R *const memory = FN(scratch_take)((R *)stack, STACK * LANES, 3 * width * LANES);
     V *const z = (V *)memory, *const row = z + width, *const shift = row + width;
     int invalid = 0;
 
     for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const ptrdiff_t count = n - i < LANES ? n - i : LANES;
-        const FN(batch) x = FN(batch_at)(args[0] + i * steps[0], steps[0], 0, s[0]);
-        const FN(batch) mean = FN(batch_at)(args[1] + i * steps[1], steps[1], 0, s[1]);
-        const FN(batch) matrix = FN(batch_at)(args[2] + i * steps[2], steps[2], s[2], s[3]);
+        const FN(problems) g = FN(problems_at)(args, i, n, d, steps, 0);
         V log_p = C(NAN), failed = C(0);
         if (memory) {
             V square = C(0), log_det = C(0);
             FN(lane_product) determinant = {C(1), C(0)};
-            FN(load_lanes)(z, x, 0, d, d, count);
-            FN(load_lanes)(shift, mean, 0, d, d, count);
+            FN(load_lanes)(z, g.x, 0, d, d, g.count);
+            FN(load_lanes)(shift, g.mean, 0, d, d, g.count);
             for (ptrdiff_t k = 0; k < d; k++) {
                 z[k] -= shift[k];
             }
             /* W·δ needs all of δ: from the last row up, so that z may be overwritten. */
             for (ptrdiff_t step = 0; step < d; step++) {
                 const ptrdiff_t r = kind == FN(FACTOR) ? step : d - 1 - step;
-                FN(load_lanes)(row, matrix, r, r + 1, d, count);
+                FN(load_lanes)(row, g.matrix, r, r + 1, d, g.count);
                 V diagonal = row[r], y = z[r];
                 const M good = FN(pivots_good)(diagonal);
                 if (!m_all(good)) {
@@ -406,8 +588,7 @@ static void FN(each_factored)(char **args, const ptrdiff_t *dims, const ptrdiff_
         } else {
             failed = C(-2);
         }
-        invalid |= FN(each_finish)(log_p, failed, x, mean, matrix, d, count, args[3] + i * steps[3], steps[3],
-                                   args[4] + i * steps[4], steps[4]);
+        invalid |= FN(each_finish)(&g, log_p, failed, 0);
     }
     FN(scratch_give_back)((R *)stack, memory);
     fp_leave(saved, invalid && memory);

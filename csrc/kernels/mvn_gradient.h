@@ -24,10 +24,12 @@ typedef struct {
 /* LANES entries from `start` on, for all lanes. */
 ALWAYS_INLINE void FN(store_square)(R *out, ptrdiff_t step, const V *in, const int stream) {
     V square[LANES];
+    UNROLLED
     for (int i = 0; i < LANES; i++) {
         square[i] = in[i];
     }
     FN(v_transpose)(square);
+    UNROLLED
     for (int i = 0; i < LANES; i++) {
         if (stream) {
             v_stream(out + i * step, square[i]);
@@ -78,23 +80,35 @@ ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_
     }
 }
 
-/* tile → out, W·tile with rows in reversed order; square[v] += (W·tile)[i]², i ascending, if it is not NULL. */
+/* tile → out, W·tile with rows in reversed order; square[v] += (W·tile)[i]², i ascending. The tile is 0 from row d on. */
 ALWAYS_INLINE void FN(tile_product)(R *out, const R *tile, const R *panels, const ptrdiff_t d, V *square) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
         const R *const panel = panels + FN(panel_start)(i / ROWS);
         V acc[ROWS][VECTORS] = {{C(0)}};
         FN(panel_update)(acc, panel, ROWS, tile, i);
-        for (int r = 0; r < ROWS && i + r < d; r++) {
-            for (int s = 0; s <= r; s++) {
-                const V w = v_set1(panel[(i + s) * ROWS + r]);
+        UNROLLED
+        for (int k = 0; k < ROWS; k++) {
+            V point[VECTORS];
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                point[v] = v_load(tile + (i + k) * TILE + v * LANES);
+            }
+            UNROLLED
+            for (int r = k; r < ROWS; r++) {
+                const V w = v_set1(panel[(i + k) * ROWS + r]);
+                UNROLLED
                 for (int v = 0; v < VECTORS; v++) {
-                    acc[r][v] = v_fnma(w, v_load(tile + (i + s) * TILE + v * LANES), acc[r][v]);
+                    acc[r][v] = v_fnma(w, point[v], acc[r][v]);
                 }
             }
-            for (int v = 0; v < VECTORS; v++) { /* panel_update subtracts */
-                v_store(out + (d - 1 - i - r) * TILE + v * LANES, -acc[r][v]);
-                if (square) {
+        }
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) {
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                if (i + r < d) { /* panel_update subtracts */
+                    v_store(out + (d - 1 - i - r) * TILE + v * LANES, -acc[r][v]);
                     square[v] = v_fma(acc[r][v], acc[r][v], square[v]);
                 }
             }
@@ -106,6 +120,7 @@ ALWAYS_INLINE void FN(tile_product)(R *out, const R *tile, const R *panels, cons
 ALWAYS_INLINE void FN(gradient_values)(const V *square, R shift, FN(rows) x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d,
                                        char *out, ptrdiff_t step) {
     R value[LOGLIK_TILE_VECTORS * LANES] __attribute__((aligned(64)));
+    UNROLLED
     for (int v = 0; v < LOGLIK_TILE_VECTORS; v++) {
         v_store(value + v * LANES, v_fma(C(-0.5), square[v], v_set1(shift)));
     }
@@ -117,63 +132,120 @@ ALWAYS_INLINE void FN(gradient_values)(const V *square, R shift, FN(rows) x, ptr
     }
 }
 
+/* tile ← unit triangle⁻¹·δ, square, and y = L⁻¹·δ with its rows reversed, for points under one Gaussian. */
+ALWAYS_INLINE void FN(gradient_forward)(R *tile, R *reversed, const FN(gaussian) *g, FN(rows) x, ptrdiff_t first, ptrdiff_t count,
+                                        ptrdiff_t d, V *square) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    const int in_rows = count == TILE && x.column == 1 && d >= FN(COLS);
+    const FN(ahead) ahead = FN(look_ahead)(x, first, d);
+    if (!in_rows) {
+        FN(load_tile)(tile, x, first, count, d, g->mean);
+    }
+    for (ptrdiff_t i = 0; i < d; i += ROWS) {
+        V acc[ROWS][VECTORS];
+        if (in_rows) {
+            FN(fetch_share)(ahead, i, d);
+            FN(load_panel)(acc, x.data + first * x.row, x.row, i, d);
+        }
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) {
+            const V m = v_set1(g->mean[i + r]); /* 0 from d on */
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                if (in_rows) {
+                    acc[r][v] -= m;
+                } else { /* beyond d the tile before may have left a NaN */
+                    acc[r][v] = i + r < d ? v_load(tile + (i + r) * TILE + v * LANES) : C(0);
+                }
+            }
+        }
+        FN(panel_solve)(acc, g->panels + FN(panel_start)(i / ROWS), tile, i);
+        FN(store_panel)(tile + i * TILE, acc);
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) {
+            const V scale = v_set1(g->scale[i + r]);
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                const V z = acc[r][v] * scale;
+                square[v] = v_fma(z, z, square[v]);
+                if (i + r < d) {
+                    v_store(reversed + (d - 1 - i - r) * TILE + v * LANES, z);
+                }
+            }
+        }
+    }
+}
+
 /* Solves a tile of points and packs what the sums need. */
 ALWAYS_INLINE void FN(gradient_tile)(const loglik_gradient_task *t, FN(gradient_memory) *g, FN(rows) x, ptrdiff_t first,
                                      ptrdiff_t count, char *value, ptrdiff_t in_block, const int want_s, const int want_outer) {
-    enum { VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    enum { TILE = FN(TILE) };
     const ptrdiff_t d = t->d;
     R *const tile = g->work, *const reversed = g->work + FN(padded)(d) * TILE;
-    V square[VECTORS] = {C(0)};
-    FN(rows) next = {NULL, x.row, x.column};
-    if (t->points - first >= 2 * TILE && x.column == 1) {
-        next.data = x.data + (first + TILE) * x.row;
-    }
-    FN(load_tile)(tile, x, first, count, d, g->forward.mean);
+    V square[FN(VECTORS)] = {C(0)};
     if (t->form == LOGLIK_GRADIENT_PRECISION) {
+        FN(load_tile)(tile, x, first, count, d, g->forward.mean);
         if (want_outer) {
             FN(pack_points)(g->a, tile, NULL, d, 0, in_block);
         }
         FN(tile_product)(reversed, tile, g->forward.panels, d, square);
         FN(gradient_values)(square, g->forward.shift, x, first, count, d, value, t->value_n);
         if (want_s) {
-            FN(tile_product)(tile, reversed, g->back.panels, d, NULL);
+            FN(tile_product)(tile, reversed, g->back.panels, d, square);
             FN(pack_points)(g->s, tile, NULL, d, 0, in_block);
         }
         return;
     }
-    FN(tile_solve)(tile, g->forward.panels, d, square, g->forward.scale, next);
+    FN(gradient_forward)(tile, reversed, &g->forward, x, first, count, d, square);
     FN(gradient_values)(square, g->forward.shift, x, first, count, d, value, t->value_n);
-    if (!want_s) {
-        return;
-    }
-    for (ptrdiff_t i = 0; i < d; i++) {
-        const V scale = v_set1(g->forward.scale[i]);
-        for (int v = 0; v < VECTORS; v++) {
-            v_store(reversed + (d - 1 - i) * TILE + v * LANES, v_load(tile + i * TILE + v * LANES) * scale);
-        }
-    }
     if (want_outer && t->form == LOGLIK_GRADIENT_FACTOR) {
         FN(pack_points)(g->b, reversed, NULL, d, 1, in_block);
     }
-    FN(tile_solve)(reversed, g->back.panels, d, NULL, NULL, (FN(rows)){NULL, 0, 0});
-    FN(pack_points)(g->s, reversed, g->back.scale, d, 1, in_block);
+    if (want_s) {
+        FN(tile_solve)(reversed, g->back.panels, d);
+        FN(pack_points)(g->s, reversed, g->back.scale, d, 1, in_block);
+    }
+}
+
+/* n elements to memory that is not read soon: past the caches but for the ends. */
+static void FN(stream_copy)(R *out, const R *from, ptrdiff_t n) {
+    ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)out % LOGLIK_VECTOR_BYTES / sizeof(R)), i;
+    head = head < n && (uintptr_t)out % sizeof(R) == 0 ? head : n;
+    memcpy(out, from, (size_t)head * sizeof(R));
+    for (i = head; i + LANES <= n; i += LANES) {
+        v_stream(out + i, v_load(from + i));
+    }
+    memcpy(out + i, from + i, (size_t)(n - i) * sizeof(R));
+}
+
+/* out[p][j] = −s[first + p][j], from the packed block s. */
+ALWAYS_INLINE void FN(negate_rows)(R *out, const R *s, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
+    enum { PANEL = FN(RANK_PANEL) };
+    const ptrdiff_t whole = d / LANES * LANES;
+    for (ptrdiff_t p = 0; p < count; p++) {
+        for (ptrdiff_t j = 0; j < whole; j += LANES) {
+            v_store(out + p * d + j, -v_load(FN(rank_column)(s, j) + (first + p) * PANEL));
+        }
+        for (ptrdiff_t j = whole; j < d; j++) {
+            out[p * d + j] = -FN(rank_column)(s, j)[(first + p) * PANEL];
+        }
+    }
 }
 
 /* −s of a block to rows (assigned) or row_sums (added). */
-ALWAYS_INLINE void FN(gradient_rows)(const loglik_gradient_task *t, const R *s, ptrdiff_t problem, ptrdiff_t first, ptrdiff_t count) {
-    enum { PANEL = FN(RANK_PANEL) };
+static void FN(gradient_rows)(const loglik_gradient_task *t, const R *s, ptrdiff_t problem, ptrdiff_t first, ptrdiff_t count) {
+    enum { PANEL = FN(RANK_PANEL), BUFFER = 16384 / sizeof(R) };
     const ptrdiff_t d = t->d, start = (problem * t->points + first) * d;
-    if (t->rows) {
-        R *const out = (R *)t->rows + start;
-        const ptrdiff_t whole = d / LANES * LANES;
-        for (ptrdiff_t p = 0; p < count; p++) {
-            for (ptrdiff_t j = 0; j < whole; j += LANES) {
-                v_store(out + p * d + j, -v_load(FN(rank_column)(s, j) + p * PANEL));
-            }
-            for (ptrdiff_t j = whole; j < d; j++) {
-                out[p * d + j] = -FN(rank_column)(s, j)[p * PANEL];
-            }
+    if (t->rows && t->stream_rows && d <= BUFFER) {
+        R buffer[BUFFER] __attribute__((aligned(64)));
+        const ptrdiff_t step = BUFFER / d;
+        for (ptrdiff_t p = 0; p < count; p += step) {
+            const ptrdiff_t now = count - p < step ? count - p : step;
+            FN(negate_rows)(buffer, s, p, now, d);
+            FN(stream_copy)((R *)t->rows + start + p * d, buffer, now * d);
         }
+    } else if (t->rows) {
+        FN(negate_rows)((R *)t->rows + start, s, 0, count, d);
     }
     if (t->row_sums) {
         double *const out = t->row_sums + start;
@@ -297,7 +369,9 @@ static void FN(mvn_gradient)(const loglik_gradient_task *t) {
     g.work = g.a + 3 * packed;
     g.forward_memory = g.work + FN(work_size)(d);
     g.back_memory = g.forward_memory + FN(gaussian_size)(d);
-    memset(g.outer, 0, (size_t)(2 * (FN(rank_sums)(d) + width)) * sizeof(double) + (size_t)(3 * packed) * sizeof(R));
+    memset(g.outer, 0, (size_t)FN(rank_sums)(d) * sizeof(double));
+    memset(g.outer_low, 0, d < 64 ? (size_t)FN(rank_sums)(d) * sizeof(double) : 0); /* see gradient_flush */
+    memset(g.sums, 0, (size_t)(2 * width) * sizeof(double) + (size_t)(3 * packed) * sizeof(R));
     const size_t items = (size_t)(t->problems * t->gaussians);
     if (t->sums) {
         memset(t->sums, 0, items * (size_t)d * sizeof(double));
@@ -310,5 +384,6 @@ static void FN(mvn_gradient)(const loglik_gradient_task *t) {
             FN(gradient_one)(t, &g, small, e, k);
         }
     }
+    v_stream_end();
     fp_leave(saved, 0);
 }

@@ -29,11 +29,14 @@ ALWAYS_INLINE void FN(lane_tile)(V (*acc)[FN(LANE_COLUMNS)], const V *a, const p
     enum { ROWS = FN(LANE_ROWS), COLUMNS = FN(LANE_COLUMNS) };
     for (ptrdiff_t k = first; k < last; k++) {
         V y[COLUMNS];
+        UNROLLED
         for (int c = 0; c < COLUMNS; c++) {
             y[c] = b[k * b_step + c * b_column];
         }
+        UNROLLED
         for (int r = 0; r < ROWS; r++) {
             const V x = a[r * a_row + k * a_step];
+            UNROLLED
             for (int c = 0; c < COLUMNS; c++) {
                 acc[r][c] = v_fma(x, y[c], acc[r][c]);
             }
@@ -48,21 +51,28 @@ ALWAYS_INLINE void FN(lane_invert)(const FN(lane_group) *g) {
     for (ptrdiff_t i = 0; i < g->padded; i += ROWS) {
         V *const row = g->matrix + i * width;
         V diagonal[ROWS][ROWS];
+        UNROLLED
         for (int r = 0; r < ROWS; r++) {
+            UNROLLED
             for (int q = 0; q < r; q++) {
                 diagonal[r][q] = row[r * width + i + q];
             }
         }
         for (ptrdiff_t j = 0; j < i; j += COLUMNS) {
             V acc[ROWS][COLUMNS];
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
+                UNROLLED
                 for (int c = 0; c < COLUMNS; c++) {
                     acc[r][c] = C(0);
                 }
             }
             FN(lane_tile)(acc, row, width, 1, g->matrix + j, width, 1, j, i);
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
+                UNROLLED
                 for (int c = 0; c < COLUMNS; c++) {
+                    UNROLLED
                     for (int q = 0; q < r; q++) {
                         acc[r][c] = v_fma(diagonal[r][q], acc[q][c], acc[r][c]);
                     }
@@ -71,9 +81,12 @@ ALWAYS_INLINE void FN(lane_invert)(const FN(lane_group) *g) {
                 }
             }
         }
+        UNROLLED
         for (int r = 0; r < ROWS; r++) {
+            UNROLLED
             for (int c = 0; c < r; c++) {
                 V acc = C(0);
+                UNROLLED
                 for (int q = c; q < r; q++) {
                     acc = v_fma(diagonal[r][q], row[q * width + i + c], acc);
                 }
@@ -92,7 +105,9 @@ ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const
     for (ptrdiff_t i = 0; i < g->padded; i += ROWS) {
         for (ptrdiff_t j = 0; j < i + ROWS; j += COLUMNS) {
             V acc[ROWS][COLUMNS];
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
+                UNROLLED
                 for (int c = 0; c < COLUMNS; c++) {
                     acc[r][c] = C(0);
                 }
@@ -102,7 +117,9 @@ ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const
             } else {
                 FN(lane_tile)(acc, g->matrix + i, 1, width, g->matrix + j, width, 1, i, g->padded);
             }
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
+                UNROLLED
                 for (int c = 0; c < COLUMNS; c++) {
                     const V entry = half * v_fnma(z[i + r], z[j + c], acc[r][c]);
                     if (i + r < d && j + c < d) {

@@ -18,6 +18,7 @@ _Static_assert(FN(SMALL) <= 8, "two register tiles of columns");
 /* Columns of s, of y and of δ; sums by lane; what the back-substitution reads. */
 typedef struct {
     R s[8][FN(SMALL_POINTS)], y[8][FN(SMALL_POINTS)], delta[8][FN(SMALL_POINTS)];
+    R rows[8 * FN(SMALL_POINTS)]; /* −s, point by point */
     double outer[8][8][FN(SMALL_KEPT)], sums[8][FN(SMALL_KEPT)];
     R forward[8][8]; /* unit lower triangle of L, or W */
     R back[8][8];    /* back[i][k], k > i: L[k][i] / L[i][i], or W[k][i] */
@@ -47,14 +48,17 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
         const FN(batch) points = {x.data + (first + p) * x.row, x.row, 0, x.column};
         V column[8 + FN(COLS)], y[8], s[8 + FN(COLS)], square = C(0);
         FN(load_lanes)(column, points, 0, d, d, now);
+        UNROLLED
         for (int i = 0; i < d; i++) {
             column[i] -= v_set1(g->mean[i]);
             if (whitener) {
                 v_store(m->delta[i] + p, column[i]);
             }
         }
+        UNROLLED
         for (int i = 0; i < d; i++) {
             V z = whitener ? C(0) : column[i];
+            UNROLLED
             for (int k = 0; k < i + whitener; k++) {
                 z = v_fnma(v_set1(m->forward[i][k]), column[k], z);
             }
@@ -68,8 +72,10 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
                 v_store(m->y[i] + p, y[i]);
             }
         }
+        UNROLLED
         for (int i = (int)d - 1; i >= 0; i--) {
             V z = y[i] * v_set1(whitener ? m->back[i][i] : m->scale[i]);
+            UNROLLED
             for (int k = i + 1; k < d; k++) {
                 const V c = v_set1(m->back[i][k]);
                 z = whitener ? v_fma(c, y[k], z) : v_fnma(c, s[k], z);
@@ -90,18 +96,16 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
                 *(R *)(out + (first + p + q) * t->value_n) = value[q];
             }
         }
-        const ptrdiff_t to = (problem * t->points + first + p) * d;
         if (t->rows || t->row_sums) {
-            R lanes[8 * LANES] __attribute__((aligned(64)));
+            const ptrdiff_t to = (problem * t->points + first + p) * d;
+            UNROLLED
             for (int i = 0; i < d; i++) {
                 s[i] = -s[i];
             }
-            FN(store_lanes)(t->rows ? (R *)t->rows + to : lanes, d, s, d, now, 0);
-            for (ptrdiff_t q = 0; q < now * d && !t->rows; q++) {
-                t->row_sums[to + q] += (double)lanes[q];
-            }
+            FN(store_lanes)(t->rows && !t->stream_rows ? (R *)t->rows + to : m->rows + p * d, d, s, d, now, 0);
         }
         if (now < LANES) {
+            UNROLLED
             for (int i = 0; i < d; i++) {
                 for (ptrdiff_t q = now; q < LANES; q++) {
                     m->s[i][p + q] = m->y[i][p + q] = m->delta[i][p + q] = 0;
@@ -114,11 +118,14 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
 /* total[0 ... SMALL_KEPT) += the lanes of part[SMALL_SLOTS], joined by halving. */
 ALWAYS_INLINE void FN(small_join)(V *part, double *total) {
     enum { SLOTS = FN(SMALL_SLOTS), LEFT = FN(SMALL_KEPT) / LANES };
+    UNROLLED
     for (int half = SLOTS / 2; half >= LEFT; half /= 2) {
+        UNROLLED
         for (int v = 0; v < half; v++) {
             part[v] += part[v + half];
         }
     }
+    UNROLLED
     for (int v = 0; v < LEFT; v++) {
         FN(add_to_doubles)(total + v * LANES, part[v]);
     }
@@ -132,30 +139,39 @@ static void FN(small_outer)(R (*a)[FN(SMALL_POINTS)], R (*b)[FN(SMALL_POINTS)], 
             V part[ROWS][COLUMNS][SLOTS];
             for (ptrdiff_t slot = 0; slot < SLOTS; slot++) {
                 V acc[ROWS][COLUMNS];
+                UNROLLED
                 for (int r = 0; r < ROWS; r++) {
+                    UNROLLED
                     for (int c = 0; c < COLUMNS; c++) {
                         acc[r][c] = C(0);
                     }
                 }
                 for (ptrdiff_t p = slot * LANES; p < count; p += FN(SMALL_VIRTUAL)) {
                     V z[COLUMNS];
+                    UNROLLED
                     for (int c = 0; c < COLUMNS; c++) {
                         z[c] = v_load(b[j + c] + p);
                     }
+                    UNROLLED
                     for (int r = 0; r < ROWS; r++) {
                         const V y = v_load(a[i + r] + p);
+                        UNROLLED
                         for (int c = 0; c < COLUMNS; c++) {
                             acc[r][c] = v_fma(y, z[c], acc[r][c]);
                         }
                     }
                 }
+                UNROLLED
                 for (int r = 0; r < ROWS; r++) {
+                    UNROLLED
                     for (int c = 0; c < COLUMNS; c++) {
                         part[r][c][slot] = acc[r][c];
                     }
                 }
             }
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
+                UNROLLED
                 for (int c = 0; c < COLUMNS; c++) {
                     FN(small_join)(part[r][c], m->outer[i + r][j + c]);
                 }
@@ -168,10 +184,12 @@ static void FN(small_sums)(ptrdiff_t d, ptrdiff_t count, FN(small_memory) *m) {
     enum { SLOTS = FN(SMALL_SLOTS) };
     for (ptrdiff_t i = 0; i < d; i++) {
         V part[SLOTS];
+        UNROLLED
         for (int slot = 0; slot < SLOTS; slot++) {
             part[slot] = C(0);
         }
         for (ptrdiff_t p = 0; p < count; p += FN(SMALL_VIRTUAL)) {
+            UNROLLED
             for (int slot = 0; slot < SLOTS; slot++) {
                 part[slot] += v_load(m->s[i] + p + slot * LANES);
             }
@@ -182,7 +200,9 @@ static void FN(small_sums)(ptrdiff_t d, ptrdiff_t count, FN(small_memory) *m) {
 
 /* Sum of SMALL_KEPT doubles by halving; they become zero. */
 ALWAYS_INLINE double FN(small_reduce)(double *lanes) {
+    UNROLLED
     for (int half = FN(SMALL_KEPT) / 2; half >= 1; half /= 2) {
+        UNROLLED
         for (int v = 0; v < half; v++) {
             lanes[v] += lanes[v + half];
         }
@@ -219,6 +239,13 @@ static void FN(gradient_small)(const loglik_gradient_task *t, FN(gradient_memory
             LOGLIK_SMALL(7)
             LOGLIK_SMALL(8)
 #undef LOGLIK_SMALL
+        }
+        const ptrdiff_t to = (e * n + first) * d;
+        if (t->rows && t->stream_rows) {
+            FN(stream_copy)((R *)t->rows + to, m->rows, count * d);
+        }
+        for (ptrdiff_t q = 0; q < count * d && t->row_sums; q++) {
+            t->row_sums[to + q] += (double)m->rows[q];
         }
         for (ptrdiff_t i = 0; i < d && vectors < whole; i++) { /* what the block before left */
             memset(m->s[i] + vectors, 0, (size_t)(whole - vectors) * sizeof(R));

@@ -45,7 +45,7 @@ static inline double FN(log_product)(FN(product) p) {
 
 /* Elements of memory per Gaussian, and for the work on all of them. */
 ALWAYS_INLINE ptrdiff_t FN(gaussian_size)(ptrdiff_t d) { return FN(panels_size)(d) + 2 * FN(padded)(d); }
-ALWAYS_INLINE ptrdiff_t FN(work_size)(ptrdiff_t d) { return FN(factor_scratch)(d); }
+ALWAYS_INLINE ptrdiff_t FN(work_size)(ptrdiff_t d) { return (1 + 4) * FN(padded)(d) * FN(TILE); }
 
 static int FN(has_nan)(FN(rows) a, ptrdiff_t i, ptrdiff_t columns) {
     for (ptrdiff_t j = 0; j < columns; j++) {
@@ -135,132 +135,318 @@ static __attribute__((noinline)) void FN(repair)(R *value, ptrdiff_t count, FN(r
     }
 }
 
-/* shift − ½·square for `count` points from `first` on, to out (stride in bytes). */
-ALWAYS_INLINE void FN(write_values)(const V *square, const int vectors, const FN(gaussian) *g, FN(rows) x,
-                                    ptrdiff_t first, ptrdiff_t count, ptrdiff_t d, char *out, ptrdiff_t step) {
-    R value[LOGLIK_TILE_VECTORS * LANES] __attribute__((aligned(64)));
+/* log p of `vectors` groups of lanes from their squared norms; `count` points from `first` on are real ones. */
+ALWAYS_INLINE void FN(log_densities)(V *value, const V *square, const int vectors, const FN(gaussian) *g, FN(rows) x,
+                                     ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
+    const V shift = v_set1(g->shift);
     M nan = M_NONE;
-    const int direct = step == sizeof(R) && count == vectors * LANES;
+    UNROLLED
     for (int v = 0; v < vectors; v++) {
-        const V log_p = v_fma(C(-0.5), square[v], v_set1(g->shift));
-        nan |= v_unord(log_p, log_p);
-        v_store(direct ? (R *)out + v * LANES : value + v * LANES, log_p);
+        value[v] = v_fma(C(-0.5), square[v], shift);
+        nan |= v_unord(value[v], value[v]);
     }
     if (m_any(nan) && g->shift == g->shift) {
-        FN(repair)(direct ? (R *)out : value, count, x, first, d);
-    }
-    if (!direct) {
-        for (ptrdiff_t p = 0; p < count; p++) {
-            *(R *)(out + p * step) = value[p];
+        R lanes[LOGLIK_TILE_VECTORS * LANES] __attribute__((aligned(64)));
+        UNROLLED
+        for (int v = 0; v < vectors; v++) {
+            v_store(lanes + v * LANES, value[v]);
+        }
+        FN(repair)(lanes, count, x, first, d);
+        UNROLLED
+        for (int v = 0; v < vectors; v++) {
+            value[v] = v_load(lanes + v * LANES);
         }
     }
 }
 
-/* Points first ... first + LANES − 1 as columns; lanes from count on are 0. */
-ALWAYS_INLINE void FN(load_points)(V *column, const int d, FN(rows) x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t n) {
-    enum { COLS = FN(COLS), SMALL = FN(SMALL) };
-    const R *const p = x.data + first * x.row;
-    /* A row shorter than a block of columns may be read past its end while rows follow. */
-    const int whole = count == LANES && x.column == 1 && (d >= COLS || (x.row > 0 && n - first >= LANES + COLS));
-    if (whole) {
-        for (int k = 0; k < d; k += COLS) {
-            const int start = k + COLS <= d || d < COLS ? k : d - COLS;
-            V block[COLS];
-            FN(v_load_columns)(p + start, x.row, block);
-            for (int c = 0; c < COLS && start + c < d; c++) {
-                column[start + c] = block[c];
-            }
+/* Where values go: out[n][k], strides in bytes. */
+typedef struct {
+    char *out;
+    ptrdiff_t n, k;
+} FN(sink);
+
+/* Values of `columns` <= COLS Gaussians from j on, for the points from `first` on: value[c][v]. */
+ALWAYS_INLINE void FN(put)(FN(sink) s, const V *value, const int columns, const int vectors, ptrdiff_t j, ptrdiff_t first,
+                           ptrdiff_t count) {
+    enum { COLS = FN(COLS) };
+    char *const at = s.out + first * s.n + j * s.k;
+    if (columns == 1 && s.n == sizeof(R) && count == vectors * LANES) {
+        for (int v = 0; v < vectors; v++) {
+            v_store((R *)at + v * LANES, value[v]);
         }
-    } else if (count == LANES && x.row == 1) {
-        for (int k = 0; k < d; k++) {
-            column[k] = v_load(p + k * x.column);
+    } else if (columns == COLS && s.k == sizeof(R) && count == vectors * LANES) {
+        for (int v = 0; v < vectors; v++) {
+            V block[COLS];
+            UNROLLED
+            for (int c = 0; c < COLS; c++) {
+                block[c] = value[c * vectors + v];
+            }
+            FN(v_store_columns)((R *)(at + v * LANES * s.n), s.n / (ptrdiff_t)sizeof(R), block);
         }
     } else {
-        R gathered[SMALL][LANES] __attribute__((aligned(64)));
-        for (int k = 0; k < d; k++) {
-            for (int i = 0; i < LANES; i++) {
-                gathered[k][i] = i < count ? p[i * x.row + k * x.column] : 0;
+        for (int c = 0; c < columns; c++) {
+            for (ptrdiff_t p = 0; p < count; p += LANES) {
+                R lanes[LANES] __attribute__((aligned(64)));
+                v_store(lanes, value[c * vectors + p / LANES]);
+                for (ptrdiff_t q = p; q < count && q < p + LANES; q++) {
+                    *(R *)(at + q * s.n + c * s.k) = lanes[q - p];
+                }
             }
-            column[k] = v_load(gathered[k]);
         }
     }
+}
+
+/* ---------------------------------------------------------------------------------- few coordinates */
+
+/* Rows shorter than a block of columns may be read past their end while rows follow: how many points, from the first
+ * one, may be loaded in blocks. */
+ALWAYS_INLINE ptrdiff_t FN(points_in_blocks)(FN(rows) x, ptrdiff_t n, ptrdiff_t d) {
+    enum { COLS = FN(COLS) };
+    return x.column != 1 ? 0 : d >= COLS ? n : x.row > 0 ? n - COLS : 0;
+}
+
+/* Points first ... first + LANES − 1 as columns. */
+ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t first) {
+    enum { COLS = FN(COLS) };
+    const R *const p = x.data + first * x.row;
+    UNROLLED
+    for (int k = 0; k < d; k += COLS) {
+        const int start = k + COLS <= d || d < COLS ? k : d - COLS;
+        V block[COLS];
+        FN(v_load_columns)(p + start, x.row, block);
+        UNROLLED
+        for (int c = 0; c < COLS && start + c < d; c++) {
+            column[start + c] = block[c];
+        }
+    }
+}
+
+/* The same for any layout; lanes from count on are 0. */
+ALWAYS_INLINE void FN(gather_points)(V *column, const int d, FN(rows) x, ptrdiff_t first, ptrdiff_t count) {
+    UNROLLED
+    for (int k = 0; k < d; k++) {
+        R lanes[LANES] __attribute__((aligned(64)));
+        for (ptrdiff_t p = 0; p < LANES; p++) {
+            lanes[p] = p < count ? FN(entry)(x, first + p, k) : 0;
+        }
+        column[k] = v_load(lanes);
+    }
+}
+
+/* ‖L⁻¹(x − μ)‖² */
+ALWAYS_INLINE V FN(small_square)(const int d, const V *column, const FN(gaussian) *g, const enum FN(matrix_kind) kind) {
+    const R *const l = g->panels;
+    V z[FN(SMALL)], square = C(0);
+    UNROLLED
+    for (int i = 0; i < d; i++) {
+        z[i] = column[i] - v_set1(g->mean[i]);
+    }
+    UNROLLED
+    for (int i = 0; i < d; i++) {
+        V y = kind == FN(WHITENER) ? C(0) : z[i];
+        UNROLLED
+        for (int s = 0; s < i + (kind == FN(WHITENER)); s++) {
+            y = v_fnma(v_set1(l[FN(panel_index)(i, s)]), z[s], y);
+        }
+        if (kind != FN(WHITENER)) {
+            z[i] = y;
+            y *= v_set1(g->scale[i]);
+        }
+        square = v_fma(y, y, square);
+    }
+    return square;
+}
+
+/* Points `first` ... n; d <= SMALL. blocks: a whole number of groups of lanes, loaded in blocks. */
+ALWAYS_INLINE void FN(small_points)(const int d, FN(rows) x, ptrdiff_t first, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
+                                    const enum FN(matrix_kind) kind, FN(sink) sink, const int blocks) {
+    enum { COLS = FN(COLS) };
+    const ptrdiff_t group = LANES * x.row * (ptrdiff_t)sizeof(R);
+    for (; first < n; first += LANES) {
+        const ptrdiff_t count = blocks || n - first > LANES ? LANES : n - first;
+        V column[FN(SMALL)];
+        if (blocks) {
+            const uintptr_t ahead = (uintptr_t)(x.data + first * x.row) + FN(AHEAD);
+            for (ptrdiff_t b = 0; b < group; b += 64) {
+                __builtin_prefetch((const void *)(ahead + (uintptr_t)b), 0, 2);
+            }
+            FN(load_block)(column, d, x, first);
+        } else {
+            FN(gather_points)(column, d, x, first, count);
+        }
+        ptrdiff_t j = 0;
+        for (; j + COLS <= k; j += COLS) {
+            V value[COLS];
+            for (int c = 0; c < COLS; c++) {
+                const V square = FN(small_square)(d, column, &g[j + c], kind);
+                FN(log_densities)(&value[c], &square, 1, &g[j + c], x, first, count, d);
+            }
+            FN(put)(sink, value, COLS, 1, j, first, count);
+        }
+        for (; j < k; j++) {
+            const V square = FN(small_square)(d, column, &g[j], kind);
+            V value;
+            FN(log_densities)(&value, &square, 1, &g[j], x, first, count, d);
+            FN(put)(sink, &value, 1, 1, j, first, count);
+        }
+    }
+}
+
+/* What is not loaded in blocks: one body for every d. */
+static __attribute__((noinline)) void FN(small_rest)(int d, FN(rows) x, ptrdiff_t first, ptrdiff_t n, const FN(gaussian) *g,
+                                                     ptrdiff_t k, enum FN(matrix_kind) kind, FN(sink) sink) {
+    FN(small_points)(d, x, first, n, g, k, kind, sink, 0);
 }
 
 /* d <= SMALL, a constant where this is inlined. */
 ALWAYS_INLINE void FN(mvn_small)(const int d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
-                                 const enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k) {
-    for (ptrdiff_t first = 0; first < n; first += LANES) {
-        const ptrdiff_t count = n - first < LANES ? n - first : LANES;
-        V column[FN(SMALL)];
-        FN(load_points)(column, d, x, first, count, n);
-        for (ptrdiff_t j = 0; j < k; j++) {
-            const R *const l = g[j].panels;
-            V z[FN(SMALL)], square = C(0);
-            for (int i = 0; i < d; i++) {
-                z[i] = column[i] - v_set1(g[j].mean[i]);
+                                 const enum FN(matrix_kind) kind, FN(sink) sink) {
+    const ptrdiff_t limit = FN(points_in_blocks)(x, n, d), whole = limit < LANES ? 0 : limit / LANES * LANES;
+    if (k == 1 && sink.n == sizeof(R)) { /* without the code for other layouts of the output */
+        FN(small_points)(d, x, 0, whole, g, 1, kind, (FN(sink)){sink.out, sizeof(R), 0}, 1);
+    } else {
+        FN(small_points)(d, x, 0, whole, g, k, kind, sink, 1);
+    }
+    FN(small_rest)(d, x, whole, n, g, k, kind, sink);
+}
+
+/* ---------------------------------------------------------------------------------- any number of coordinates */
+
+enum FN(source) {
+    FN(ROWS_IN_MEMORY), /* points as the caller gave them, coordinates adjacent, a whole tile */
+    FN(TRANSPOSED),     /* a tile */
+};
+
+/* Panel i / ROWS of one tile under one Gaussian; y: the tile of solutions. points: rows, or a tile (not centred). */
+ALWAYS_INLINE void FN(mvn_panel)(const enum FN(source) source, const enum FN(matrix_kind) kind, const R *points,
+                                 ptrdiff_t row, const FN(gaussian) *g, ptrdiff_t i, ptrdiff_t d, R *y, V *square) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    const R *const panel = g->panels + FN(panel_start)(i / ROWS);
+    V acc[ROWS][VECTORS];
+    if (source == FN(ROWS_IN_MEMORY)) {
+        FN(load_panel)(acc, points, row, i, d);
+    } else {
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) {
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                acc[r][v] = v_load(points + (i + r) * TILE + v * LANES);
             }
-            for (int i = 0; i < d; i++) {
-                V y = kind == FN(WHITENER) ? C(0) : z[i];
-                for (int s = 0; s < i + (kind == FN(WHITENER)); s++) {
-                    y = v_fnma(v_set1(l[FN(panel_index)(i, s)]), z[s], y);
-                }
-                if (kind != FN(WHITENER)) {
-                    z[i] = y;
-                    y *= v_set1(g[j].scale[i]);
-                }
-                square = v_fma(y, y, square);
-            }
-            FN(write_values)(&square, 1, &g[j], x, first, count, d, out + first * out_n + j * out_k, out_n);
         }
+    }
+    UNROLLED
+    for (int r = 0; r < ROWS; r++) { /* the mean is 0 from d on */
+        const V m = v_set1(g->mean[i + r]);
+        UNROLLED
+        for (int v = 0; v < VECTORS; v++) {
+            acc[r][v] -= m;
+        }
+    }
+    if (kind == FN(WHITENER)) {
+        FN(store_panel)(y + i * TILE, acc);
+        FN(panel_multiply)(square, panel, y, i);
+        return;
+    }
+    FN(panel_solve)(acc, panel, y, i);
+    if (i + ROWS < d) {
+        FN(store_panel)(y + i * TILE, acc);
+    }
+    FN(panel_squares)(square, acc, g->scale + i);
+}
+
+/* One Gaussian. Where the triangle outgrows the cache, each of its panels serves two tiles. */
+ALWAYS_INLINE void FN(mvn_one)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
+                               FN(sink) sink, R *work) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), PAIRED = 256 };
+    const ptrdiff_t size = FN(padded)(d) * TILE;
+    ptrdiff_t first = 0;
+    for (; x.column == 1 && d >= FN(COLS) && n - first >= 2 * TILE && d > PAIRED; first += 2 * TILE) {
+        const R *const p = x.data + first * x.row;
+        V square[2][VECTORS] = {{C(0)}}, value[2 * VECTORS];
+        for (ptrdiff_t i = 0; i < d; i += ROWS) {
+            UNROLLED
+            for (int t = 0; t < 2; t++) {
+                FN(mvn_panel)(FN(ROWS_IN_MEMORY), kind, p + t * TILE * x.row, x.row, g, i, d, work + t * size, square[t]);
+            }
+        }
+        UNROLLED
+        for (int t = 0; t < 2; t++) {
+            FN(log_densities)(value, square[t], VECTORS, g, x, first + t * TILE, TILE, d);
+            FN(put)(sink, value, 1, VECTORS, 0, first + t * TILE, TILE);
+        }
+    }
+    for (; first < n; first += TILE) {
+        const ptrdiff_t count = n - first < TILE ? n - first : TILE;
+        V square[VECTORS] = {C(0)}, value[VECTORS];
+        if (count == TILE && x.column == 1 && d >= FN(COLS)) {
+            const FN(ahead) ahead = FN(look_ahead)(x, first, d);
+            for (ptrdiff_t i = 0; i < d; i += ROWS) {
+                FN(fetch_share)(ahead, i, d);
+                FN(mvn_panel)(FN(ROWS_IN_MEMORY), kind, x.data + first * x.row, x.row, g, i, d, work, square);
+            }
+        } else {
+            R *const tile = work + size;
+            FN(load_tile)(tile, x, first, count, d, NULL);
+            for (ptrdiff_t i = 0; i < d; i += ROWS) {
+                FN(mvn_panel)(FN(TRANSPOSED), kind, tile, 0, g, i, d, work, square);
+            }
+        }
+        FN(log_densities)(value, square, VECTORS, g, x, first, count, d);
+        FN(put)(sink, value, 1, VECTORS, 0, first, count);
     }
 }
 
-/* Any d; tile and centred have room for a tile each. */
-static void FN(mvn_tiles)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
-                          enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k, R *tile, R *centred) {
-    enum { VECTORS = FN(VECTORS), TILE = FN(TILE) };
-    for (ptrdiff_t first = 0; first < n; first += TILE) {
-        const ptrdiff_t count = n - first < TILE ? n - first : TILE;
-        FN(rows) next = {NULL, x.row, x.column};
-        if (n - first >= 2 * TILE && x.column == 1) {
-            next.data = x.data + (first + TILE) * x.row;
+/* Several Gaussians: tiles are transposed once for all of them, and each Gaussian is read once for a few tiles. */
+enum { FN(GRID_TILES) = 1 };
+
+ALWAYS_INLINE void FN(mvn_many)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
+                                ptrdiff_t k, FN(sink) sink, R *work) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS), TILES = FN(GRID_TILES) };
+    const ptrdiff_t size = FN(padded)(d) * TILE;
+    R *const tiles = work + size;
+    for (ptrdiff_t first = 0; first < n; first += TILES * TILE) {
+        const ptrdiff_t points = n - first < TILES * TILE ? n - first : TILES * TILE;
+        for (ptrdiff_t t = 0; t * TILE < points; t++) {
+            const ptrdiff_t count = points - t * TILE < TILE ? points - t * TILE : TILE;
+            FN(load_tile)(tiles + t * size, x, first + t * TILE, count, d, NULL);
         }
-        if (k == 1) {
-            FN(load_tile)(centred, x, first, count, d, g->mean);
-        } else {
-            FN(load_tile)(tile, x, first, count, d, NULL);
-        }
-        for (ptrdiff_t j = 0; j < k; j++) {
-            V square[VECTORS] = {C(0)};
-            if (k > 1) {
-                for (ptrdiff_t i = 0; i < d; i++) {
-                    for (int v = 0; v < VECTORS; v++) {
-                        v_store(centred + i * TILE + v * LANES,
-                                v_load(tile + i * TILE + v * LANES) - v_set1(g[j].mean[i]));
+        for (ptrdiff_t j = 0; j < k; j += COLS) {
+            const int columns = (int)(k - j < COLS ? k - j : COLS);
+            V value[TILES][COLS * VECTORS];
+            for (int c = 0; c < columns; c++) {
+                const FN(gaussian) *const gaussian = &g[j + c];
+                for (ptrdiff_t t = 0; t * TILE < points; t++) {
+                    const ptrdiff_t count = points - t * TILE < TILE ? points - t * TILE : TILE;
+                    V square[VECTORS] = {C(0)};
+                    for (ptrdiff_t i = 0; i < d; i += ROWS) {
+                        FN(mvn_panel)(FN(TRANSPOSED), kind, tiles + t * size, 0, gaussian, i, d, work, square);
                     }
+                    FN(log_densities)(value[t] + c * VECTORS, square, VECTORS, gaussian, x, first + t * TILE, count, d);
                 }
             }
-            if (kind == FN(WHITENER)) {
-                FN(tile_multiply)(centred, g[j].panels, d, square);
-            } else {
-                FN(tile_solve)(centred, g[j].panels, d, square, g[j].scale, next);
+            for (ptrdiff_t t = 0; t * TILE < points; t++) {
+                const ptrdiff_t count = points - t * TILE < TILE ? points - t * TILE : TILE;
+                FN(put)(sink, value[t], columns, VECTORS, j, first + t * TILE, count);
             }
-            next.data = NULL;
-            FN(write_values)(square, VECTORS, &g[j], x, first, count, d, out + first * out_n + j * out_k, out_n);
         }
     }
 }
 
 static void FN(mvn_values)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
                            enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k, R *work) {
+    const FN(sink) sink = {out, out_n, out_k};
     if (kind == FN(WHITENER)) {
-        FN(mvn_tiles)(d, x, n, g, k, kind, out, out_n, out_k, work, work + FN(padded)(d) * FN(TILE));
+        if (k == 1) {
+            FN(mvn_one)(FN(WHITENER), d, x, n, g, sink, work);
+        } else {
+            FN(mvn_many)(FN(WHITENER), d, x, n, g, k, sink, work);
+        }
         return;
     }
     switch (d) {
 #define LOGLIK_SMALL(D)                                                                                     \
     case D:                                                                                                 \
-        FN(mvn_small)(D, x, n, g, k, FN(FACTOR), out, out_n, out_k);                                        \
+        FN(mvn_small)(D, x, n, g, k, FN(FACTOR), sink);                                                    \
         break;
         LOGLIK_SMALL(1)
         LOGLIK_SMALL(2)
@@ -272,7 +458,11 @@ static void FN(mvn_values)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussi
         LOGLIK_SMALL(8)
 #undef LOGLIK_SMALL
     default:
-        FN(mvn_tiles)(d, x, n, g, k, kind, out, out_n, out_k, work, work + FN(padded)(d) * FN(TILE));
+        if (k == 1) {
+            FN(mvn_one)(FN(FACTOR), d, x, n, g, sink, work);
+        } else {
+            FN(mvn_many)(FN(FACTOR), d, x, n, g, k, sink, work);
+        }
     }
 }
 
@@ -432,7 +622,7 @@ static void FN(whiten)(char **args, const ptrdiff_t *dims, const ptrdiff_t *step
         for (ptrdiff_t first = 0; first < n; first += TILE) {
             const ptrdiff_t count = n - first < TILE ? n - first : TILE;
             FN(load_tile)(tile, x, first, count, d, g.mean);
-            FN(tile_solve)(tile, g.panels, d, NULL, NULL, (FN(rows)){NULL, 0, 0});
+            FN(tile_solve)(tile, g.panels, d);
             for (ptrdiff_t k = 0; k < d; k++) {
                 for (ptrdiff_t p = 0; p < count; p++) {
                     const R y = tile[k * TILE + p] * g.scale[k];

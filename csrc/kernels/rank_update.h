@@ -48,30 +48,38 @@ ALWAYS_INLINE void FN(rank_tile)(const int vectors, const R *a, const R *b, ptrd
                                  double *sum, ptrdiff_t width) {
     enum { ROWS = FN(ROWS), PANEL = FN(RANK_PANEL) };
     const R *column[LOGLIK_TILE_VECTORS];
+    UNROLLED
     for (int v = 0; v < vectors; v++) {
         column[v] = FN(rank_column)(b, j + v * LANES);
     }
     for (ptrdiff_t first = 0; first < count; first += chain) {
         const ptrdiff_t last = first + chain < count ? first + chain : count;
         V acc[ROWS][LOGLIK_TILE_VECTORS];
+        UNROLLED
         for (int r = 0; r < ROWS; r++) {
+            UNROLLED
             for (int v = 0; v < vectors; v++) {
                 acc[r][v] = C(0);
             }
         }
         for (ptrdiff_t p = first; p < last; p++) {
             V y[LOGLIK_TILE_VECTORS];
+            UNROLLED
             for (int v = 0; v < vectors; v++) {
                 y[v] = v_load(column[v] + p * PANEL);
             }
+            UNROLLED
             for (int r = 0; r < ROWS; r++) {
                 const V x = v_set1(a[p * PANEL + r]);
+                UNROLLED
                 for (int v = 0; v < vectors; v++) {
                     acc[r][v] = v_fma(x, y[v], acc[r][v]);
                 }
             }
         }
+        UNROLLED
         for (int r = 0; r < ROWS; r++) {
+            UNROLLED
             for (int v = 0; v < vectors; v++) {
                 FN(add_to_doubles)(sum + r * width + j + v * LANES, acc[r][v]);
             }
@@ -118,10 +126,12 @@ static void FN(column_sums)(const R *a, ptrdiff_t d, ptrdiff_t count, double *su
             V acc[4] = {C(0), C(0), C(0), C(0)};
             ptrdiff_t p = first;
             for (; p + 4 <= last; p += 4) {
+                UNROLLED
                 for (int c = 0; c < 4; c++) {
                     acc[c] += v_load(column + (p + c) * PANEL);
                 }
             }
+            UNROLLED
             for (int c = 0; p + c < last; c++) {
                 acc[c] += v_load(column + (p + c) * PANEL);
             }
@@ -130,25 +140,37 @@ static void FN(column_sums)(const R *a, ptrdiff_t d, ptrdiff_t count, double *su
     }
 }
 
+/* One square of pack_points: columns j ... j + LANES − 1, those from d on 0. */
+ALWAYS_INLINE void FN(pack_square)(R *to, const R *tile, const R *scale, ptrdiff_t j, ptrdiff_t d, const int reversed, const int whole) {
+    enum { PANEL = FN(RANK_PANEL), TILE = FN(TILE) };
+    V square[LANES];
+    UNROLLED
+    for (int c = 0; c < LANES; c++) {
+        const ptrdiff_t i = reversed ? d - 1 - j - c : j + c;
+        square[c] = C(0);
+        if (whole || j + c < d) {
+            square[c] = v_load(tile + i * TILE);
+            square[c] = scale ? square[c] * v_set1(scale[i]) : square[c];
+        }
+    }
+    FN(v_transpose)(square);
+    UNROLLED
+    for (int p = 0; p < LANES; p++) {
+        v_store(to + p * PANEL, square[p]);
+    }
+}
+
 /* packed[first + p][j] = tile[j][p]·scale[j] for a whole tile of points; scale may be NULL. Tile rows in descending order
  * if reversed: row i of the tile, and scale[i], belong to column d − 1 − i. */
 ALWAYS_INLINE void FN(pack_points)(R *packed, const R *tile, const R *scale, ptrdiff_t d, const int reversed, ptrdiff_t first) {
-    enum { PANEL = FN(RANK_PANEL), TILE = FN(TILE), VECTORS = FN(VECTORS) };
+    enum { PANEL = FN(RANK_PANEL), VECTORS = FN(VECTORS) };
     for (ptrdiff_t j = 0; j < d; j += LANES) {
         R *const to = packed + (j / PANEL * FN(RANK_BLOCK) + first) * PANEL + j % PANEL;
-        for (int v = 0; v < VECTORS; v++) {
-            V square[LANES];
-            for (int c = 0; c < LANES; c++) {
-                const ptrdiff_t i = reversed ? d - 1 - j - c : j + c;
-                square[c] = C(0);
-                if (j + c < d) {
-                    square[c] = v_load(tile + i * TILE + v * LANES);
-                    square[c] = scale ? square[c] * v_set1(scale[i]) : square[c];
-                }
-            }
-            FN(v_transpose)(square);
-            for (int p = 0; p < LANES; p++) {
-                v_store(to + (v * LANES + p) * PANEL, square[p]);
+        for (ptrdiff_t v = 0; v < VECTORS; v++) {
+            if (j + LANES <= d) {
+                FN(pack_square)(to + v * LANES * PANEL, tile + v * LANES, scale, j, d, reversed, 1);
+            } else {
+                FN(pack_square)(to + v * LANES * PANEL, tile + v * LANES, scale, j, d, reversed, 0);
             }
         }
     }

@@ -1,30 +1,26 @@
-/* Whether matrices are symmetric. Nearly all are, bit for bit: that is decided for a group of matrices at a time, with
- * matrices as lanes, and only a group that has another one is looked at entry by entry. */
+/* Whether matrices are symmetric. Nearly all are, bit for bit: that is decided for a few matrices at a time, and only a
+ * group that has another one is looked at entry by entry. */
 
-
-/* First entry (i, j), i > j, in row order with |a_ij − a_ji| > √u·√(a_ii·a_jj), as i·d + j; 0: none. An entry that is not
- * finite counts: the caller tells the cases apart. */
-/* Whether any of LANES matrices differs from its transpose (NaN differs from itself); d >= COLS, columns contiguous. */
+/* Whether any of LANES matrices differs from its transpose in a bit; d >= COLS, entries of a row adjacent. 16 bytes of COLS
+ * rows, transposed, are compared with 16 bytes of COLS columns of the mirror, for LANES / COLS matrices at once. */
 ALWAYS_INLINE int FN(group_differs)(const R *p, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t d) {
     enum { COLS = FN(COLS) };
-    M differs = M_NONE;
-    for (ptrdiff_t i = 0; i < d; i += COLS) {
-        const ptrdiff_t r = i + COLS <= d ? i : d - COLS; /* the last tile overlaps the one before */
-        for (ptrdiff_t j = 0; j <= i; j += COLS) {
-            const ptrdiff_t c = j + COLS <= d ? j : d - COLS;
-            V low[COLS][COLS], high[COLS][COLS];
-            for (int k = 0; k < COLS; k++) {
-                FN(v_load_columns)(p + (r + k) * row + c, lane, low[k]);
-                FN(v_load_columns)(p + (c + k) * row + r, lane, high[k]);
-            }
-            for (int k = 0; k < COLS; k++) {
-                for (int l = 0; l < COLS; l++) {
-                    differs |= m_not(v_eq(low[k][l], high[l][k]));
+    VI differs = (VI){0};
+    for (ptrdiff_t part = 0; part < LANES; part += LANES / COLS, p += LANES / COLS * lane) {
+        for (ptrdiff_t i = 0; i < d; i += COLS) {
+            const ptrdiff_t r = i + COLS <= d ? i : d - COLS; /* the last block overlaps the one before */
+            for (ptrdiff_t j = 0; j <= i; j += COLS) {
+                const ptrdiff_t c = j + COLS <= d ? j : d - COLS;
+                V low[COLS];
+                FN(v_load_blocks)(p + r * row + c, row, lane, low);
+                UNROLLED
+                for (int k = 0; k < COLS; k++) {
+                    differs |= v_bits(low[k]) ^ v_bits(FN(v_join)(p + (c + k) * row + r, lane));
                 }
             }
         }
     }
-    return m_any(differs);
+    return !m_all(vi_eq(differs, (VI){0}));
 }
 
 /* 0 for a symmetric matrix, or the position i·d + j of the first entry that is not that of its mirror (i > j). */
@@ -42,20 +38,21 @@ static ptrdiff_t FN(first_asymmetry)(FN(rows) a, ptrdiff_t d) {
     return 0;
 }
 
+/* Whether any of `count` <= LANES matrices may be asymmetric. */
+static __attribute__((noinline)) int FN(any_differs)(FN(batch) a, ptrdiff_t count, ptrdiff_t d) {
+    return count < LANES || a.column != 1 || d < FN(COLS) || FN(group_differs)(a.data, a.lane, a.row, d);
+}
+
 static void FN(asymmetry)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
     const ptrdiff_t n = dims[0], d = dims[1], *const s = steps + 2;
-    const int dense = s[1] == (ptrdiff_t)sizeof(R) && d >= FN(COLS);
     const fp_state saved = fp_enter();
     for (ptrdiff_t i = 0; i < n; i += LANES) {
         const ptrdiff_t count = n - i < LANES ? n - i : LANES;
-        const char *const group = args[0] + i * steps[0];
-        const int equal = dense && count == LANES &&
-                          !FN(group_differs)((const R *)group, steps[0] / (ptrdiff_t)sizeof(R),
-                                             s[0] / (ptrdiff_t)sizeof(R), d);
+        const FN(batch) group = FN(batch_at)(args[0] + i * steps[0], steps[0], s[0], s[1]);
+        const int differs = FN(any_differs)(group, count, d);
         for (ptrdiff_t p = 0; p < count; p++) {
-            const ptrdiff_t found =
-                equal ? 0 : FN(first_asymmetry)(FN(rows_at)(group + p * steps[0], s[0], s[1]), d);
+            const ptrdiff_t found = differs ? FN(first_asymmetry)(FN(batch_lane)(group, p), d) : 0;
             *(int32_t *)(args[1] + (i + p) * steps[1]) = (int32_t)found;
         }
     }

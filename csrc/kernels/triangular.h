@@ -33,6 +33,20 @@ ALWAYS_INLINE FN(rows) FN(rows_at)(const char *data, ptrdiff_t row_bytes, ptrdif
     return (FN(rows)){(const R *)data, row_bytes / (ptrdiff_t)sizeof(R), column_bytes / (ptrdiff_t)sizeof(R)};
 }
 
+/* One argument of a group: lane p starts at data + p·lane (elements). */
+typedef struct {
+    const R *data;
+    ptrdiff_t lane, row, column;
+} FN(batch);
+
+ALWAYS_INLINE FN(batch) FN(batch_at)(const char *data, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t column) {
+    const ptrdiff_t size = sizeof(R);
+    return (FN(batch)){(const R *)data, lane / size, row / size, column / size};
+}
+ALWAYS_INLINE FN(rows) FN(batch_lane)(FN(batch) b, ptrdiff_t p) {
+    return (FN(rows)){b.data + p * b.lane, b.row, b.column};
+}
+
 /* tile[k][p] = a[first + p][k] − shift[k] for p < count and k < columns; 0 in the lanes from count on.
  * shift may be NULL. Whole tiles of rows whose entries are adjacent are transposed in registers. */
 ALWAYS_INLINE void FN(load_tile)(R *tile, FN(rows) a, ptrdiff_t first, ptrdiff_t count, ptrdiff_t columns,
@@ -87,11 +101,14 @@ ALWAYS_INLINE void FN(panel_update)(V (*acc)[LOGLIK_TILE_VECTORS], const R *pane
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t k = 0; k < count; k++) {
         V point[VECTORS];
+        UNROLLED
         for (int v = 0; v < VECTORS; v++) {
             point[v] = v_load(y + k * TILE + v * LANES);
         }
+        UNROLLED
         for (int r = 0; r < ROWS; r++) {
             const V l = v_set1(panel[k * step + r]);
+            UNROLLED
             for (int v = 0; v < VECTORS; v++) {
                 acc[r][v] = v_fnma(l, point[v], acc[r][v]);
             }
@@ -99,66 +116,158 @@ ALWAYS_INLINE void FN(panel_update)(V (*acc)[LOGLIK_TILE_VECTORS], const R *pane
     }
 }
 
-/* tile ← L⁻¹·tile for the unit lower triangle in `panels` (d rows; the tile has room for d rounded up to ROWS).
- * If square is not NULL, square[v] += (tile[i]·scale[i])², i ascending.
- * next: rows to prefetch meanwhile, a whole tile of them, or data NULL. */
-ALWAYS_INLINE void FN(tile_solve)(R *tile, const R *panels, const ptrdiff_t d, V *square, const R *scale,
-                                  FN(rows) next) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
-    for (ptrdiff_t i = 0; i < d; i += ROWS) {
-        const R *const panel = panels + FN(panel_start)(i / ROWS);
-        V acc[ROWS][VECTORS];
-        if (next.data) { /* spread over the tile: in one burst they would stall the loads that matter */
-            for (int p = 0; p < TILE; p++) {
-                __builtin_prefetch(next.data + p * next.row + i);
-            }
+/* ---------------------------------------------------------------------------------- fetching ahead */
+
+/* Rows that are wanted soon, asked for while there is other work: in one burst they would stall the loads that matter,
+ * and into the second-level cache, since the few buffers of the first one are needed for those. Nothing is read, so an
+ * address beyond the end does no harm; it is a number, not a pointer, since C does not allow such pointers. */
+typedef struct {
+    uintptr_t data;
+    ptrdiff_t row;  /* bytes between rows; 0: nothing to fetch */
+    ptrdiff_t size; /* bytes of a row */
+} FN(ahead);
+
+enum { FN(AHEAD) = 8192 }; /* bytes: about the latency of memory at its full rate */
+
+/* The tile of rows that stands AHEAD bytes, but at least a tile, behind row `first`. */
+ALWAYS_INLINE FN(ahead) FN(look_ahead)(FN(rows) x, ptrdiff_t first, ptrdiff_t d) {
+    enum { TILE = FN(TILE) };
+    const ptrdiff_t row = x.row * (ptrdiff_t)sizeof(R), size = d * (ptrdiff_t)sizeof(R);
+    const ptrdiff_t tiles = FN(AHEAD) / (TILE * size) + 1;
+    return (FN(ahead)){(uintptr_t)x.data + (uintptr_t)((first + tiles * TILE) * row), x.column == 1 ? row : 0, size};
+}
+
+/* The share of a tile that belongs to panel i / ROWS. */
+ALWAYS_INLINE void FN(fetch_share)(FN(ahead) a, ptrdiff_t i, ptrdiff_t d) {
+    enum { ROWS = FN(ROWS), TILE = FN(TILE), LINE = 64 };
+    if (a.row == a.size) { /* one stretch of memory */
+        const ptrdiff_t panels = (d + ROWS - 1) / ROWS, share = (TILE * a.size + panels - 1) / panels;
+        const uintptr_t from = a.data + (uintptr_t)(i / ROWS * share);
+        for (ptrdiff_t b = 0; b < share; b += LINE) {
+            __builtin_prefetch((const void *)(from + (uintptr_t)b), 0, 2);
         }
-        for (int r = 0; r < ROWS; r++) {
-            for (int v = 0; v < VECTORS; v++) {
-                acc[r][v] = v_load(tile + (i + r) * TILE + v * LANES);
-            }
+    } else if (a.row != 0 && i * (ptrdiff_t)sizeof(R) % LINE == 0) {
+        for (int p = 0; p < TILE; p++) {
+            __builtin_prefetch((const void *)(a.data + (uintptr_t)(p * a.row + i * (ptrdiff_t)sizeof(R))), 0, 2);
         }
-        FN(panel_update)(acc, panel, ROWS, tile, i);
-        for (int r = 0; r < ROWS; r++) {
-            for (int s = 0; s < r; s++) {
-                const V l = v_set1(panel[(i + s) * ROWS + r]);
-                for (int v = 0; v < VECTORS; v++) {
-                    acc[r][v] = v_fnma(l, acc[s][v], acc[r][v]);
+    }
+}
+
+/* ---------------------------------------------------------------------------------- one panel of a solve */
+
+/* acc[r] = coordinate i + r of the TILE points whose rows start at p, 0 from coordinate d on; d >= COLS. */
+ALWAYS_INLINE void FN(load_panel)(V (*acc)[LOGLIK_TILE_VECTORS], const R *p, ptrdiff_t row, ptrdiff_t i, ptrdiff_t d) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), COLS = FN(COLS) };
+    UNROLLED
+    for (int v = 0; v < VECTORS; v++) {
+        const R *const q = p + v * LANES * row + i;
+        UNROLLED
+        for (int c = 0; c < ROWS; c += COLS) {
+            V column[COLS];
+            if (i + c + COLS <= d) {
+                FN(v_load_columns)(q + c, row, column);
+                UNROLLED
+                for (int t = 0; t < COLS; t++) {
+                    acc[c + t][v] = column[t];
                 }
-            }
-        }
-        for (int r = 0; r < ROWS; r++) {
-            for (int v = 0; v < VECTORS; v++) {
-                v_store(tile + (i + r) * TILE + v * LANES, acc[r][v]);
-            }
-            if (square && i + r < d) {
-                const V s = v_set1(scale[i + r]);
-                for (int v = 0; v < VECTORS; v++) {
-                    const V z = acc[r][v] * s;
-                    square[v] = v_fma(z, z, square[v]);
+            } else { /* the last columns, by a block that overlaps the one before */
+                const ptrdiff_t beyond = i + c + COLS - d;
+                if (beyond < COLS) {
+                    FN(v_load_columns)(q + c - beyond, row, column);
+                }
+                UNROLLED
+                for (int t = 0; t < COLS; t++) {
+                    acc[c + t][v] = t + beyond < COLS ? column[t + beyond] : C(0);
                 }
             }
         }
     }
 }
 
-/* square[v] += (W·tile)[i]², i ascending, for the lower triangle W in `panels`, its diagonal included. */
-ALWAYS_INLINE void FN(tile_multiply)(const R *tile, const R *panels, const ptrdiff_t d, V *square) {
+/* acc ← (unit triangle on the diagonal of the panel of row i)⁻¹ · (acc − panel · y). */
+ALWAYS_INLINE void FN(panel_solve)(V (*acc)[LOGLIK_TILE_VECTORS], const R *panel, const R *y, ptrdiff_t i) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS) };
+    FN(panel_update)(acc, panel, ROWS, y, i);
+    UNROLLED
+    for (int s = 0; s < ROWS - 1; s++) {
+        UNROLLED
+        for (int r = s + 1; r < ROWS; r++) {
+            const V l = v_set1(panel[(i + s) * ROWS + r]);
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                acc[r][v] = v_fnma(l, acc[s][v], acc[r][v]);
+            }
+        }
+    }
+}
+
+/* square[v] += (scale[r]·acc[r][v])², r ascending. scale is 0 from row d on. */
+ALWAYS_INLINE void FN(panel_squares)(V *square, V (*acc)[LOGLIK_TILE_VECTORS], const R *scale) {
+    UNROLLED
+    for (int r = 0; r < FN(ROWS); r++) {
+        const V s = v_set1(scale[r]);
+        UNROLLED
+        for (int v = 0; v < FN(VECTORS); v++) {
+            const V z = acc[r][v] * s;
+            square[v] = v_fma(z, z, square[v]);
+        }
+    }
+}
+
+ALWAYS_INLINE void FN(store_panel)(R *tile, V (*acc)[LOGLIK_TILE_VECTORS]) {
+    enum { TILE = FN(TILE) };
+    UNROLLED
+    for (int r = 0; r < FN(ROWS); r++) {
+        UNROLLED
+        for (int v = 0; v < FN(VECTORS); v++) {
+            v_store(tile + r * TILE + v * LANES, acc[r][v]);
+        }
+    }
+}
+
+/* tile ← L⁻¹·tile for the unit lower triangle in `panels` (d rows; the tile has room for d rounded up to ROWS). */
+static void FN(tile_solve)(R *tile, const R *panels, const ptrdiff_t d) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
-        const R *const panel = panels + FN(panel_start)(i / ROWS);
-        V acc[ROWS][VECTORS] = {{C(0)}};
-        FN(panel_update)(acc, panel, ROWS, tile, i);
-        for (int r = 0; r < ROWS && i + r < d; r++) {
-            for (int s = 0; s <= r; s++) {
-                const V w = v_set1(panel[(i + s) * ROWS + r]);
-                for (int v = 0; v < VECTORS; v++) {
-                    acc[r][v] = v_fnma(w, v_load(tile + (i + s) * TILE + v * LANES), acc[r][v]);
-                }
+        V acc[ROWS][VECTORS];
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) {
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                acc[r][v] = v_load(tile + (i + r) * TILE + v * LANES);
             }
-            for (int v = 0; v < VECTORS; v++) { /* the sign of acc does not matter */
-                square[v] = v_fma(acc[r][v], acc[r][v], square[v]);
+        }
+        FN(panel_solve)(acc, panels + FN(panel_start)(i / ROWS), tile, i);
+        FN(store_panel)(tile + i * TILE, acc);
+    }
+}
+
+/* square[v] += (W·tile)[i]² for rows i ... i + ROWS − 1 of the lower triangle W whose panel this is. */
+ALWAYS_INLINE void FN(panel_multiply)(V *square, const R *panel, const R *tile, ptrdiff_t i) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    V acc[ROWS][VECTORS] = {{C(0)}};
+    FN(panel_update)(acc, panel, ROWS, tile, i);
+    UNROLLED
+    for (int s = 0; s < ROWS; s++) {
+        V point[VECTORS];
+        UNROLLED
+        for (int v = 0; v < VECTORS; v++) {
+            point[v] = v_load(tile + (i + s) * TILE + v * LANES);
+        }
+        UNROLLED
+        for (int r = s; r < ROWS; r++) {
+            const V w = v_set1(panel[(i + s) * ROWS + r]);
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) {
+                acc[r][v] = v_fnma(w, point[v], acc[r][v]);
             }
+        }
+    }
+    UNROLLED
+    for (int r = 0; r < ROWS; r++) {
+        UNROLLED
+        for (int v = 0; v < VECTORS; v++) { /* the sign of acc does not matter */
+            square[v] = v_fma(acc[r][v], acc[r][v], square[v]);
         }
     }
 }

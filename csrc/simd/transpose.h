@@ -2,6 +2,7 @@
 /* rows[i][j] → rows[j][i] for as many vectors as there are lanes: the vectors i and i + step exchange blocks of step lanes, for
  * step 1, 2, 4, ... */
 #define V_EXCHANGE(V, rows, lanes, step, low, high)                                                         \
+    UNROLLED                                                                                                \
     for (int i = 0; i < lanes; i++) {                                                                       \
         if (!(i & step)) {                                                                                  \
             const V a = rows[i], b = rows[i + step];                                                        \

@@ -23,6 +23,14 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* Before a loop over registers: an array of vectors stays in registers only where every index is a constant, and the
+ * compiler's own limits leave loops of loops rolled. */
+#if defined(__clang__)
+#define UNROLLED _Pragma("unroll")
+#else
+#define UNROLLED _Pragma("GCC unroll 64")
+#endif
+
 #if defined(__AVX512F__)
 #define LOGLIK_VECTOR_BYTES 64
 #elif defined(__AVX2__)
@@ -142,21 +150,28 @@ V_COMMON(f64, double, int64_t, uint64_t, vf64, vi64, vu64, mf64)
 V_COMMON(f32, float, int32_t, uint32_t, vf32, vi32, vu32, mf32)
 #undef V_COMMON
 
-/* column[c][r] = p[r·stride + c] for all lanes r and the columns c of one 16-byte block. */
-ALWAYS_INLINE void v_load_columns_f64(const double *p, ptrdiff_t stride, vf64 *column) {
-    const vf64 a = v_join_f64(p, 2 * stride), b = v_join_f64(p + stride, 2 * stride);
+/* column[c] = entries (0, c), (1, c), ... of a block of 16 bytes in COLUMNS rows, for each of the blocks at p, p + step, ... */
+ALWAYS_INLINE void v_load_blocks_f64(const double *p, ptrdiff_t row, ptrdiff_t step, vf64 *column) {
+    const vf64 a = v_join_f64(p, step), b = v_join_f64(p + row, step);
     column[0] = v_unpack_lo(a, b);
     column[1] = v_unpack_hi(a, b);
 }
-ALWAYS_INLINE void v_load_columns_f32(const float *p, ptrdiff_t stride, vf32 *column) {
-    const vf32 a = v_join_f32(p, 4 * stride), b = v_join_f32(p + stride, 4 * stride);
-    const vf32 c = v_join_f32(p + 2 * stride, 4 * stride), d = v_join_f32(p + 3 * stride, 4 * stride);
+ALWAYS_INLINE void v_load_blocks_f32(const float *p, ptrdiff_t row, ptrdiff_t step, vf32 *column) {
+    const vf32 a = v_join_f32(p, step), b = v_join_f32(p + row, step);
+    const vf32 c = v_join_f32(p + 2 * row, step), d = v_join_f32(p + 3 * row, step);
     const vf64 ab_lo = (vf64)v_unpack_lo(a, b), ab_hi = (vf64)v_unpack_hi(a, b);
     const vf64 cd_lo = (vf64)v_unpack_lo(c, d), cd_hi = (vf64)v_unpack_hi(c, d);
     column[0] = (vf32)v_unpack_lo(ab_lo, cd_lo);
     column[1] = (vf32)v_unpack_hi(ab_lo, cd_lo);
     column[2] = (vf32)v_unpack_lo(ab_hi, cd_hi);
     column[3] = (vf32)v_unpack_hi(ab_hi, cd_hi);
+}
+/* column[c][r] = p[r·stride + c] for all lanes r and the columns c of one 16-byte block. */
+ALWAYS_INLINE void v_load_columns_f64(const double *p, ptrdiff_t stride, vf64 *column) {
+    v_load_blocks_f64(p, stride, COLUMNS_f64 * stride, column);
+}
+ALWAYS_INLINE void v_load_columns_f32(const float *p, ptrdiff_t stride, vf32 *column) {
+    v_load_blocks_f32(p, stride, COLUMNS_f32 * stride, column);
 }
 /* The reverse: p[r·stride + c] = column[c][r]. */
 ALWAYS_INLINE void v_store_columns_f64(double *p, ptrdiff_t stride, const vf64 *column) {

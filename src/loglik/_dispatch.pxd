@@ -32,7 +32,7 @@ cdef extern from "dispatch.h" nogil:
         double *sums
         double *outer
         char *gradient
-        int stream
+        int stream, stream_rows
         char *scratch
     ctypedef struct loglik_kernels:
         const char *name

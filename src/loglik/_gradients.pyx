@@ -3,7 +3,8 @@
 
 Arguments are trusted: `loglik.distributions._gradients` makes them. Shapes: x (E, N, d), loc (E, K, d), matrix
 (E, K, d, d) or (E, K, d), value (E, N, K), rows and row_sums (E, N, d), sums (E, K, d), outer like the matrix, gradient
-(E, d, d), `stream`: written past the caches. Any strides in x and value and along E and K; the rest is contiguous. What is not wanted is None.
+(E, d, d). Any strides in x and value and along E and K; the rest is contiguous. What is not wanted is None. `stream`:
+gradient, or else rows, are written past the caches.
 """
 
 cimport numpy as cnp
@@ -35,9 +36,9 @@ def mvn_gradient(
     cdef loglik_gradient_task task
     cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
     cdef cnp.ndarray scratch
-    cdef Py_ssize_t size
     cdef bint diagonal
     cdef void (*run)(const loglik_gradient_task *task) noexcept nogil
+    cdef Py_ssize_t (*need)(Py_ssize_t d) noexcept nogil
     task.form = <loglik_gradient_form> <int> FORMS[form]
     task.problems, task.points, task.d = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 2)
     task.gaussians = cnp.PyArray_DIM(loc, 1)
@@ -49,17 +50,18 @@ def mvn_gradient(
     task.value_k = cnp.PyArray_STRIDE(value, 2)
     task.rows, task.row_sums, task.sums = data(rows), <double *> data(row_sums), <double *> data(sums)
     task.outer, task.gradient = <double *> data(outer), data(gradient)
-    task.stream = stream
+    task.stream = task.stream_rows = stream
     diagonal = task.form == FORMS["variance"]
-    if is_double:
-        run = kernels.mvn_gradient_diagonal_f64 if diagonal else kernels.mvn_gradient_each_f64 if each else kernels.mvn_gradient_f64
-        size = (kernels.mvn_gradient_diagonal_scratch_f64(task.d) if diagonal
-                else kernels.mvn_gradient_each_scratch_f64(task.d) if each else kernels.mvn_gradient_scratch_f64(task.d))
+    if diagonal:
+        run = kernels.mvn_gradient_diagonal_f64 if is_double else kernels.mvn_gradient_diagonal_f32
+        need = kernels.mvn_gradient_diagonal_scratch_f64 if is_double else kernels.mvn_gradient_diagonal_scratch_f32
+    elif each:
+        run = kernels.mvn_gradient_each_f64 if is_double else kernels.mvn_gradient_each_f32
+        need = kernels.mvn_gradient_each_scratch_f64 if is_double else kernels.mvn_gradient_each_scratch_f32
     else:
-        run = kernels.mvn_gradient_diagonal_f32 if diagonal else kernels.mvn_gradient_each_f32 if each else kernels.mvn_gradient_f32
-        size = (kernels.mvn_gradient_diagonal_scratch_f32(task.d) if diagonal
-                else kernels.mvn_gradient_each_scratch_f32(task.d) if each else kernels.mvn_gradient_scratch_f32(task.d))
-    scratch = np.empty(size // 8 + 1, np.float64)
+        run = kernels.mvn_gradient_f64 if is_double else kernels.mvn_gradient_f32
+        need = kernels.mvn_gradient_scratch_f64 if is_double else kernels.mvn_gradient_scratch_f32
+    scratch = np.empty(need(task.d) // 8 + 1, np.float64)
     task.scratch = data(scratch)
     with nogil:
         run(&task)

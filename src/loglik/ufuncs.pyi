@@ -19,6 +19,7 @@ log1pmx: ufunc  # r->r
 log_ndtr: ufunc  # r->r
 log_sigmoid: ufunc  # r->r
 mvn_log_prob: ufunc  # (d),(d),(d,d)->(),()
+mvn_log_prob_checked: ufunc  # (d),(d),(d,d)->(),()
 mvn_log_prob_diagonal: ufunc  # (d),(d),(d)->()
 mvn_log_prob_grid: ufunc  # (n,d),(k,d),(k,d,d)->(n,k),(k)
 mvn_log_prob_shared: ufunc  # (n,d),(d),(d,d)->(n),()

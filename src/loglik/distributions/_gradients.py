@@ -1,9 +1,9 @@
 """Gradients of the multivariate normal log-density: blocks of the kernels, and the sums that broadcasting asks for.
 
 Points, means and matrices meet as in `_grid`: E problems of N points and K Gaussians. A kernel gives for a block the
-values, the rows Σₖ s (the gradient in x but for its sign), Σₙ s, and the sum over points of outer products. What an argument repeats by
-broadcasting is then added up: blocks are cut by the shape alone and their sums are taken in the order of the blocks,
-in float64, so that no number of threads changes a bit. At most a few blocks per thread wait for their turn.
+values, the rows −Σₖ s, Σₙ s, and the sum over points of outer products. What an argument repeats by broadcasting is
+then added up: blocks are cut by the shape alone and their sums are taken in the order of the blocks, in float64, so
+that no number of threads changes a bit. At most a few blocks per thread wait for their turn.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from loglik.distributions._grid import Axes, Rows
 _BLOCK_SECONDS = 2e-3
 _BLOCK_BYTES = 1 << 21  # points of a block, which may have to be copied
 _SUM_BYTES = 1 << 20  # sums of outer products that a block may hold before the Gaussians are taken in several parts
-_STREAM_BYTES = 1 << 23  # gradients in the matrices beyond this are written past the caches
+_STREAM_BYTES = 1 << 23  # gradients in x and in matrices of points beyond this are written past the caches
 _TILE = 96  # points: blocks are multiples of it
 _CHAIN = 32  # rows that are added one after the other
 
@@ -127,8 +127,7 @@ class _Target:
 
     def finish(self) -> None:
         if not self.direct:
-            with np.errstate(over="ignore", invalid="ignore"):
-                self._result[...] = self._sums.reshape(self._result.shape)
+            self._result[...] = self._sums.reshape(self._result.shape)
 
 
 def _in_order(
@@ -172,7 +171,8 @@ def log_prob_gradients(
         np.empty(shape, dtype) if target is None or np.may_share_memory(target, x) else target
         for target, shape in zip([value_out, *outs], [lead, *(shapes[name] for name in names)], strict=True)
     )
-    _Pass(form, x, loc, matrix, value, dict(zip(names, gradients, strict=True))).run()
+    with np.errstate(all="ignore"):  # infinities and NaN come from x; the workers have this context too
+        _Pass(form, x, loc, matrix, value, dict(zip(names, gradients, strict=True))).run()
     for target, result in zip([value_out, *outs], [value, *gradients], strict=True):
         if target is not None and target is not result:
             target[...] = result
@@ -208,7 +208,8 @@ class _Pass:
         self.loc = Rows(loc, 1, lead, *(of_points if self.centred else of_gaussians))
         self.matrix = Rows(matrix, core, lead, *of_gaussians)
         self.values = Rows(value, 0, lead, *of_points, axes.matrices)
-        self.stream = form in gradients and gradients[form].nbytes > _STREAM_BYTES
+        large = form if self.each else "x"
+        self.stream = large in gradients and gradients[large].nbytes > _STREAM_BYTES
         self.of_rows: list[tuple[_Target, int]] = []  # targets that rows go to, and their signs
         self.of_sums: _Target | None = None
         self.of_matrix: _Target | None = None
@@ -303,8 +304,7 @@ class _Pass:
         if not (x.dtype.isnative and x.dtype == self.dtype and x.flags.aligned):
             x = x.astype(self.dtype)
         if self.centred:
-            with np.errstate(invalid="ignore", over="ignore"):
-                x = x - self.loc.block(e, n)
+            x = x - self.loc.block(e, n)
             loc = np.broadcast_to(np.zeros(self.d, self.dtype), (len(x), k.stop - k.start, self.d))
         else:
             loc = self.loc.block(e, k)
@@ -366,7 +366,10 @@ class _Pass:
         outer = np.empty(matrix.shape) if self.of_matrix is not None else None
         if self.form == "variance":
             ufuncs.mvn_log_prob_diagonal(x[:, :, None], loc[:, None], matrix[:, None], out=value)
-        mvn_gradient(self.form, False, x, loc, matrix, value, rows=rows, row_sums=row_sums, sums=sums, outer=outer)
+        mvn_gradient(
+            self.form, False, x, loc, matrix, value, rows=rows, row_sums=row_sums, sums=sums, outer=outer,
+            stream=self.stream and memory is not None,
+        )  # fmt: skip
         if fresh:
             self.values.put(value, e, n, k)
         pending = []
@@ -384,8 +387,7 @@ class _Pass:
             if rest is not None:
                 pending.append((self.of_sums, rest))
         if self.of_matrix is not None:
-            with np.errstate(invalid="ignore", over="ignore"):
-                gradient = _matrix_gradient(self.form, outer, self.matrix.block(e, k), self.n)
+            gradient = _matrix_gradient(self.form, outer, self.matrix.block(e, k), self.n)
             rest = self.of_matrix.put(gradient, e, k)
             if rest is not None:
                 pending.append((self.of_matrix, rest))
@@ -393,9 +395,8 @@ class _Pass:
 
 
 def _add_all(pending: list[Any]) -> None:
-    with np.errstate(invalid="ignore", over="ignore"):
-        for target, rest in pending:
-            target.add(*rest)
+    for target, rest in pending:
+        target.add(*rest)
 
 
 def _matrix_gradient(form: str, outer: np.ndarray, matrix: np.ndarray, n: int) -> np.ndarray:
@@ -423,11 +424,11 @@ def _inverse(form: str, matrix: np.ndarray) -> np.ndarray:
         matrix = np.ascontiguousarray(matrix[..., ::-1, ::-1].swapaxes(-1, -2))
     problems, gaussians, d = matrix.shape[:3]
     unit = np.broadcast_to(np.eye(d, dtype=matrix.dtype), (problems, d, d))
-    zero = np.zeros((1, 1, d), matrix.dtype)
+    zero = np.broadcast_to(np.zeros(d, matrix.dtype), (problems, 1, d))
     value = np.empty((problems, d, 1), matrix.dtype)
     inverse = np.empty((gaussians, problems, d, d), matrix.dtype)
     for k in range(gaussians):
-        mvn_gradient("covariance", False, unit, np.broadcast_to(zero, (problems, 1, d)), matrix[:, k : k + 1], value, rows=inverse[k])
+        mvn_gradient("covariance", False, unit, zero, matrix[:, k : k + 1], value, rows=inverse[k])
     inverse = inverse.swapaxes(0, 1)
     inverse = -0.5 * (inverse + inverse.swapaxes(-1, -2))
     return inverse[..., ::-1, ::-1] if form == "precision" else inverse

@@ -146,7 +146,7 @@ def run(axes: Axes, seconds_per_value: float, function: Callable[[slice, slice],
 
         count = e * per_problem
     else:
-        problems = max(1, int(target / n)) if n > 1 else int(max(target, SMALLEST_BLOCK))
+        problems = max(1, int(target / n))
 
         def block(i: int) -> None:
             function(slice(i * problems, min(e, (i + 1) * problems)), slice(0, n))

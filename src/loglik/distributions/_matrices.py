@@ -141,10 +141,10 @@ def factored(function: str, form: str, matrix: np.ndarray) -> np.ndarray:
 
 
 def raise_bad(
-    name: str, matrices: np.ndarray, found: np.ndarray, info: np.ndarray, first: int, lead: tuple[int, ...]
+    name: str, matrices: np.ndarray, info: np.ndarray, first: int, lead: tuple[int, ...]
 ) -> NoReturn:
     """The error of the first bad matrix of a block, in the wording of the object."""
-    item = int(np.argmax((found != 0) | (info != 0)))
+    item = int(np.argmax(info != 0))
     matrix, index = matrices[item], _batch_index(first + item, lead)
     if info[item] == NO_MEMORY:
         raise MemoryError(f"{name}: no memory for the work of a block")
@@ -161,7 +161,8 @@ def raise_bad(
         kind = "indefinite" if diagonal[i] < 0 else "singular"
         entry = describe_entry("covariance", (*index, i, i), diagonal[i])
         raise np.linalg.LinAlgError(f"{name}: covariance is {kind}: {entry} is not positive")
-    if found[item]:
-        i, j = divmod(int(found[item]), matrix.shape[-1])
+    found = int(ufuncs.asymmetry(matrix))
+    if found:
+        i, j = divmod(found, matrix.shape[-1])
         _raise_asymmetric(name, "covariance", matrix, index, i, j)
     _raise_not_definite(name, "covariance", matrix, index, int(info[item]))

@@ -9,13 +9,12 @@ from loglik import ufuncs
 from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
 from loglik.distributions._base import Distribution
 from loglik.distributions._gradients import log_prob_gradients
-from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
+from loglik.distributions._grid import Axes, Rows, run
 from loglik.distributions._matrices import NO_MEMORY, check_finite, factored, parameter, raise_bad
 
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
 
 _FORMS = ("covariance", "precision", "scale_tril", "variance")
-_FUSED_BYTES = 1 << 20  # matrices of a block of the one-shot call
 
 
 class MultivariateNormal(Distribution):
@@ -538,7 +537,6 @@ def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
         mvn = object.__new__(MultivariateNormal)
         mvn._construct(name, mean, {"covariance": covariance}, dtype)
         return _evaluate(name, mvn, points, out, "log_prob")
-    check_finite(name, "loc", np.asarray(mean))
     return _each_fused(name, points, mean, covariance, lead, dtype, out)
 
 
@@ -567,16 +565,14 @@ def _each_fused(
         target = values.target(e)
         value = np.empty(e.stop - e.start, dtype) if target is None else target
         with np.errstate(invalid="ignore"):
-            info = ufuncs.mvn_log_prob(p, m, a, out=(value, None))[1]
-        found = ufuncs.asymmetry(a)  # second, since the first one to read the matrices prefetches them
-        if found.any() or info.any():
-            raise_bad(name, a, found, info, e.start, lead)
+            info = ufuncs.mvn_log_prob_checked(p, m, a, out=(value, None))[1]
+        if info.any():
+            check_finite(name, "loc", loc.astype(dtype, copy=False))
+            raise_bad(name, a, info, e.start, lead)
         if target is None:
             values.put(value, e)
 
-    # The matrices are read twice: a block of them stays in the second-level cache.
-    d = x.shape[-1]
-    run(axes, max(_seconds(d, True), BLOCK_SECONDS * d * d * dtype.itemsize / _FUSED_BYTES), block)
+    run(axes, _seconds(x.shape[-1], True), block)
     if out is not None:
         if result is not out:
             out[...] = result
