@@ -83,6 +83,9 @@ def main(seconds: float, seed: int) -> int:
         "marginal": lambda: ll.MultivariateNormal(np.zeros(3), np.eye(3)).marginal(
             draw.choice([junk(), [draw.randrange(-4, 4) for _ in range(draw.randrange(4))]])
         ).log_prob(junk()),
+        "MultivariateNormal gradient": lambda: ll.MultivariateNormal(
+            junk(), maybe(), scale_tril=maybe(), variance=maybe()
+        ).log_prob(junk(), wrt=draw.choice(["x", "loc", ("x", "variance"), ("loc", "covariance"), junk()]), out=maybe()),
         "mvn_log_prob": lambda: ll.mvn_log_prob(junk(), junk(), junk()),
         "Discrete": lambda: ll.Discrete(junk(), log_probs=maybe(), counts=maybe(), start=maybe(0)).log_prob(junk()),
         "dice": lambda: ll.dice(junk(), junk()),

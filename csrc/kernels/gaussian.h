@@ -6,3 +6,7 @@
 #include "mvn_each.h"
 #include "mvn_diagonal.h"
 #include "mixture.h"
+#include "rank_update.h"
+#include "mvn_gradient.h"
+#include "mvn_gradient_each.h"
+#include "mvn_gradient_diagonal.h"

@@ -1,4 +1,5 @@
 /* Part of kernel_list.h: Cholesky and multivariate normal densities. */
+#include "gradient_task.h"
 
 /* What the densities have in common. */
 #define LOGLIK_DOC_MVN                                                                                     \
@@ -106,6 +107,17 @@
       "(i, j) breaks it when |a_ij - a_ji| <= sqrt(u) sqrt(a_ii a_jj) does not hold: also where an entry is NaN, where an\n" \
       "infinite one differs from its mirror, and where the two differ and a diagonal entry is negative. Rows in order.")
 
-#define LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T)
+/* Log-densities with their gradients (gradient_task.h):
+ *   mvn_gradient           Gaussians that points share; `gradient` is not used
+ *   mvn_gradient_each      a matrix for every point (points and gaussians are 1), d <= 64; `sums` and `outer` are not used
+ *   mvn_gradient_diagonal  form VARIANCE; `value` is not used
+ *   ..._scratch            bytes of scratch memory */
+#define LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T)                                                                 \
+    X(void, mvn_gradient_##T, (const loglik_gradient_task *task))                                          \
+    X(ptrdiff_t, mvn_gradient_scratch_##T, (ptrdiff_t d))                                                  \
+    X(void, mvn_gradient_each_##T, (const loglik_gradient_task *task))                                     \
+    X(ptrdiff_t, mvn_gradient_each_scratch_##T, (ptrdiff_t d))                                             \
+    X(void, mvn_gradient_diagonal_##T, (const loglik_gradient_task *task))                                 \
+    X(ptrdiff_t, mvn_gradient_diagonal_scratch_##T, (ptrdiff_t d))
 
 #define LOGLIK_UNTYPED_GAUSSIAN(X)

@@ -101,6 +101,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_two_sum(a, b, low) V_OVERLOAD(v_two_sum, a)(a, b, low)
 #define v_fast_two_sum(a, b, low) V_OVERLOAD(v_fast_two_sum, a)(a, b, low)
 #define v_store(p, a) V_OVERLOAD(v_store, a)(p, a)
+#define v_stream(p, a) V_OVERLOAD(v_stream, a)(p, a)
 #define v_load(p) _Generic((p), const double *: v_load_f64, double *: v_load_f64, const float *: v_load_f32, float *: v_load_f32)(p)
 #define v_set1(x) _Generic((x), double: v_set1_f64, float: v_set1_f32)(x)
 #define v_from_bits(i) VI_OVERLOAD(v_from_bits, i)(i)
@@ -185,6 +186,8 @@ ALWAYS_INLINE void v_store_columns_f32(float *p, ptrdiff_t stride, const vf32 *c
     v_split_f32(p + 2 * stride, 4 * stride, (vf32)v_unpack_lo(ab_hi, cd_hi));
     v_split_f32(p + 3 * stride, 4 * stride, (vf32)v_unpack_hi(ab_hi, cd_hi));
 }
+
+#include "transpose.h"
 
 /* Unsigned 64-bit lanes, for random numbers (with vu_mul_low of each level: the product of the low halves). */
 ALWAYS_INLINE vu64 vu_set1(uint64_t x) { return x - (vu64){0}; }

@@ -36,6 +36,8 @@ typedef vi32 mf32;
     ALWAYS_INLINE M vi_negative_##T(VI a) { return (M)(a < 0); }                                            \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm256_unpacklo_##S(a, b); }                      \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm256_unpackhi_##S(a, b); }                      \
+    /* Past the caches; p is aligned to a register. v_stream_end() orders such stores before later ones. */   \
+    ALWAYS_INLINE void v_stream_##T(REAL *p, V a) { _mm256_stream_##S(p, a); }                              \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) { /* from memory: off the shuffle port */     \
         return (V)_mm256_insertf128_##S(_mm256_cast##S##128_##S##256(_mm_loadu_##S(p)), _mm_loadu_##S(p + step), 1); \
     }                                                                                                       \
@@ -53,3 +55,4 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm256_cvtps_pd(_mm256_castps256_ps128(a));
     *high = (vf64)_mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
 }
+ALWAYS_INLINE void v_stream_end(void) { _mm_sfence(); }

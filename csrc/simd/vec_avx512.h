@@ -38,6 +38,8 @@ typedef __mmask16 mf32;
     ALWAYS_INLINE M vi_negative_##T(VI a) { return _mm512_mov##SI##_mask((__m512i)a); }                     \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm512_unpacklo_##S(a, b); }                      \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm512_unpackhi_##S(a, b); }                      \
+    /* Past the caches; p is aligned to a register. v_stream_end() orders such stores before later ones. */   \
+    ALWAYS_INLINE void v_stream_##T(REAL *p, V a) { _mm512_stream_##S(p, a); }                              \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) { /* from memory: off the shuffle port */     \
         __m512d a = _mm512_castpd128_pd512(_mm_loadu_pd((const double *)p));                                \
         a = _mm512_insertf64x2(a, _mm_loadu_pd((const double *)(p + step)), 1);                             \
@@ -61,3 +63,4 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm512_cvtps_pd(_mm512_castps512_ps256(a));
     *high = (vf64)_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
 }
+ALWAYS_INLINE void v_stream_end(void) { _mm_sfence(); }

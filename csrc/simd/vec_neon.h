@@ -37,6 +37,7 @@ typedef vi32 mf32;
     ALWAYS_INLINE M vi_negative_##T(VI a) { return (M)(a < 0); }                                            \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)vzip1q_##S((A)a, (A)b); }                         \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)vzip2q_##S((A)a, (A)b); }                         \
+    ALWAYS_INLINE void v_stream_##T(REAL *p, V a) { vst1q_##S(p, (A)a); } /* no such store here */           \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) {                                             \
         (void)step;                                                                                         \
         return (V)vld1q_##S(p);                                                                             \
@@ -57,3 +58,4 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)vcvt_f64_f32(vget_low_f32((float32x4_t)a));
     *high = (vf64)vcvt_high_f64_f32((float32x4_t)a);
 }
+ALWAYS_INLINE void v_stream_end(void) {}

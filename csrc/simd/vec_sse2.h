@@ -40,6 +40,8 @@ typedef vi32 mf32;
     ALWAYS_INLINE M vi_negative_##T(VI a) { return (M)(a < 0); }                                            \
     ALWAYS_INLINE V v_unpack_lo_##T(V a, V b) { return (V)_mm_unpacklo_##S(a, b); }                         \
     ALWAYS_INLINE V v_unpack_hi_##T(V a, V b) { return (V)_mm_unpackhi_##S(a, b); }                         \
+    /* Past the caches; p is aligned to a register. v_stream_end() orders such stores before later ones. */   \
+    ALWAYS_INLINE void v_stream_##T(REAL *p, V a) { _mm_stream_##S(p, a); }                                 \
     ALWAYS_INLINE V v_join_##T(const REAL *p, ptrdiff_t step) {                                             \
         (void)step;                                                                                         \
         return (V)_mm_loadu_##S(p);                                                                         \
@@ -58,3 +60,4 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm_cvtps_pd(a);
     *high = (vf64)_mm_cvtps_pd(_mm_movehl_ps(a, a));
 }
+ALWAYS_INLINE void v_stream_end(void) { _mm_sfence(); }

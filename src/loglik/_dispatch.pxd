@@ -16,6 +16,24 @@ cdef extern from "dispatch.h" nogil:
         size_t offset
     ctypedef struct loglik_dice_segment:
         pass
+    ctypedef enum loglik_gradient_form "enum loglik_gradient_form":
+        pass
+    ctypedef struct loglik_gradient_task:
+        loglik_gradient_form form
+        Py_ssize_t problems, points, gaussians, d
+        const char *x
+        const char *loc
+        const char *matrix
+        Py_ssize_t x_e, x_n, x_d, loc_e, loc_k, matrix_e, matrix_k
+        char *value
+        Py_ssize_t value_e, value_n, value_k
+        char *rows
+        double *row_sums
+        double *sums
+        double *outer
+        char *gradient
+        int stream, stream_rows
+        char *scratch
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
@@ -34,6 +52,19 @@ cdef extern from "dispatch.h" nogil:
         Py_ssize_t (*bernoulli_nll_probs_f32)(
             const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
             float *values, float *gradient, double *sum, int *which) noexcept nogil
+        # gaussian_list.h
+        void (*mvn_gradient_f64)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_f32)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_each_f64)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_each_f32)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_diagonal_f64)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_diagonal_f32)(const loglik_gradient_task *task) noexcept nogil
+        Py_ssize_t (*mvn_gradient_diagonal_scratch_f64)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_diagonal_scratch_f32)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_scratch_f64)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_scratch_f32)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_each_scratch_f64)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_each_scratch_f32)(Py_ssize_t d) noexcept nogil
         # convolve_list.h
         void (*convolve_f64)(const double *a, Py_ssize_t na, const double *b, Py_ssize_t nb, Py_ssize_t first,
                              Py_ssize_t last, double *out) noexcept nogil

@@ -342,6 +342,39 @@ def _mvn_form(form: str, each: bool, dtype: str, n: int, d: int) -> Problem:
     )
 
 
+def _mvn_gradient(each: bool, dtype: str, n: int, d: int) -> Problem:
+    """Value and all gradients from a built object; "value" is the same call without `wrt`, whose time is the yardstick."""
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d, *((n,) if each else ()))
+    x = rng.standard_normal((n, d)).astype(dtype)
+    p, names = ll.MultivariateNormal(loc, covariance), ("x", "loc", "covariance")
+    reference = references.mvn_gradient_points if each else references.mvn_gradient_shared
+    out, alone = p.log_prob(x, wrt=names), np.empty(n, dtype)
+
+    def error(got: tuple[np.ndarray, tuple[np.ndarray, ...]]) -> float:
+        if each:
+            few = (x[:50], loc[:50], covariance[:50])
+            mine = [got[0][:50], *(gradient[:50] for gradient in got[1])]
+        else:
+            few, mine = (x, loc, covariance), [got[0], *got[1]]
+        exact = reference(*(a.astype(F64) for a in few))
+        return max(_error(a, b, np.abs(b).max(), dtype) for a, b in zip(mine, exact, strict=True))
+
+    return Problem(
+        run=lambda: p.log_prob(x, wrt=names, out=out),
+        fresh=lambda: p.log_prob(x, wrt=names),
+        reference=lambda: reference(x, loc, covariance),
+        error=error,
+        tolerance=1000.0 * d,
+        inputs=(x, loc, covariance),
+        outputs=(out[0], *out[1]),
+        flops=float(n) * (2 * d**3 / 3 + 2 * d * d if each else 3 * d * d),
+        kernel="mvn_gradient",
+        arguments=(x, loc, covariance),
+        extra={"value": lambda: p.log_prob(x, out=alone)},
+    )
+
+
 def _whiten(dtype: str, n: int, d: int) -> Problem:
     rng = _rng()
     loc, covariance = _gaussian(rng, dtype, d)
@@ -424,6 +457,13 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
                 m, kind = n // scale, "points" if each else "shared"
                 build = functools.partial(_mvn_form, form, each, dtype, m, d)
                 yield Case(f"mvn.{kind}.{form}.d{d}", dtype, (m, d), build, m)
+        for each, n, d in (
+            (False, 1_000_000, 8), (False, 200_000, 16), (False, 100_000, 64), (False, 20_000, 256),
+            (True, 100_000, 8), (True, 50_000, 16), (True, 20_000, 32),
+        ):  # fmt: skip
+            m, kind = n // scale, "points" if each else "shared"
+            build = functools.partial(_mvn_gradient, each, dtype, m, d)
+            yield Case(f"mvn.grad.{kind}.d{d}", dtype, (m, d), build, m)
         m = 200_000 // scale
         yield Case("mvn.whiten.d16", dtype, (m, 16), functools.partial(_whiten, dtype, m, 16), m)
         m = 100_000 // scale

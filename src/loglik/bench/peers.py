@@ -136,6 +136,17 @@ def _torch(threads: int) -> dict[str, Maker]:
         x, loc, covariance = tensors(x, loc, covariance)
         return lambda: MultivariateNormal(loc, covariance, validate_args=False).log_prob(x)
 
+    def mvn_gradient(x, loc, covariance):
+        arguments = [a.requires_grad_() for a in tensors(x, loc, covariance)]
+
+        def run():
+            for a in arguments:
+                a.grad = None
+            x, loc, covariance = arguments
+            MultivariateNormal(loc, covariance, validate_args=False).log_prob(x).sum().backward()
+
+        return run
+
     def mvn_grid(x, loc, covariance):
         x, loc, covariance = tensors(x[:, None, :], loc, covariance)
         p = MultivariateNormal(loc, covariance, validate_args=False)
@@ -189,6 +200,7 @@ def _torch(threads: int) -> dict[str, Maker]:
         "bernoulli_nll_gradient": bce_gradient,
         "mvn_shared": mvn,
         "mvn_points": mvn_one_shot,
+        "mvn_gradient": mvn_gradient,
         "mvn_grid": mvn_grid,
         "cholesky": unary(torch.linalg.cholesky),
         "normals": normals,

@@ -233,6 +233,29 @@ def mvn_log_prob_grid(x, loc, covariance):
     return np.stack([mvn_log_prob_shared(x, m, c) for m, c in zip(loc, covariance, strict=True)], axis=-1)
 
 
+def mvn_gradient_shared(x, loc, covariance):
+    """Log-densities and the gradients of their sum in x, the mean and the covariance: s = Σ⁻¹(x − μ), then
+    −s, Σs and ½(Σ s sᵀ − n Σ⁻¹)."""
+    factor = np.linalg.cholesky(covariance)
+    inverse = np.linalg.inv(factor)
+    y = (x - loc) @ inverse.T
+    s = y @ inverse
+    half_log_det = np.log(np.diagonal(factor)).sum()
+    value = -0.5 * np.einsum("ij,ij->i", y, y) - half_log_det - len(loc) * HALF_LOG_2PI
+    return value, -s, s.sum(axis=0), 0.5 * (s.T @ s - len(x) * (inverse.T @ inverse))
+
+
+def mvn_gradient_points(x, loc, covariance):
+    """The same with a mean and a covariance for every point."""
+    factor = np.linalg.cholesky(covariance)
+    inverse = np.linalg.inv(factor)
+    y = (inverse @ (x - loc)[..., None])[..., 0]
+    s = (inverse.swapaxes(-1, -2) @ y[..., None])[..., 0]
+    half_log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
+    value = -0.5 * (y * y).sum(-1) - half_log_det - x.shape[-1] * HALF_LOG_2PI
+    return value, -s, s, 0.5 * (s[..., :, None] * s[..., None, :] - inverse.swapaxes(-1, -2) @ inverse)
+
+
 def monte_carlo_kl(n, p_loc, p_covariance, q_loc, q_covariance, rng):
     """Mean and standard error of log p(x) − log q(x) over n samples of p."""
     d = len(p_loc)

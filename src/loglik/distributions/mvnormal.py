@@ -10,6 +10,7 @@ from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
 from loglik.distributions import _missing, _singular
 from loglik.distributions._base import Distribution
 from loglik.distributions._condition import condition_of
+from loglik.distributions._gradients import log_prob_gradients
 from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
 from loglik.distributions._matrices import (
     NO_MEMORY,
@@ -208,7 +209,7 @@ class MultivariateNormal(Distribution):
     # ------------------------------------------------------------------------------------ density
 
     def log_prob(self, x: Any, *, nan_policy: str = "propagate", out: Any = None, wrt: Any = None) -> Any:
-        """Log-density of points, in nats.
+        r"""Log-density of points, in nats, with gradients where they are asked for.
 
         Parameters
         ----------
@@ -220,24 +221,59 @@ class MultivariateNormal(Distribution):
             What NaN coordinates mean: a NaN value for their point; a ValueError; or missing coordinates, integrated out, so
             that the value is that of ``marginal(observed).log_prob``, and 0 where all are missing.
         out : ndarray, optional
-            Where to write: exactly the shape and dtype of the result. It may overlap `x`.
+            Where to write: exactly the shape and dtype of the result. It may overlap `x`. With `wrt`, nested
+            like the return value: a pair, or a pair whose second part is a tuple.
         wrt : str or tuple of str, optional
-            Gradients are not available yet: raises NotImplementedError.
+            What to take gradients in: ``"x"``, ``"loc"``, and the matrix by the name it was given by at
+            construction (``"covariance"``, ``"precision"``, ``"scale_tril"`` or ``"variance"``).
 
         Returns
         -------
-        ndarray or scalar
-            Shape: leading axes of `x` broadcast with ``batch_shape``. A NaN coordinate gives NaN for its
-            point alone, an infinite one -inf.
+        ndarray or scalar, or with `wrt` a pair (value, gradient) or (value, (gradients, ...))
+            Value: leading axes of `x` broadcast with ``batch_shape``. A NaN coordinate gives NaN for its
+            point alone, an infinite one -inf. A gradient has the shape of its argument: it is that of the sum
+            of all values, so what broadcasting repeated is added up (in float64).
 
         Raises
         ------
         ValueError
-            If the last axis of `x` is not d, or shapes do not broadcast; for a NaN with ``nan_policy="raise"``.
+            If the last axis of `x` is not d, shapes do not broadcast, or `wrt` names something else or a name
+            twice; for a NaN with ``nan_policy="raise"``.
         TypeError
-            If `x` is complex, object or long double.
-        NotImplementedError
-            If `wrt` is given.
+            If `x` is complex, object or long double, or `wrt` or `out` has the wrong form.
+
+        Notes
+        -----
+        With δ = x − μ, s = Σ⁻¹δ, y = L⁻¹δ, and sums over the N points that share a parameter, the gradients
+        are
+
+        .. math::
+
+            \frac{\partial}{\partial x} = -s, \quad
+            \frac{\partial}{\partial \mu} = \sum s, \quad
+            \frac{\partial}{\partial \Sigma} = \tfrac12 \Bigl(\sum s s^T - N \Sigma^{-1}\Bigr), \quad
+            \frac{\partial}{\partial \Sigma^{-1}} = \tfrac12 \Bigl(N \Sigma - \sum \delta \delta^T\Bigr),
+
+            \frac{\partial}{\partial L} = \mathrm{tril}\Bigl(\sum s y^T\Bigr)
+                - N\, \mathrm{diag}(1/L_{ii}), \quad
+            \frac{\partial}{\partial v_i} = \tfrac12 \Bigl(\sum s_i^2 - N / v_i\Bigr).
+
+        For a covariance or a precision this is the symmetric G with dL = tr(G dΣ) for every symmetric dΣ. (A
+        framework that treats an entry and its mirror as one variable adds the two.) No point gets a matrix of
+        its own where they share one. Error: at most 4·d·κ in units of u·Σ|terms|, an error of s being measured
+        against its norm. NaN in a row of `x` reaches that row's gradient and the sums it is part of; an
+        infinite coordinate gives what the formulas give, mostly NaN, without a warning.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> mvn = ll.MultivariateNormal([0.0, 0.0], [[4.0, 0.0], [0.0, 1.0]])
+        >>> value, (by_x, by_covariance) = mvn.log_prob([2.0, 0.0], wrt=("x", "covariance"))
+        >>> by_x + 0.0
+        array([-0.5,  0. ])
+        >>> by_covariance + 0.0
+        array([[ 0. ,  0. ],
+               [ 0. , -0.5]])
         """
         if nan_policy != "propagate":
             return self._log_prob_of_incomplete(x, nan_policy, out, wrt)
@@ -250,9 +286,10 @@ class MultivariateNormal(Distribution):
                 f"{type(self).__name__}.log_prob: no gradients (wrt=) where a covariance is singular"
             )
         if wrt is not None:
-            raise NotImplementedError(
-                f"{type(self).__name__}.log_prob: gradients (wrt=) are not available yet"
-            )
+            function = f"{type(self).__name__}.log_prob"
+            dtype = result_dtype(x, self._loc)
+            points = _points(function, x, self.event_shape[0])
+            return log_prob_gradients(function, self, points, dtype, wrt=wrt, out=out)
         return _evaluate(f"{type(self).__name__}.log_prob", self, x, out, "log_prob")
 
     def _log_prob_of_incomplete(self, x: Any, nan_policy: str, out: Any, wrt: Any) -> Any:
