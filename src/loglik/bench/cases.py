@@ -351,18 +351,19 @@ def _mvn_gradient(each: bool, dtype: str, n: int, d: int) -> Problem:
     reference = references.mvn_gradient_points if each else references.mvn_gradient_shared
     out, alone = p.log_prob(x, wrt=names), np.empty(n, dtype)
 
-    def error(got: tuple[np.ndarray, tuple[np.ndarray, ...]]) -> float:
+    def flat(result: tuple[np.ndarray, tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+        return result[0], *result[1]
+
+    def error(got: tuple[np.ndarray, ...]) -> float:
+        few, mine = (x, loc, covariance), got
         if each:
-            few = (x[:50], loc[:50], covariance[:50])
-            mine = [got[0][:50], *(gradient[:50] for gradient in got[1])]
-        else:
-            few, mine = (x, loc, covariance), [got[0], *got[1]]
+            few, mine = (x[:50], loc[:50], covariance[:50]), tuple(a[:50] for a in got)
         exact = reference(*(a.astype(F64) for a in few))
         return max(_error(a, b, np.abs(b).max(), dtype) for a, b in zip(mine, exact, strict=True))
 
     return Problem(
-        run=lambda: p.log_prob(x, wrt=names, out=out),
-        fresh=lambda: p.log_prob(x, wrt=names),
+        run=lambda: flat(p.log_prob(x, wrt=names, out=out)),
+        fresh=lambda: flat(p.log_prob(x, wrt=names)),
         reference=lambda: reference(x, loc, covariance),
         error=error,
         tolerance=1000.0 * d,
