@@ -152,7 +152,10 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
         }
     }
     UNROLLED
-    for (int s = 0; s < rows && i + s < d; s++) {
+    for (int s = 0; s < rows; s++) {
+        if (i + s >= d) {
+            break;
+        }
         V pivot = acc[s][s];
         const M good = FN(pivots_good)(pivot);
         if (!m_all(good)) {

@@ -126,12 +126,16 @@ static void FN(prepare)(FN(gaussian) *g, R *memory, const char *mean, ptrdiff_t 
 /* ---------------------------------------------------------------------------------- values */
 
 /* NaN from a point without NaN is an overflow or an infinite coordinate: the density is 0 there. */
-static __attribute__((noinline)) void FN(repair)(R *value, ptrdiff_t count, FN(rows) x, ptrdiff_t first,
-                                                 ptrdiff_t d) {
-    for (ptrdiff_t p = 0; p < count; p++) {
-        if (value[p] != value[p] && !FN(has_nan)(x, first + p, d)) {
-            value[p] = (R)-INFINITY;
+static __attribute__((noinline)) void FN(repair)(V *value, ptrdiff_t count, FN(rows) x, ptrdiff_t first, ptrdiff_t d) {
+    for (ptrdiff_t p = 0; p < count; p += LANES) {
+        R lanes[LANES] __attribute__((aligned(64)));
+        v_store(lanes, value[p / LANES]);
+        for (ptrdiff_t q = 0; q < LANES && p + q < count; q++) {
+            if (lanes[q] != lanes[q] && !FN(has_nan)(x, first + p + q, d)) {
+                lanes[q] = (R)-INFINITY;
+            }
         }
+        value[p / LANES] = v_load(lanes);
     }
 }
 
@@ -146,16 +150,7 @@ ALWAYS_INLINE void FN(log_densities)(V *value, const V *square, const int vector
         nan |= v_unord(value[v], value[v]);
     }
     if (m_any(nan) && g->shift == g->shift) {
-        R lanes[LOGLIK_TILE_VECTORS * LANES] __attribute__((aligned(64)));
-        UNROLLED
-        for (int v = 0; v < vectors; v++) {
-            v_store(lanes + v * LANES, value[v]);
-        }
-        FN(repair)(lanes, count, x, first, d);
-        UNROLLED
-        for (int v = 0; v < vectors; v++) {
-            value[v] = v_load(lanes + v * LANES);
-        }
+        FN(repair)(value, count, x, first, d);
     }
 }
 
@@ -165,16 +160,12 @@ typedef struct {
     ptrdiff_t n, k;
 } FN(sink);
 
-/* Values of `columns` <= COLS Gaussians from j on, for the points from `first` on: value[c][v]. */
-ALWAYS_INLINE void FN(put)(FN(sink) s, const V *value, const int columns, const int vectors, ptrdiff_t j, ptrdiff_t first,
-                           ptrdiff_t count) {
+/* Values of `columns` <= COLS Gaussians from j on, for the points from `first` on: value[c][v]. Any layout. */
+static __attribute__((noinline)) void FN(put_columns)(FN(sink) s, const V *value, int columns, int vectors, ptrdiff_t j,
+                                                      ptrdiff_t first, ptrdiff_t count) {
     enum { COLS = FN(COLS) };
     char *const at = s.out + first * s.n + j * s.k;
-    if (columns == 1 && s.n == sizeof(R) && count == vectors * LANES) {
-        for (int v = 0; v < vectors; v++) {
-            v_store((R *)at + v * LANES, value[v]);
-        }
-    } else if (columns == COLS && s.k == sizeof(R) && count == vectors * LANES) {
+    if (columns == COLS && s.k == sizeof(R) && count == vectors * LANES) {
         for (int v = 0; v < vectors; v++) {
             V block[COLS];
             UNROLLED
@@ -183,16 +174,28 @@ ALWAYS_INLINE void FN(put)(FN(sink) s, const V *value, const int columns, const 
             }
             FN(v_store_columns)((R *)(at + v * LANES * s.n), s.n / (ptrdiff_t)sizeof(R), block);
         }
-    } else {
-        for (int c = 0; c < columns; c++) {
-            for (ptrdiff_t p = 0; p < count; p += LANES) {
-                R lanes[LANES] __attribute__((aligned(64)));
-                v_store(lanes, value[c * vectors + p / LANES]);
-                for (ptrdiff_t q = p; q < count && q < p + LANES; q++) {
-                    *(R *)(at + q * s.n + c * s.k) = lanes[q - p];
-                }
+        return;
+    }
+    for (int c = 0; c < columns; c++) {
+        for (ptrdiff_t p = 0; p < count; p += LANES) {
+            R lanes[LANES] __attribute__((aligned(64)));
+            v_store(lanes, value[c * vectors + p / LANES]);
+            for (ptrdiff_t q = p; q < count && q < p + LANES; q++) {
+                *(R *)(at + q * s.n + c * s.k) = lanes[q - p];
             }
         }
+    }
+}
+
+ALWAYS_INLINE void FN(put)(FN(sink) s, const V *value, int columns, const int vectors, ptrdiff_t j, ptrdiff_t first,
+                           ptrdiff_t count) {
+    if (columns == 1 && s.n == sizeof(R) && count == vectors * LANES) {
+        UNROLLED
+        for (int v = 0; v < vectors; v++) {
+            v_store((R *)(s.out + first * s.n + j * s.k) + v * LANES, value[v]);
+        }
+    } else {
+        FN(put_columns)(s, value, columns, vectors, j, first, count);
     }
 }
 
@@ -215,8 +218,10 @@ ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t 
         V block[COLS];
         FN(v_load_columns)(p + start, x.row, block);
         UNROLLED
-        for (int c = 0; c < COLS && start + c < d; c++) {
-            column[start + c] = block[c];
+        for (int c = 0; c < COLS; c++) {
+            if (start + c < d) {
+                column[start + c] = block[c];
+            }
         }
     }
 }
@@ -271,20 +276,14 @@ ALWAYS_INLINE void FN(small_points)(const int d, FN(rows) x, ptrdiff_t first, pt
         } else {
             FN(gather_points)(column, d, x, first, count);
         }
-        ptrdiff_t j = 0;
-        for (; j + COLS <= k; j += COLS) {
+        for (ptrdiff_t j = 0; j < k; j += COLS) {
+            const int columns = (int)(k - j < COLS ? k - j : COLS);
             V value[COLS];
-            for (int c = 0; c < COLS; c++) {
+            for (int c = 0; c < columns; c++) {
                 const V square = FN(small_square)(d, column, &g[j + c], kind);
                 FN(log_densities)(&value[c], &square, 1, &g[j + c], x, first, count, d);
             }
-            FN(put)(sink, value, COLS, 1, j, first, count);
-        }
-        for (; j < k; j++) {
-            const V square = FN(small_square)(d, column, &g[j], kind);
-            V value;
-            FN(log_densities)(&value, &square, 1, &g[j], x, first, count, d);
-            FN(put)(sink, &value, 1, 1, j, first, count);
+            FN(put)(sink, value, columns, 1, j, first, count);
         }
     }
 }

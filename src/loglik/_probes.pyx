@@ -1,6 +1,7 @@
 # cython: language_level=3, freethreading_compatible=True
 """Skin of the machine probes (csrc/kernels/probes.h) for loglik.bench."""
 
+cimport numpy as cnp
 from libc.stdint cimport int64_t
 
 from loglik._dispatch cimport active_kernels
@@ -12,8 +13,24 @@ cdef extern from "dispatch.h" nogil:
         int64_t (*probe_streams)(const char *const *inputs, const Py_ssize_t *in_bytes, Py_ssize_t nin,
                                  char *const *outputs, const Py_ssize_t *out_bytes, Py_ssize_t nout) noexcept nogil
 
+cnp.import_array()
+
 cdef enum:
     MAX_STREAMS = 8
+
+
+cdef int take(list arrays, char **data, Py_ssize_t *size, bint write) except -1:
+    """Memory of byte arrays; not by memoryviews, whose code is larger than all else here."""
+    cdef cnp.ndarray array
+    cdef Py_ssize_t i
+    for i in range(len(arrays)):
+        array = arrays[i]
+        if cnp.PyArray_TYPE(array) != cnp.NPY_UINT8 or not cnp.PyArray_IS_C_CONTIGUOUS(array):
+            raise ValueError(f"streams: array {i} is not a contiguous array of bytes")
+        if write and not cnp.PyArray_ISWRITEABLE(array):
+            raise ValueError(f"streams: output {i} is read-only")
+        data[i], size[i] = cnp.PyArray_BYTES(array), cnp.PyArray_SIZE(array)
+    return 0
 
 
 def fma(Py_ssize_t rounds, bint single):
@@ -36,24 +53,16 @@ def streams(list inputs, list outputs):
     Returns a sum over what was read.
     """
     cdef const probe_kernels *kernels = <const probe_kernels *> active_kernels()
-    cdef const char *sources[MAX_STREAMS]
+    cdef char *sources[MAX_STREAMS]
     cdef char *targets[MAX_STREAMS]
     cdef Py_ssize_t in_bytes[MAX_STREAMS]
     cdef Py_ssize_t out_bytes[MAX_STREAMS]
-    cdef Py_ssize_t nin = len(inputs), nout = len(outputs), i
-    cdef const unsigned char[::1] source
-    cdef unsigned char[::1] target
+    cdef Py_ssize_t nin = len(inputs), nout = len(outputs)
     cdef int64_t total
     if nin > MAX_STREAMS or nout > MAX_STREAMS:
         raise ValueError(f"at most {MAX_STREAMS} inputs and outputs, got {nin} and {nout}")
-    for i in range(nin):
-        source = inputs[i]
-        in_bytes[i] = source.shape[0]
-        sources[i] = <const char *> &source[0] if source.shape[0] else NULL
-    for i in range(nout):
-        target = outputs[i]
-        out_bytes[i] = target.shape[0]
-        targets[i] = <char *> &target[0] if target.shape[0] else NULL
+    take(inputs, sources, in_bytes, False)
+    take(outputs, targets, out_bytes, True)
     with nogil:
-        total = kernels.probe_streams(sources, in_bytes, nin, targets, out_bytes, nout)
+        total = kernels.probe_streams(<const char *const *> sources, in_bytes, nin, targets, out_bytes, nout)
     return total
