@@ -301,7 +301,9 @@ def test_every_case_is_right(case):
     if case.unit == "u" and not case.name.startswith("call"):
         # The reference solves the same problem; float32 sums lose digits in NumPy.
         for ours, theirs in zip(_tuple(result), _tuple(problem.reference()), strict=False):
-            atol = 1e-6 * max(1.0, float(np.max(np.abs(theirs), where=np.isfinite(theirs), initial=0.0)))
+            largest = float(np.max(np.abs(theirs), where=np.isfinite(theirs), initial=0.0))
+            # The entries of a gradient are sums over many points that nearly cancel.
+            atol = 1e-6 * (max(1.0, largest) if case.name.startswith("mvn.grad") else 1.0)
             np.testing.assert_allclose(ours, theirs, rtol=2e-3 if case.dtype == "float32" else 1e-9, atol=atol)
 
 

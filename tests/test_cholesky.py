@@ -218,3 +218,27 @@ def test_asymmetry_is_the_definition(kernels, dtype, d):
     assert got.tolist() == [first_asymmetry(x) for x in a]
     assert (got != 0).any() == (d > 1)
     np.testing.assert_array_equal(kernels["asymmetry"](a[:, ::-1, ::-1]), [first_asymmetry(x[::-1, ::-1]) for x in a])
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 7, 8, 16, 33, 64, 65])
+def test_a_batch_has_the_bits_of_its_items(kernels, dtype, d):
+    """Groups of matrices are factored as lanes, the rest one by one; a bad matrix leaves its group to the latter."""
+    rng = np.random.default_rng(d)
+    a = rng.normal(size=(45, d, d + 1))
+    a = (a @ a.swapaxes(1, 2) + 0.1 * np.eye(d)).astype(dtype)
+    alone = np.stack([kernels["cholesky"](one)[0] for one in a])
+    whole, info = kernels["cholesky"](a)
+    assert not info.any()
+    np.testing.assert_array_equal(whole, alone)
+    out = np.full((45, d, 2 * d), 7, dtype)[:, :, ::2]
+    np.testing.assert_array_equal(kernels["cholesky"](np.asfortranarray(a), out=(out, None))[0], alone)
+    np.testing.assert_array_equal(out.base[:, :, 1::2], 7)
+
+    bad = a.copy()
+    bad[5, d - 1, d - 1], bad[20, 0, 0] = -1, np.nan
+    with np.errstate(invalid="ignore"):
+        got, info = kernels["cholesky"](bad)
+    keep = np.setdiff1d(np.arange(45), [5, 20])
+    np.testing.assert_array_equal(got[keep], alone[keep])
+    assert np.isnan(got[[5, 20]]).all()
+    assert (info[5], info[20], info[keep].any()) == (d, -1, False)

@@ -4,6 +4,7 @@
 #include "mvn_shared.h"
 #include "symmetry.h"
 #include "mvn_each.h"
+#include "cholesky_each.h"
 #include "mvn_diagonal.h"
 #include "mixture.h"
 #include "rank_update.h"

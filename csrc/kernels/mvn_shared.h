@@ -667,34 +667,3 @@ static void FN(whiten)(char **args, const ptrdiff_t *dims, const ptrdiff_t *step
     FN(scratch_give_back)(stack, memory);
     fp_leave(saved, invalid);
 }
-
-static void FN(cholesky)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
-    (void)data;
-    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * FN(SMALL) };
-    R stack[STACK] __attribute__((aligned(64)));
-    const ptrdiff_t d = dims[1], *const s = steps + 3;
-    const fp_state saved = fp_enter();
-    R *const memory = FN(scratch_take)(stack, STACK, FN(factor_scratch)(d) + FN(panels_size)(d) + d);
-    R *const panels = memory + FN(factor_scratch)(d), *const pivots = panels + FN(panels_size)(d);
-    const ptrdiff_t row = s[2] / (ptrdiff_t)sizeof(R), column = s[3] / (ptrdiff_t)sizeof(R);
-    int invalid = 0;
-
-    for (ptrdiff_t i = 0; i < dims[0]; i++) {
-        const FN(rows) a = FN(rows_at)(args[0] + i * steps[0], s[0], s[1]);
-        R *const l = (R *)(args[1] + i * steps[1]);
-        const int32_t info = memory ? FN(factor)(a, d, panels, pivots, l, row, column, memory) : -2;
-        int nan_input = 0;
-        for (ptrdiff_t r = 0; r < d && info != 0; r++) {
-            nan_input |= FN(has_nan)(a, r, r + 1);
-        }
-        for (ptrdiff_t r = 0; r < d; r++) {
-            for (ptrdiff_t c = info == 0 ? r + 1 : 0; c < d; c++) {
-                l[r * row + c * column] = info == 0 ? 0 : (R)NAN;
-            }
-        }
-        *(int32_t *)(args[2] + i * steps[2]) = info;
-        invalid |= info != 0 && info != -2 && !nan_input;
-    }
-    FN(scratch_give_back)(stack, memory);
-    fp_leave(saved, invalid);
-}

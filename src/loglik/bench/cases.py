@@ -258,6 +258,27 @@ def _mvn_points(dtype: str, n: int, d: int) -> Problem:
     )
 
 
+def _mvn_built(dtype: str, n: int, d: int, each: bool) -> Problem:
+    """Construction (checks, condition, factor) and one call: a Gaussian for every point, or one for all."""
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d, *((n,) if each else ()))
+    x = rng.standard_normal((n, d)).astype(dtype)
+    reference = references.mvn_log_prob if each else references.mvn_log_prob_shared
+    few = min(n, 50)
+    first = (loc[:few], covariance[:few]) if each else (loc, covariance)
+    return Problem(
+        run=lambda: ll.MultivariateNormal(loc, covariance).log_prob(x),
+        reference=lambda: reference(x, loc, covariance),
+        error=lambda got: _mvn_error(got[:few], x[:few], *first, dtype),
+        tolerance=100.0 * d,
+        inputs=(x, loc, covariance),
+        outputs=(np.empty(n, dtype),),
+        flops=(n if each else 1) * d**3 / 3 + float(n) * d * d,
+        kernel="mvn_points" if each else "mvn_shared",
+        arguments=(x, loc, covariance),
+    )
+
+
 def _mvn_grid(dtype: str, k: int, n: int, d: int) -> Problem:
     rng = _rng()
     loc, covariance = _gaussian(rng, dtype, d, k)
@@ -446,6 +467,11 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
         for n, d in ((200_000, 2), (100_000, 4), (100_000, 8), (50_000, 16), (20_000, 32), (5_000, 64)):
             m = n // scale
             yield Case(f"mvn.points.d{d}", dtype, (m, d), functools.partial(_mvn_points, dtype, m, d), m)
+    for dtype in BOTH:
+        for n, d, each in ((100_000, 8, True), (20_000, 32, True), (4096, 1024, False)):
+            m, kind = max(n // scale, 64), "points" if each else "shared"
+            build = functools.partial(_mvn_built, dtype, m, d if scale == 1 or each else 200, each)
+            yield Case(f"mvn.{kind}.built.d{d}", dtype, (m, d), build, m)
     for dtype in BOTH:
         k, n, d = 32, 100_000 // scale, 16
         build = functools.partial(_mvn_grid, dtype, k, n, d)
