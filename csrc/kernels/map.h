@@ -16,16 +16,19 @@ ALWAYS_INLINE M FN(map_vector)(const R *const *in, R *const *out, ptrdiff_t i, i
                                const FN(map_function) f, M made_nan) {
     V x[FN(MAP_MAX_ARGS)], y[FN(MAP_MAX_ARGS)];
     M nan_out = M_NONE;
+    UNROLLED
     for (int a = 0; a < nin; a++) {
         x[a] = v_load(in[a] + i);
     }
     f(x, y);
+    UNROLLED
     for (int a = 0; a < nout; a++) {
         v_store(out[a] + i, y[a]);
         nan_out |= v_unord(y[a], y[a]);
     }
     if (__builtin_expect(m_any(nan_out), 0)) {
         M nan_in = M_NONE;
+        UNROLLED
         for (int a = 0; a < nin; a++) {
             nan_in |= v_unord(x[a], x[a]);
         }
@@ -42,6 +45,7 @@ ALWAYS_INLINE void FN(map)(char **args, const ptrdiff_t *dims, const ptrdiff_t *
     const fp_state saved = fp_enter();
     M made_nan = M_NONE;
 
+    UNROLLED
     for (int a = 0; a < nin; a++) {
         if (steps[a] == 0 && n > 0) { /* one value for all elements: gathered once */
             const R value = *(const R *)args[a];
@@ -55,6 +59,7 @@ ALWAYS_INLINE void FN(map)(char **args, const ptrdiff_t *dims, const ptrdiff_t *
         const ptrdiff_t whole = count / LANES * LANES, rest = count - whole;
         const R *in[MAX];
         R *out[MAX];
+        UNROLLED
         for (int a = 0; a < nin; a++) {
             const char *const p = args[a] + start * steps[a];
             if (steps[a] == sizeof(R)) {
@@ -68,6 +73,7 @@ ALWAYS_INLINE void FN(map)(char **args, const ptrdiff_t *dims, const ptrdiff_t *
                 }
             }
         }
+        UNROLLED
         for (int a = 0; a < nout; a++) {
             const int direct = steps[nin + a] == sizeof(R);
             out[a] = direct ? (R *)(args[nin + a] + start * steps[nin + a]) : buffer[nin + a];
@@ -79,20 +85,24 @@ ALWAYS_INLINE void FN(map)(char **args, const ptrdiff_t *dims, const ptrdiff_t *
             R padded[MAX][LANES] __attribute__((aligned(64)));
             const R *pin[MAX];
             R *pout[MAX];
+            UNROLLED
             for (int a = 0; a < nin; a++) {
                 for (ptrdiff_t i = 0; i < LANES; i++) {
                     padded[a][i] = in[a][whole + (i < rest ? i : 0)];
                 }
                 pin[a] = padded[a];
             }
+            UNROLLED
             for (int a = 0; a < nout; a++) {
                 pout[a] = padded[nin + a];
             }
             made_nan = FN(map_vector)(pin, pout, 0, nin, nout, f, made_nan);
+            UNROLLED
             for (int a = 0; a < nout; a++) {
                 memcpy(out[a] + whole, pout[a], (size_t)rest * sizeof(R));
             }
         }
+        UNROLLED
         for (int a = 0; a < nout; a++) {
             if (out[a] == buffer[nin + a]) {
                 char *const p = args[nin + a] + start * steps[nin + a];

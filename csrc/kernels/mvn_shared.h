@@ -240,7 +240,7 @@ ALWAYS_INLINE void FN(gather_points)(V *column, const int d, FN(rows) x, ptrdiff
 /* ‖L⁻¹(x − μ)‖² */
 ALWAYS_INLINE V FN(small_square)(const int d, const V *column, const FN(gaussian) *g, const enum FN(matrix_kind) kind) {
     const R *const l = g->panels;
-    V z[FN(SMALL)], square = C(0);
+    V z[FN(SMALL)] = {C(0)}, square = C(0);
     UNROLLED
     for (int i = 0; i < d; i++) {
         z[i] = column[i] - v_set1(g->mean[i]);
@@ -298,11 +298,7 @@ static __attribute__((noinline)) void FN(small_rest)(int d, FN(rows) x, ptrdiff_
 ALWAYS_INLINE void FN(mvn_small)(const int d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
                                  const enum FN(matrix_kind) kind, FN(sink) sink) {
     const ptrdiff_t limit = FN(points_in_blocks)(x, n, d), whole = limit < LANES ? 0 : limit / LANES * LANES;
-    if (k == 1 && sink.n == sizeof(R)) { /* without the code for other layouts of the output */
-        FN(small_points)(d, x, 0, whole, g, 1, kind, (FN(sink)){sink.out, sizeof(R), 0}, 1);
-    } else {
-        FN(small_points)(d, x, 0, whole, g, k, kind, sink, 1);
-    }
+    FN(small_points)(d, x, 0, whole, g, k, kind, sink, 1);
     FN(small_rest)(d, x, whole, n, g, k, kind, sink);
 }
 

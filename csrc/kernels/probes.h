@@ -10,14 +10,17 @@ static double FN(probe_fma)(ptrdiff_t rounds, R *sink) {
     volatile R source[2] = {(R)0.9999, (R)0.0001};
     const V a = v_set1(source[0]), b = v_set1(source[1]);
     V x[CHAINS];
+    UNROLLED
     for (int c = 0; c < CHAINS; c++) {
         x[c] = v_set1((R)(1 + c));
     }
     for (ptrdiff_t i = 0; i < rounds; i++) {
+        UNROLLED
         for (int c = 0; c < CHAINS; c++) {
             x[c] = v_fma(x[c], a, b);
         }
     }
+    UNROLLED
     for (int c = 1; c < CHAINS; c++) {
         x[0] += x[c];
     }
@@ -34,6 +37,7 @@ ALWAYS_INLINE vi64 probe_read(const char *p, ptrdiff_t bytes, vi64 sum) {
     vi64 s[4] = {sum, {0}, {0}, {0}};
     ptrdiff_t i = 0;
     for (; i + 4 * W <= bytes; i += 4 * W) {
+        UNROLLED
         for (int k = 0; k < 4; k++) {
             s[k] += (vi64) * (const vi64_unaligned *)(p + i + k * W);
         }
@@ -76,6 +80,7 @@ static int64_t probe_streams(const char *const *in, const ptrdiff_t *in_bytes, p
         }
     }
     int64_t total = 0;
+    UNROLLED
     for (int i = 0; i < LANES_f64; i++) {
         total += sum[i];
     }

@@ -19,11 +19,6 @@
 /* The same with all coefficients times a power of two. */
 #define VM_POLY_SCALED(name, x, scale) FN(vm_poly)(x, FN(name), VM_COUNT(FN(name)), scale)
 
-#if defined(__clang__)
-#define VM_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define VM_UNROLL _Pragma("GCC unroll 32")
-#endif
 #endif
 
 /* Horner's scheme over every second (up to 12 terms) or fourth coefficient: two or four independent chains. */
@@ -31,11 +26,11 @@ ALWAYS_INLINE V FN(vm_poly)(V x, const R *c, const int n, const R scale) {
     const int chains = n <= 3 ? 1 : n <= 12 ? 2 : 4;
     const V x2 = x * x, step = chains == 1 ? x : chains == 2 ? x2 : x2 * x2;
     V p[4];
-    VM_UNROLL
+    UNROLLED
     for (int k = 0; k < 4; k++) {
         p[k] = C(0);
     }
-    VM_UNROLL
+    UNROLLED
     for (int i = n - 1; i >= 0; i--) {
         const int k = i % chains;
         p[k] = i + chains >= n ? C(c[i] * scale) : v_fma(p[k], step, C(c[i] * scale));

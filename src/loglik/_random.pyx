@@ -1,70 +1,87 @@
-# cython: language_level=3, freethreading_compatible=True, boundscheck=False, wraparound=False, cdivision=True
+# cython: language_level=3, freethreading_compatible=True, cdivision=True
 """Bindings of the random-number and Monte Carlo kernels: memory and the GIL, nothing else.
 
 Arguments are trusted: `loglik._rng` and `loglik.estimate` check them. `level` names an instruction-set level
 (tests); None is the one in use. Everything is addressed by key, stream and index, and releases the GIL.
 """
 
+cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
 from loglik._dispatch cimport active_kernels, kernels_of, loglik_kernels
 
-ctypedef fused real:
-    float
-    double
+cnp.import_array()
 
 
 cdef const loglik_kernels *table(level) except NULL:
     return active_kernels() if level is None else kernels_of(level)
 
 
-def philox_words(uint64_t key, uint64_t stream, uint64_t counter, uint32_t[:, ::1] out, level=None):
-    """Fill `out` (count, 4) with the words of Philox4x32-10 for the counters from `counter`."""
+cdef char *data(cnp.ndarray array, int dtype, bint write) except NULL:
+    """Memory of a contiguous array. Not by memoryviews, whose code is larger than all else here."""
+    if cnp.PyArray_TYPE(array) != dtype or not cnp.PyArray_IS_C_CONTIGUOUS(array):
+        raise ValueError(f"array of dtype {array.dtype} is not contiguous or has the wrong dtype")
+    if write and not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError("output array is read-only")
+    return cnp.PyArray_BYTES(array)
+
+
+def philox_words(uint64_t key, uint64_t stream, uint64_t counter, cnp.ndarray out not None, level=None):
+    """Fill `out` (count, 4), uint32, with the words of Philox4x32-10 for the counters from `counter`."""
     cdef const loglik_kernels *kernels = table(level)
-    if out.shape[0] == 0:
-        return
+    cdef Py_ssize_t count = cnp.PyArray_SIZE(out) // 4
+    cdef uint32_t *words = <uint32_t *> data(out, cnp.NPY_UINT32, True)
     with nogil:
-        kernels.philox_words(key, stream, counter, out.shape[0], &out[0, 0])
+        kernels.philox_words(key, stream, counter, count, words)
 
 
-def fill_uniform(uint64_t key, uint64_t stream, uint64_t start, real[::1] out, level=None):
+cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, bint normal) except -1:
+    cdef const loglik_kernels *kernels = table(level)
+    cdef bint is_double = cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(out)
+    cdef char *values = data(out, cnp.NPY_DOUBLE if is_double else cnp.NPY_FLOAT, True)
+    with nogil:
+        if is_double and normal:
+            kernels.random_normal_f64(key, stream, start, n, <double *> values)
+        elif is_double:
+            kernels.random_uniform_f64(key, stream, start, n, <double *> values)
+        elif normal:
+            kernels.random_normal_f32(key, stream, start, n, <float *> values)
+        else:
+            kernels.random_uniform_f32(key, stream, start, n, <float *> values)
+    return 0
+
+
+def fill_uniform(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None):
     """Fill `out` with values start, start + 1, ... of the uniform sequence on [0, 1)."""
-    cdef const loglik_kernels *kernels = table(level)
-    if out.shape[0] == 0:
-        return
-    with nogil:
-        if real is double:
-            kernels.random_uniform_f64(key, stream, start, out.shape[0], &out[0])
-        else:
-            kernels.random_uniform_f32(key, stream, start, out.shape[0], &out[0])
+    fill(key, stream, start, out, level, False)
 
 
-def fill_normal(uint64_t key, uint64_t stream, uint64_t start, real[::1] out, level=None):
+def fill_normal(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None):
     """Fill `out` with values start, start + 1, ... of the standard normal sequence."""
-    cdef const loglik_kernels *kernels = table(level)
-    if out.shape[0] == 0:
-        return
-    with nogil:
-        if real is double:
-            kernels.random_normal_f64(key, stream, start, out.shape[0], &out[0])
-        else:
-            kernels.random_normal_f32(key, stream, start, out.shape[0], &out[0])
+    fill(key, stream, start, out, level, True)
 
 
 def mvn_log_ratio_moments(
-    uint64_t key, uint64_t stream, const double[:, :, ::1] excess, const double[:, ::1] shift,
-    const double[::1] constant, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last,
-    double[:, ::1] mean, double[:, ::1] squares, level=None,
+    uint64_t key, uint64_t stream, cnp.ndarray excess not None, cnp.ndarray shift not None, cnp.ndarray constant not None,
+    Py_ssize_t begin, Py_ssize_t end, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last, cnp.ndarray mean not None,
+    cnp.ndarray squares not None, level=None,
 ):
     """Moments of log p - log q for tasks first <= task < last.
 
-    Samples begin, ..., end - 1 of every pair are cut into blocks of `block` (a multiple of 64, as is `begin`). Task i
+    Arrays are contiguous, float64: excess (pairs, d, d), shift (pairs, d), constant (pairs), mean and squares
+    (pairs, blocks). Samples begin, ..., end - 1 of every pair are cut into blocks of `block` (a multiple of 64, as is `begin`). Task i
     is block i % blocks of pair i // blocks, whose sequence is stream + i // blocks; its mean and its sum of squares
     about the mean go to mean[pair, block] and squares[pair, block]. csrc/kernels/montecarlo.h explains the rest.
     """
     cdef const loglik_kernels *kernels = table(level)
-    cdef Py_ssize_t d = shift.shape[1], blocks = mean.shape[1], task, pair, b, start
+    cdef Py_ssize_t d = cnp.PyArray_DIM(shift, 1), blocks = cnp.PyArray_DIM(mean, 1), task, pair, b, start
+    cdef double *e = <double *> data(excess, cnp.NPY_DOUBLE, False)
+    cdef double *c = <double *> data(shift, cnp.NPY_DOUBLE, False)
+    cdef double *constants = <double *> data(constant, cnp.NPY_DOUBLE, False)
+    cdef double *means = <double *> data(mean, cnp.NPY_DOUBLE, True)
+    cdef double *sums = <double *> data(squares, cnp.NPY_DOUBLE, True)
     cdef double *memory = <double *> malloc(kernels.mvn_log_ratio_scratch(d, block) * sizeof(double) + 64)
     if memory == NULL:
         raise MemoryError
@@ -75,6 +92,6 @@ def mvn_log_ratio_moments(
             b = task % blocks
             start = begin + b * block
             kernels.mvn_log_ratio_moments(
-                key, stream + <uint64_t> pair, start, min(block, end - start), d, &excess[pair, 0, 0],
-                &shift[pair, 0], constant[pair], scratch, &mean[pair, b], &squares[pair, b])
+                key, stream + <uint64_t> pair, start, min(block, end - start), d, e + pair * d * d,
+                c + pair * d, constants[pair], scratch, means + pair * blocks + b, sums + pair * blocks + b)
     free(memory)
