@@ -24,7 +24,8 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Before a loop over registers: an array of vectors stays in registers only where every index is a constant, and the
- * compiler's own limits leave loops of loops rolled. */
+ * compiler's own limits leave loops of loops rolled. Where a function is also compiled for a size known at run time
+ * only, the mark has no effect there (clang warns of it: -Wno-pass-failed). */
 #if defined(__clang__)
 #define UNROLLED _Pragma("unroll")
 #else

@@ -53,7 +53,11 @@ static void close_to(long double got, long double want, long double scale, doubl
           got, want);
 }
 
+#if defined(__aarch64__) /* long double is software there, and all of it is emulated in .ci/run */
+static const ptrdiff_t SIZES[] = {1, 2, 3, 5, 8, 9, 17, 20}, COUNTS[] = {1, 24, 33};
+#else
 static const ptrdiff_t SIZES[] = {1, 2, 3, 5, 8, 9, 16, 17, 33, 64, 70}, COUNTS[] = {1, 3, 24, 97};
+#endif
 
 #define TEST(T, R, EPS)                                                                                     \
     static void test_##T(int form, ptrdiff_t d, ptrdiff_t n, int each) {                                    \
