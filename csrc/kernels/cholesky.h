@@ -28,11 +28,8 @@ static inline int FN(is_pivot)(R x) {
 /* info of a matrix whose pivot (1-based) failed: −1 if an entry of the lower triangle is not finite. */
 static int32_t FN(failure)(FN(rows) a, ptrdiff_t d, ptrdiff_t pivot) {
     for (ptrdiff_t i = 0; i < d; i++) {
-        for (ptrdiff_t j = 0; j <= i; j++) {
-            const R x = FN(entry)(a, i, j);
-            if (!(x - x == 0)) {
-                return -1;
-            }
+        if (!FN(all_finite)(a, i, i + 1)) {
+            return -1;
         }
     }
     return (int32_t)pivot;

@@ -16,19 +16,14 @@ ALWAYS_INLINE V FN(log_mixture_group)(FN(batch) a, FN(batch) b, ptrdiff_t k, ptr
         FN(batch) part = a;
         part.data += start * a.column;
         FN(load_lanes)(term, part, 0, now, now, count);
-        V top = most;
+        V top = most, weight[BLOCK + COLS];
+        if (b.lane != 0) {
+            FN(batch) part_b = b;
+            part_b.data += start * b.column;
+            FN(load_lanes)(weight, part_b, 0, now, now, count);
+        }
         for (ptrdiff_t j = 0; j < now; j++) {
-            V weight;
-            if (b.lane == 0) {
-                weight = v_set1(b.data[(start + j) * b.column]);
-            } else {
-                R lanes[LANES] __attribute__((aligned(64)));
-                for (ptrdiff_t i = 0; i < LANES; i++) {
-                    lanes[i] = b.data[(i < count ? i : count - 1) * b.lane + (start + j) * b.column];
-                }
-                weight = v_load(lanes);
-            }
-            term[j] += weight;
+            term[j] += b.lane == 0 ? v_set1(b.data[(start + j) * b.column]) : weight[j];
             nan |= v_unord(term[j], term[j]);
             top = v_max(term[j], top);
         }

@@ -21,27 +21,6 @@ enum {
 
 /* ---------------------------------------------------------------------------------- groups of problems */
 
-/* out[k] = entries k < columns of one row, lanes being problems; lanes from count on repeat the last one.
- * width: entries in the row, all of which may be loaded. out has room for the next multiple of COLS. */
-ALWAYS_INLINE void FN(load_lanes)(V *out, FN(batch) b, ptrdiff_t row, ptrdiff_t columns, ptrdiff_t width, ptrdiff_t count) {
-    enum { COLS = FN(COLS) };
-    const R *const p = b.data + row * b.row;
-    if (count == LANES && b.column == 1 && width >= COLS) {
-        for (ptrdiff_t k = 0; k < columns; k += COLS) {
-            const ptrdiff_t start = k + COLS <= width ? k : width - COLS;
-            FN(v_load_columns)(p + start, b.lane, out + start);
-        }
-    } else {
-        for (ptrdiff_t k = 0; k < columns; k++) {
-            R value[LANES] __attribute__((aligned(64)));
-            for (ptrdiff_t i = 0; i < LANES; i++) {
-                value[i] = p[(i < count ? i : count - 1) * b.lane + k * b.column];
-            }
-            out[k] = v_load(value);
-        }
-    }
-}
-
 /* Product of positive normal numbers per lane, as mantissas and exponents (see product in mvn_shared.h). Up to 64
  * mantissas in [1, 2) do not overflow. */
 typedef struct {
@@ -204,10 +183,7 @@ static __attribute__((noinline)) int FN(each_repair)(R *value, int32_t *info, co
             continue;
         }
         int nan_input = FN(has_nan)(FN(batch_lane)(g->x, p), 0, g->d) || FN(has_nan)(m, 0, g->d);
-        int mean_finite = 1;
-        for (ptrdiff_t k = 0; k < g->d; k++) {
-            mean_finite &= FN(entry)(m, 0, k) - FN(entry)(m, 0, k) == 0;
-        }
+        const int mean_finite = FN(all_finite)(m, 0, g->d);
         if (info[p] != 0) {
             info[p] = FN(failure)(a, g->d, info[p]);
             for (ptrdiff_t i = 0; i < g->d && info[p] < 0; i++) {
@@ -289,12 +265,8 @@ ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const
             }
         }
     } else {
-        for (int e = 0; e < size; e++) {
-            R lanes[LANES] __attribute__((aligned(64)));
-            for (ptrdiff_t i = 0; i < LANES; i++) {
-                lanes[i] = b.data[(i < count ? i : count - 1) * b.lane + e / columns * b.row + e % columns * b.column];
-            }
-            entry[e] = v_load(lanes);
+        for (int e = 0; e < size; e += columns) {
+            FN(load_lanes)(entry + e, b, e / columns, columns, 0, count);
         }
     }
 }
@@ -446,13 +418,8 @@ ALWAYS_INLINE int FN(each_groups)(const int constant, char **args, ptrdiff_t n, 
 
 /* What a large problem on its own has to be checked for besides its pivots. */
 static void FN(check_one)(const FN(problems) *g) {
-    const FN(rows) mean = FN(batch_lane)(g->mean, 0);
     int32_t *const info = (int32_t *)g->info;
-    int finite = 1;
-    for (ptrdiff_t k = 0; k < g->d; k++) {
-        finite &= FN(entry)(mean, 0, k) - FN(entry)(mean, 0, k) == 0;
-    }
-    if (*info == 0 && !finite) {
+    if (*info == 0 && !FN(all_finite)(FN(batch_lane)(g->mean, 0), 0, g->d)) {
         *info = FN(BAD_MEAN);
     } else if (*info == 0 && FN(first_asymmetry)(FN(batch_lane)(g->matrix, 0), g->d)) {
         *info = FN(ASYMMETRIC);

@@ -84,30 +84,13 @@ ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_
 ALWAYS_INLINE void FN(tile_product)(R *out, const R *tile, const R *panels, const ptrdiff_t d, V *square) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
-        const R *const panel = panels + FN(panel_start)(i / ROWS);
         V acc[ROWS][VECTORS] = {{C(0)}};
-        FN(panel_update)(acc, panel, ROWS, tile, i);
-        UNROLLED
-        for (int k = 0; k < ROWS; k++) {
-            V point[VECTORS];
-            UNROLLED
-            for (int v = 0; v < VECTORS; v++) {
-                point[v] = v_load(tile + (i + k) * TILE + v * LANES);
-            }
-            UNROLLED
-            for (int r = k; r < ROWS; r++) {
-                const V w = v_set1(panel[(i + k) * ROWS + r]);
-                UNROLLED
-                for (int v = 0; v < VECTORS; v++) {
-                    acc[r][v] = v_fnma(w, point[v], acc[r][v]);
-                }
-            }
-        }
+        FN(panel_product)(acc, panels + FN(panel_start)(i / ROWS), tile, i);
         UNROLLED
         for (int r = 0; r < ROWS; r++) {
             UNROLLED
             for (int v = 0; v < VECTORS; v++) {
-                if (i + r < d) { /* panel_update subtracts */
+                if (i + r < d) {
                     v_store(out + (d - 1 - i - r) * TILE + v * LANES, -acc[r][v]);
                     square[v] = v_fma(acc[r][v], acc[r][v], square[v]);
                 }
@@ -116,20 +99,12 @@ ALWAYS_INLINE void FN(tile_product)(R *out, const R *tile, const R *panels, cons
     }
 }
 
-/* The log-densities of a tile. NaN from a point without NaN is an overflow or an infinite coordinate: the density is 0 there. */
-ALWAYS_INLINE void FN(gradient_values)(const V *square, R shift, FN(rows) x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d,
-                                       char *out, ptrdiff_t step) {
-    R value[LOGLIK_TILE_VECTORS * LANES] __attribute__((aligned(64)));
-    UNROLLED
-    for (int v = 0; v < LOGLIK_TILE_VECTORS; v++) {
-        v_store(value + v * LANES, v_fma(C(-0.5), square[v], v_set1(shift)));
-    }
-    for (ptrdiff_t p = 0; p < count; p++) {
-        if (__builtin_expect(value[p] != value[p], 0) && shift == shift && !FN(has_nan)(x, first + p, d)) {
-            value[p] = (R)-INFINITY;
-        }
-        *(R *)(out + p * step) = value[p];
-    }
+/* The log-densities of a tile, to out. */
+ALWAYS_INLINE void FN(gradient_values)(const V *square, const FN(gaussian) *g, FN(rows) x, ptrdiff_t first, ptrdiff_t count,
+                                       ptrdiff_t d, char *out, ptrdiff_t step) {
+    V value[LOGLIK_TILE_VECTORS];
+    FN(log_densities)(value, square, LOGLIK_TILE_VECTORS, g, x, first, count, d);
+    FN(put)((FN(sink)){out, step, 0}, value, 1, LOGLIK_TILE_VECTORS, 0, 0, count);
 }
 
 /* tile ← unit triangle⁻¹·δ, square, and y = L⁻¹·δ with its rows reversed, for points under one Gaussian. */
@@ -189,7 +164,7 @@ ALWAYS_INLINE void FN(gradient_tile)(const loglik_gradient_task *t, FN(gradient_
             FN(pack_points)(g->a, tile, NULL, d, 0, in_block);
         }
         FN(tile_product)(reversed, tile, g->forward.panels, d, square);
-        FN(gradient_values)(square, g->forward.shift, x, first, count, d, value, t->value_n);
+        FN(gradient_values)(square, &g->forward, x, first, count, d, value, t->value_n);
         if (want_s) {
             FN(tile_product)(tile, reversed, g->back.panels, d, square);
             FN(pack_points)(g->s, tile, NULL, d, 0, in_block);
@@ -197,7 +172,7 @@ ALWAYS_INLINE void FN(gradient_tile)(const loglik_gradient_task *t, FN(gradient_
         return;
     }
     FN(gradient_forward)(tile, reversed, &g->forward, x, first, count, d, square);
-    FN(gradient_values)(square, g->forward.shift, x, first, count, d, value, t->value_n);
+    FN(gradient_values)(square, &g->forward, x, first, count, d, value, t->value_n);
     if (want_outer && t->form == LOGLIK_GRADIENT_FACTOR) {
         FN(pack_points)(g->b, reversed, NULL, d, 1, in_block);
     }

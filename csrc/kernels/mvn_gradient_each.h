@@ -59,14 +59,7 @@ ALWAYS_INLINE void FN(lane_invert)(const FN(lane_group) *g) {
             }
         }
         for (ptrdiff_t j = 0; j < i; j += COLUMNS) {
-            V acc[ROWS][COLUMNS];
-            UNROLLED
-            for (int r = 0; r < ROWS; r++) {
-                UNROLLED
-                for (int c = 0; c < COLUMNS; c++) {
-                    acc[r][c] = C(0);
-                }
-            }
+            V acc[ROWS][COLUMNS] = {{C(0)}};
             FN(lane_tile)(acc, row, width, 1, g->matrix + j, width, 1, j, i);
             UNROLLED
             for (int r = 0; r < ROWS; r++) {
@@ -104,14 +97,7 @@ ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const
     const V half = rows ? C(0.5) : C(-0.5);
     for (ptrdiff_t i = 0; i < g->padded; i += ROWS) {
         for (ptrdiff_t j = 0; j < i + ROWS; j += COLUMNS) {
-            V acc[ROWS][COLUMNS];
-            UNROLLED
-            for (int r = 0; r < ROWS; r++) {
-                UNROLLED
-                for (int c = 0; c < COLUMNS; c++) {
-                    acc[r][c] = C(0);
-                }
-            }
+            V acc[ROWS][COLUMNS] = {{C(0)}};
             if (rows) {
                 FN(lane_tile)(acc, g->matrix + i * width, width, 1, g->matrix + j * width, 1, width, 0, j + COLUMNS);
             } else {
@@ -185,15 +171,9 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
     }
     log_det += FN(lane_log_product)(determinant);
     log_det = form == LOGLIK_GRADIENT_PRECISION ? -log_det : log_det;
-    const V log_p = v_fma(C(-0.5), square, v_fma(C(-0.91893853320467274), v_set1((R)d), -log_det));
-    R value[LANES] __attribute__((aligned(64)));
-    v_store(value, log_p);
-    for (ptrdiff_t p = 0; p < count; p++) {
-        if (value[p] != value[p] && !FN(has_nan)(FN(batch_lane)(x, p), 0, d)) { /* overflow, or an infinite coordinate */
-            value[p] = (R)-INFINITY;
-        }
-        *(R *)(t->value + (e + p) * t->value_e) = value[p];
-    }
+    V log_p = v_fma(C(-0.5), square, v_fma(C(-0.91893853320467274), v_set1((R)d), -log_det));
+    FN(repair_if_nan)(&log_p, 1, (FN(rows)){x.data, x.lane, x.column}, 0, count, d);
+    FN(put)((FN(sink)){t->value + e * t->value_e, t->value_e, 0}, &log_p, 1, 1, 0, 0, count);
 
     if (form == LOGLIK_GRADIENT_PRECISION) {
         for (ptrdiff_t i = 0; i < d; i++) { /* s = Wᵀ·y, a row of W at a time */

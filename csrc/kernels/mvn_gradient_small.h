@@ -87,19 +87,9 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
             s[i] = z;
             v_store(m->s[i] + p, z);
         }
-        const V log_p = v_fma(C(-0.5), square, v_set1(g->shift));
-        R value[LANES] __attribute__((aligned(64)));
-        if (t->value_n == sizeof(R) && now == LANES && !m_any(v_unord(log_p, log_p))) {
-            v_store((R *)(out + (first + p) * t->value_n), log_p);
-        } else {
-            v_store(value, log_p);
-            for (ptrdiff_t q = 0; q < now; q++) {
-                if (value[q] != value[q] && !FN(has_nan)(x, first + p + q, d)) { /* see gradient_values */
-                    value[q] = (R)-INFINITY;
-                }
-                *(R *)(out + (first + p + q) * t->value_n) = value[q];
-            }
-        }
+        V value;
+        FN(log_densities)(&value, &square, 1, g, x, first + p, now, d);
+        FN(put)((FN(sink)){out, t->value_n, 0}, &value, 1, 1, 0, first + p, now);
         if (t->rows || t->row_sums) {
             const ptrdiff_t to = (problem * t->points + first + p) * d;
             UNROLLED
@@ -142,14 +132,7 @@ static void FN(small_outer)(R (*a)[FN(SMALL_POINTS)], R (*b)[FN(SMALL_POINTS)], 
         for (ptrdiff_t j = 0; j < i + ROWS && j < d; j += COLUMNS) {
             V part[ROWS][COLUMNS][SLOTS];
             for (ptrdiff_t slot = 0; slot < SLOTS; slot++) {
-                V acc[ROWS][COLUMNS];
-                UNROLLED
-                for (int r = 0; r < ROWS; r++) {
-                    UNROLLED
-                    for (int c = 0; c < COLUMNS; c++) {
-                        acc[r][c] = C(0);
-                    }
-                }
+                V acc[ROWS][COLUMNS] = {{C(0)}};
                 for (ptrdiff_t p = slot * LANES; p < count; p += FN(SMALL_VIRTUAL)) {
                     V z[COLUMNS];
                     UNROLLED

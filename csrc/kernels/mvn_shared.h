@@ -47,16 +47,6 @@ static inline double FN(log_product)(FN(product) p) {
 ALWAYS_INLINE ptrdiff_t FN(gaussian_size)(ptrdiff_t d) { return FN(panels_size)(d) + 2 * FN(padded)(d); }
 ALWAYS_INLINE ptrdiff_t FN(work_size)(ptrdiff_t d) { return FN(factor_scratch)(d); }
 
-static int FN(has_nan)(FN(rows) a, ptrdiff_t i, ptrdiff_t columns) {
-    for (ptrdiff_t j = 0; j < columns; j++) {
-        const R x = FN(entry)(a, i, j);
-        if (x != x) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Panels of the lower triangular matrix a: unit diagonal for a factor, as it is for a whitener. */
 static int32_t FN(pack)(FN(rows) a, ptrdiff_t d, enum FN(matrix_kind) kind, R *panels, R *scale,
                         FN(product) *determinant) {
@@ -139,18 +129,28 @@ static __attribute__((noinline)) void FN(repair)(V *value, ptrdiff_t count, FN(r
     }
 }
 
+/* The same for `vectors` groups of lanes, where there is a NaN at all. */
+ALWAYS_INLINE void FN(repair_if_nan)(V *value, const int vectors, FN(rows) x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
+    M nan = M_NONE;
+    UNROLLED
+    for (int v = 0; v < vectors; v++) {
+        nan |= v_unord(value[v], value[v]);
+    }
+    if (__builtin_expect(m_any(nan), 0)) {
+        FN(repair)(value, count, x, first, d);
+    }
+}
+
 /* log p of `vectors` groups of lanes from their squared norms; `count` points from `first` on are real ones. */
 ALWAYS_INLINE void FN(log_densities)(V *value, const V *square, const int vectors, const FN(gaussian) *g, FN(rows) x,
                                      ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
     const V shift = v_set1(g->shift);
-    M nan = M_NONE;
     UNROLLED
     for (int v = 0; v < vectors; v++) {
         value[v] = v_fma(C(-0.5), square[v], shift);
-        nan |= v_unord(value[v], value[v]);
     }
-    if (m_any(nan) && g->shift == g->shift) {
-        FN(repair)(value, count, x, first, d);
+    if (g->shift == g->shift) {
+        FN(repair_if_nan)(value, vectors, x, first, count, d);
     }
 }
 
@@ -226,17 +226,6 @@ ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t 
     }
 }
 
-/* The same for any layout; lanes from count on are 0. */
-ALWAYS_INLINE void FN(gather_points)(V *column, const int d, FN(rows) x, ptrdiff_t first, ptrdiff_t count) {
-    for (int k = 0; k < d; k++) {
-        R lanes[LANES] __attribute__((aligned(64)));
-        for (ptrdiff_t p = 0; p < LANES; p++) {
-            lanes[p] = p < count ? FN(entry)(x, first + p, k) : 0;
-        }
-        column[k] = v_load(lanes);
-    }
-}
-
 /* ‖L⁻¹(x − μ)‖² */
 ALWAYS_INLINE V FN(small_square)(const int d, const V *column, const FN(gaussian) *g, const enum FN(matrix_kind) kind) {
     const R *const l = g->panels;
@@ -274,7 +263,8 @@ ALWAYS_INLINE void FN(small_points)(const int d, FN(rows) x, ptrdiff_t first, pt
             FN(fetch)(ahead, group, FN(L1));
             FN(load_block)(column, d, x, first);
         } else {
-            FN(gather_points)(column, d, x, first, count);
+            const FN(batch) points = {x.data + first * x.row, x.row, 0, x.column};
+            FN(load_lanes)(column, points, 0, d, 0, count);
         }
         for (ptrdiff_t j = 0; j < k; j += COLS) {
             const int columns = (int)(k - j < COLS ? k - j : COLS);
@@ -385,13 +375,20 @@ ALWAYS_INLINE void FN(mvn_product)(const enum FN(source) source, FN(tile) *t, co
                                    const FN(ahead) *ahead) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
-        V acc[ROWS][VECTORS];
+        V centred[ROWS][VECTORS], acc[ROWS][VECTORS] = {{C(0)}};
         if (ahead) {
             FN(fetch_share)(*ahead, i, d);
         }
-        FN(centred_panel)(source, acc, t, g->mean, i, d);
-        FN(store_panel)(t->y + i * TILE, acc);
-        FN(panel_multiply)(t->square, g->panels + FN(panel_start)(i / ROWS), t->y, i);
+        FN(centred_panel)(source, centred, t, g->mean, i, d);
+        FN(store_panel)(t->y + i * TILE, centred);
+        FN(panel_product)(acc, g->panels + FN(panel_start)(i / ROWS), t->y, i);
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) {
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) { /* the sign of acc does not matter */
+                t->square[v] = v_fma(acc[r][v], acc[r][v], t->square[v]);
+            }
+        }
     }
 }
 

@@ -34,6 +34,26 @@ ALWAYS_INLINE FN(rows) FN(rows_at)(const char *data, ptrdiff_t row_bytes, ptrdif
     return (FN(rows)){(const R *)data, row_bytes / (ptrdiff_t)sizeof(R), column_bytes / (ptrdiff_t)sizeof(R)};
 }
 
+/* Of the first entries of row i. */
+static int FN(has_nan)(FN(rows) a, ptrdiff_t i, ptrdiff_t columns) {
+    for (ptrdiff_t j = 0; j < columns; j++) {
+        const R x = FN(entry)(a, i, j);
+        if (x != x) {
+            return 1;
+        }
+    }
+    return 0;
+}
+static int FN(all_finite)(FN(rows) a, ptrdiff_t i, ptrdiff_t columns) {
+    for (ptrdiff_t j = 0; j < columns; j++) {
+        const R x = FN(entry)(a, i, j);
+        if (!(x - x == 0)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* One argument of a group: lane p starts at data + p·lane (elements). */
 typedef struct {
     const R *data;
@@ -46,6 +66,27 @@ ALWAYS_INLINE FN(batch) FN(batch_at)(const char *data, ptrdiff_t lane, ptrdiff_t
 }
 ALWAYS_INLINE FN(rows) FN(batch_lane)(FN(batch) b, ptrdiff_t p) {
     return (FN(rows)){b.data + p * b.lane, b.row, b.column};
+}
+
+/* out[k] = entries k < columns of one row, lanes being problems or points; lanes from count on repeat the last one.
+ * width: entries of the row that may be loaded, 0: only those wanted, one by one. out has room for the next multiple of COLS. */
+ALWAYS_INLINE void FN(load_lanes)(V *out, FN(batch) b, ptrdiff_t row, ptrdiff_t columns, ptrdiff_t width, ptrdiff_t count) {
+    enum { COLS = FN(COLS) };
+    const R *const p = b.data + row * b.row;
+    if (count == LANES && b.column == 1 && width >= COLS) {
+        for (ptrdiff_t k = 0; k < columns; k += COLS) {
+            const ptrdiff_t start = k + COLS <= width ? k : width - COLS;
+            FN(v_load_columns)(p + start, b.lane, out + start);
+        }
+    } else {
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            R value[LANES] __attribute__((aligned(64)));
+            for (ptrdiff_t i = 0; i < LANES; i++) {
+                value[i] = p[(i < count ? i : count - 1) * b.lane + k * b.column];
+            }
+            out[k] = v_load(value);
+        }
+    }
 }
 
 /* tile[k][p] = a[first + p][k] − shift[k] for p < count and k < columns; 0 in the lanes from count on.
@@ -263,10 +304,9 @@ static void FN(tile_solve)(R *tile, const R *panels, const ptrdiff_t d) {
     }
 }
 
-/* square[v] += (W·tile)[i]² for rows i ... i + ROWS − 1 of the lower triangle W whose panel this is. */
-ALWAYS_INLINE void FN(panel_multiply)(V *square, const R *panel, const R *tile, ptrdiff_t i) {
+/* acc −= W·tile for rows i ... i + ROWS − 1 of the lower triangle W whose panel this is. */
+ALWAYS_INLINE void FN(panel_product)(V (*acc)[LOGLIK_TILE_VECTORS], const R *panel, const R *tile, ptrdiff_t i) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
-    V acc[ROWS][VECTORS] = {{C(0)}};
     FN(panel_update)(acc, panel, ROWS, tile, i);
     UNROLLED
     for (int s = 0; s < ROWS; s++) {
@@ -282,13 +322,6 @@ ALWAYS_INLINE void FN(panel_multiply)(V *square, const R *panel, const R *tile, 
             for (int v = 0; v < VECTORS; v++) {
                 acc[r][v] = v_fnma(w, point[v], acc[r][v]);
             }
-        }
-    }
-    UNROLLED
-    for (int r = 0; r < ROWS; r++) {
-        UNROLLED
-        for (int v = 0; v < VECTORS; v++) { /* the sign of acc does not matter */
-            square[v] = v_fma(acc[r][v], acc[r][v], square[v]);
         }
     }
 }
