@@ -3,20 +3,19 @@
 
 cimport numpy as cnp
 
+from loglik._arrays cimport memory
 from loglik._dispatch cimport active_kernels, loglik_kernels
 
 cnp.import_array()
 
 
-cdef void *block(cnp.ndarray array, int dtype, Py_ssize_t n) except? NULL:
-    """Memory of a block, NULL for None. Not by memoryviews, whose code is larger than all else here."""
+cdef void *block(cnp.ndarray array, int dtype, Py_ssize_t n, bint write=False) except? NULL:
+    """Memory of a block of n elements, NULL for None."""
     if array is None:
         return NULL
-    if cnp.PyArray_TYPE(array) != dtype or not cnp.PyArray_IS_C_CONTIGUOUS(array):
-        raise ValueError("bernoulli_nll_block: blocks must be contiguous and of one dtype")
     if cnp.PyArray_SIZE(array) != n:
         raise ValueError("bernoulli_nll_block: lengths differ")
-    return cnp.PyArray_DATA(array)
+    return memory(array, dtype, write)
 
 
 def bernoulli_nll_block(
@@ -42,8 +41,8 @@ def bernoulli_nll_block(
     cdef void *t = block(targets, dtype, n)
     cdef void *m = block(model, dtype, n)
     cdef void *w = block(weights, dtype, n)
-    cdef void *v = block(values, dtype, n)
-    cdef void *g = block(gradient, dtype, n)
+    cdef void *v = block(values, dtype, n, True)
+    cdef void *g = block(gradient, dtype, n, True)
     if n == 0:
         return 0.0, -1, 0
     with nogil:

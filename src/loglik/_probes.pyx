@@ -4,6 +4,7 @@
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
+from loglik._arrays cimport memory
 from loglik._dispatch cimport active_kernels
 
 cdef extern from "dispatch.h" nogil:
@@ -20,16 +21,11 @@ cdef enum:
 
 
 cdef int take(list arrays, char **data, Py_ssize_t *size, bint write) except -1:
-    """Memory of byte arrays; not by memoryviews, whose code is larger than all else here."""
     cdef cnp.ndarray array
     cdef Py_ssize_t i
     for i in range(len(arrays)):
         array = arrays[i]
-        if cnp.PyArray_TYPE(array) != cnp.NPY_UINT8 or not cnp.PyArray_IS_C_CONTIGUOUS(array):
-            raise ValueError(f"streams: array {i} is not a contiguous array of bytes")
-        if write and not cnp.PyArray_ISWRITEABLE(array):
-            raise ValueError(f"streams: output {i} is read-only")
-        data[i], size[i] = cnp.PyArray_BYTES(array), cnp.PyArray_SIZE(array)
+        data[i], size[i] = memory(array, cnp.NPY_UINT8, write), cnp.PyArray_SIZE(array)
     return 0
 
 

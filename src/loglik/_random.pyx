@@ -9,6 +9,7 @@ cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
+from loglik._arrays cimport memory
 from loglik._dispatch cimport active_kernels, kernels_of, loglik_kernels
 
 cnp.import_array()
@@ -18,20 +19,11 @@ cdef const loglik_kernels *table(level) except NULL:
     return active_kernels() if level is None else kernels_of(level)
 
 
-cdef char *data(cnp.ndarray array, int dtype, bint write) except NULL:
-    """Memory of a contiguous array. Not by memoryviews, whose code is larger than all else here."""
-    if cnp.PyArray_TYPE(array) != dtype or not cnp.PyArray_IS_C_CONTIGUOUS(array):
-        raise ValueError(f"array of dtype {array.dtype} is not contiguous or has the wrong dtype")
-    if write and not cnp.PyArray_ISWRITEABLE(array):
-        raise ValueError("output array is read-only")
-    return cnp.PyArray_BYTES(array)
-
-
 def philox_words(uint64_t key, uint64_t stream, uint64_t counter, cnp.ndarray out not None, level=None):
     """Fill `out` (count, 4), uint32, with the words of Philox4x32-10 for the counters from `counter`."""
     cdef const loglik_kernels *kernels = table(level)
     cdef Py_ssize_t count = cnp.PyArray_SIZE(out) // 4
-    cdef uint32_t *words = <uint32_t *> data(out, cnp.NPY_UINT32, True)
+    cdef uint32_t *words = <uint32_t *> memory(out, cnp.NPY_UINT32, True)
     with nogil:
         kernels.philox_words(key, stream, counter, count, words)
 
@@ -40,7 +32,7 @@ cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, le
     cdef const loglik_kernels *kernels = table(level)
     cdef bint is_double = cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE
     cdef Py_ssize_t n = cnp.PyArray_SIZE(out)
-    cdef char *values = data(out, cnp.NPY_DOUBLE if is_double else cnp.NPY_FLOAT, True)
+    cdef char *values = memory(out, cnp.NPY_DOUBLE if is_double else cnp.NPY_FLOAT, True)
     with nogil:
         if is_double and normal:
             kernels.random_normal_f64(key, stream, start, n, <double *> values)
@@ -77,15 +69,15 @@ def mvn_log_ratio_moments(
     """
     cdef const loglik_kernels *kernels = table(level)
     cdef Py_ssize_t d = cnp.PyArray_DIM(shift, 1), blocks = cnp.PyArray_DIM(mean, 1), task, pair, b, start
-    cdef double *e = <double *> data(excess, cnp.NPY_DOUBLE, False)
-    cdef double *c = <double *> data(shift, cnp.NPY_DOUBLE, False)
-    cdef double *constants = <double *> data(constant, cnp.NPY_DOUBLE, False)
-    cdef double *means = <double *> data(mean, cnp.NPY_DOUBLE, True)
-    cdef double *sums = <double *> data(squares, cnp.NPY_DOUBLE, True)
-    cdef double *memory = <double *> malloc(kernels.mvn_log_ratio_scratch(d, block) * sizeof(double) + 64)
-    if memory == NULL:
+    cdef double *e = <double *> memory(excess, cnp.NPY_DOUBLE, False)
+    cdef double *c = <double *> memory(shift, cnp.NPY_DOUBLE, False)
+    cdef double *constants = <double *> memory(constant, cnp.NPY_DOUBLE, False)
+    cdef double *means = <double *> memory(mean, cnp.NPY_DOUBLE, True)
+    cdef double *sums = <double *> memory(squares, cnp.NPY_DOUBLE, True)
+    cdef double *allocated = <double *> malloc(kernels.mvn_log_ratio_scratch(d, block) * sizeof(double) + 64)
+    if allocated == NULL:
         raise MemoryError
-    cdef double *scratch = <double *> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)  # whole cache lines
+    cdef double *scratch = <double *> ((<uintptr_t> allocated + 63) & ~<uintptr_t> 63)  # whole cache lines
     with nogil:
         for task in range(first, last):
             pair = task // blocks
@@ -94,4 +86,4 @@ def mvn_log_ratio_moments(
             kernels.mvn_log_ratio_moments(
                 key, stream + <uint64_t> pair, start, min(block, end - start), d, e + pair * d * d,
                 c + pair * d, constants[pair], scratch, means + pair * blocks + b, sums + pair * blocks + b)
-    free(memory)
+    free(allocated)
