@@ -192,15 +192,7 @@ class _Pass:
         lead, core = self.lead, 1 if form == "variance" else 2
         self.d = d = loc.shape[-1]
         batch = matrix.shape[: matrix.ndim - core]
-        wide_loc = (1,) * (len(lead) + 1 - loc.ndim) + loc.shape[:-1]
-        wide_batch = (1,) * (len(lead) - len(batch)) + batch
-        # Where only the mean varies, the mean moves to the points: the matrix is one for all.
-        self.centred = form != "variance" and any(
-            m == 1 and n != 1 for m, n in zip(wide_batch, wide_loc, strict=True)
-        )
-        points_lead = np.broadcast_shapes(x.shape[:-1], loc.shape[:-1]) if self.centred else x.shape[:-1]
-        matrix_lead = np.broadcast_shapes(loc.shape[:-1], batch) if form == "variance" else batch
-        axes = Axes.of(points_lead, matrix_lead, lead)
+        axes, self.centred = Axes.of_gaussians(x.shape[:-1], loc.shape[:-1], batch, lead, form == "variance")
         self.e, self.n, self.k = axes.sizes()
         self.each = bool(axes.each) and self.n == 1 and self.k == 1 and form != "variance" and d <= EACH_MAX
         of_points, of_gaussians = (axes.each, axes.points), (axes.each, axes.matrices)

@@ -15,10 +15,12 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from loglik import _parallel
+from loglik._validate import check_out
 
 BLOCK_SECONDS = 1e-3
 SMALLEST_BLOCK = 256  # points: less would not pay for packing the factor
@@ -122,11 +124,46 @@ class Axes:
             [i for i in axes if p[i] == 1 and m[i] != 1],
         )
 
+    @classmethod
+    def of_gaussians(
+        cls, x: tuple[int, ...], loc: tuple[int, ...], batch: tuple[int, ...], lead: tuple[int, ...], diagonal: bool
+    ) -> tuple["Axes", bool]:
+        """Classify by the leading shapes of points, means and matrices; and whether the means move to the points.
+
+        They do where only the mean varies, so that the matrix is one for all. Where matrices are variances, `diagonal`, nothing
+        is prepared for each of them, and the means stay.
+        """
+        wide_loc = (1,) * (len(lead) - len(loc)) + loc
+        wide_batch = (1,) * (len(lead) - len(batch)) + batch
+        centred = not diagonal and any(m == 1 and n != 1 for m, n in zip(wide_batch, wide_loc, strict=True))
+        points = np.broadcast_shapes(x, loc) if centred else x
+        matrices = np.broadcast_shapes(loc, batch) if diagonal else batch
+        return cls.of(points, matrices, lead), centred
+
     def sizes(self) -> tuple[int, int, int]:
         e, n, k = (
             math.prod(self.lead[i] for i in group) for group in (self.each, self.points, self.matrices)
         )
         return e, n, k
+
+
+def memory_for(
+    function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, *inputs: np.ndarray
+) -> np.ndarray:
+    """`out`, or a fresh array where there is none or where it has memory in common with what the kernels read meanwhile."""
+    if out is None:
+        return np.empty(shape, dtype)
+    check_out(function, out, shape, dtype)
+    return np.empty(shape, dtype) if any(np.may_share_memory(out, other) for other in inputs) else out
+
+
+def hand_over(result: np.ndarray, out: Any) -> Any:
+    """What the caller returns: `out`, filled, or the result."""
+    if out is None:
+        return result[()]
+    if result is not out:
+        out[...] = result
+    return out
 
 
 def run(axes: Axes, seconds_per_value: float, function: Callable[[slice, slice], None]) -> None:

@@ -165,8 +165,10 @@ def factored(function: str, form: str, matrix: np.ndarray, warn: bool = True) ->
         check_symmetric(function, form, part, batch, block.start)
         # With J the reversal: chol(J P J) = C gives P = (J C^T J)^T (J C^T J).
         source = part[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else part
+        place = result[block]
+        lower = place[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else place
         with np.errstate(invalid="ignore"):
-            lower, info = ufuncs.cholesky(source)
+            info = ufuncs.cholesky(source, out=(lower, None))[1]
         if info.any():
             item = int(np.argmax(info != 0))
             if info[item] == NO_MEMORY:
@@ -177,7 +179,6 @@ def factored(function: str, form: str, matrix: np.ndarray, warn: bool = True) ->
             found = doubtful(lower, source)
             if len(found):
                 candidates += (block.start + found).tolist()
-        result[block] = lower[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else lower
     if candidates:
         # The scaled whitener of a reversed precision is a factor like any other.
         factors = result[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else result

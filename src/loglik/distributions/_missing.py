@@ -14,7 +14,7 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._validate import check_out, describe_entry, first_index
-from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
+from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, hand_over, run
 from loglik.distributions._matrices import batch_index, blocks, marginal_factor
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def log_prob(function: str, mvn: "MultivariateNormal", x: np.ndarray, out: Any, 
         check_out(function, out, value.shape, value.dtype)
     if x.dtype.kind == "f" and value.size:
         _overwrite(function, mvn, x, value)
-    if aliased:
-        out[...] = value
-    return value[()] if out is None else out
+    return hand_over(value, out)
 
 
 def _overwrite(function: str, mvn: "MultivariateNormal", x: np.ndarray, result: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from loglik.distributions import _missing, _singular
 from loglik.distributions._base import Distribution
 from loglik.distributions._condition import condition_of
 from loglik.distributions._gradients import log_prob_gradients
-from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
+from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, hand_over, memory_for, run
 from loglik.distributions._matrices import (
     NO_MEMORY,
     check_finite,
@@ -542,9 +542,7 @@ def _evaluate(function: str, mvn: MultivariateNormal, x: Any, out: Any, what: st
     if aliased:
         check_out(function, out, value.shape, value.dtype)
     mvn._support.overwrite(x, loc, value, mahalanobis=what == "mahalanobis")
-    if aliased:
-        out[...] = value
-    return value[()] if out is None else out
+    return hand_over(value, out)
 
 
 _FEW = 4096  # elements that are evaluated without the preparation of a large call
@@ -578,23 +576,8 @@ def _on_grid(
         function,
         **{"x's leading axes": x.shape[:-1], "batch_shape": np.broadcast_shapes(loc.shape[:-1], batch)},
     )
-    result = np.empty(lead, dtype)
-    if out is not None:
-        check_out(function, out, lead, dtype)
-        # A kernel reads points while it writes values: memory in common goes through a fresh array.
-        if not any(np.may_share_memory(out, other) for other in (x, loc, matrix)):
-            result = out
-
-    # Where only the mean varies, the mean moves to the points: the matrix is one for all.
-    wide_loc = (1,) * (len(lead) + 1 - loc.ndim) + loc.shape
-    wide_batch = (1,) * (len(lead) - len(batch)) + batch
-    centred = (
-        any(m == 1 and n != 1 for m, n in zip(wide_batch, wide_loc[:-1], strict=True)) and form != "variance"
-    )
-    points_lead = np.broadcast_shapes(x.shape[:-1], loc.shape[:-1]) if centred else x.shape[:-1]
-    axes = Axes.of(
-        points_lead, np.broadcast_shapes(loc.shape[:-1], batch) if form == "variance" else batch, lead
-    )
+    result = memory_for(function, out, lead, dtype, x, loc, matrix)
+    axes, centred = Axes.of_gaussians(x.shape[:-1], loc.shape[:-1], batch, lead, form == "variance")
     _, n_points, n_matrices = axes.sizes()
     each = bool(axes.each) and n_points == 1 and n_matrices == 1
     points = Rows(x, 1, lead, axes.each, axes.points)
@@ -623,11 +606,7 @@ def _on_grid(
             values.put(value, e, n, k)
 
     run(axes, seconds_per_value(d, each and form != "variance", dtype, n_matrices), block)
-    if out is not None:
-        if result is not out:
-            out[...] = result
-        return out
-    return result[()]
+    return hand_over(result, out)
 
 
 def kernel(
@@ -738,11 +717,7 @@ def _each_fused(
     out: Any,
 ) -> Any:
     """A covariance for every point, checked, factored and evaluated while a block of them is in cache."""
-    if out is not None:
-        check_out(name, out, lead, dtype)
-    result = np.empty(lead, dtype)
-    if out is not None and not any(np.may_share_memory(out, other) for other in (x, loc, covariance)):
-        result = out
+    result = memory_for(name, out, lead, dtype, x, loc, covariance)
     every = list(range(len(lead)))
     axes = Axes(lead, every, [], [])
     points, means = Rows(x, 1, lead, every), Rows(loc, 1, lead, every)
@@ -761,8 +736,4 @@ def _each_fused(
             values.put(value, e)
 
     run(axes, seconds_per_value(x.shape[-1], True, dtype), block)
-    if out is not None:
-        if result is not out:
-            out[...] = result
-        return out
-    return result[()]
+    return hand_over(result, out)
