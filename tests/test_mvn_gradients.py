@@ -1,12 +1,13 @@
 """Gradients of the multivariate normal log-density: against long doubles, mpmath and differences, in every regime."""
 
 import functools
-import tracemalloc
 
 import mpmath
 import numpy as np
 import pytest
-from test_mvnormal import SIZES, kappa_of, long_cholesky, long_values, spd
+from memory_tools import peak_memory
+from mvn_accuracy import long_cholesky, long_values
+from test_mvnormal import SIZES, kappa_of, spd
 
 import loglik as ll
 from loglik._dispatch import level_properties
@@ -398,12 +399,7 @@ def test_memory_of_a_call(form):
     x = np.zeros((n, d), np.float32)[:, ::-1]  # another dtype, another layout
     for names, size in ((("loc", form), n * 8), (("x", "loc", form), n * 8 * (d + 1))):
         with ll.num_threads(2):
-            tracemalloc.start()
-            try:
-                mvn.log_prob(x, wrt=names)
-                peak = tracemalloc.get_traced_memory()[1]
-            finally:
-                tracemalloc.stop()
+            peak = peak_memory(functools.partial(mvn.log_prob, x, wrt=names))
         assert peak < size + 16 * 2**20
 
 

@@ -1,11 +1,12 @@
 """Multivariate normal: kernels against mpmath and long doubles at every level, and the facade."""
 
 import pickle
-import tracemalloc
 
 import mpmath
 import numpy as np
 import pytest
+from memory_tools import peak_memory
+from mvn_accuracy import LOG_2PI, long_cholesky, long_values
 from numpy.linalg import LinAlgError
 
 import loglik as ll
@@ -13,7 +14,6 @@ from loglik._dispatch import level_properties
 from loglik._ufuncs import make_ufuncs
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 200]
-LOG_2PI = np.log(2 * np.longdouble(np.pi) + 2 * np.longdouble(1.2246467991473532e-16))
 
 # ---------------------------------------------------------------------------------------- references
 
@@ -33,30 +33,8 @@ def kappa_of(a):
     return max(1.0, np.linalg.cond(a / std[:, None] / std))
 
 
-def long_cholesky(a):
-    """Cholesky in long double, column by column."""
-    a = a.astype(np.longdouble)
-    d = len(a)
-    lower = np.zeros_like(a)
-    for j in range(d):
-        column = a[j:, j] - lower[j:, :j] @ lower[j, :j]
-        lower[j:, j] = column / np.sqrt(column[0])
-    return lower
-
-
-def long_values(x, loc, lower):
-    """Log-density and the sum of its absolute terms, in long double."""
-    delta = (x.astype(np.longdouble) - loc.astype(np.longdouble)).T.copy()
-    for i in range(len(lower)):
-        delta[i] = (delta[i] - lower[i, :i] @ delta[:i]) / lower[i, i]
-    quadratic = (delta * delta).sum(axis=0) / 2
-    log_det = np.log(np.diagonal(lower)).sum()
-    constant = len(lower) * LOG_2PI / 2
-    return -quadratic - log_det - constant, quadratic + np.abs(log_det) + constant
-
-
 def exact_values(x, loc, a):
-    """The same from mpmath with 50 digits."""
+    """As `long_values`, from mpmath with 50 digits."""
     with mpmath.workdps(50):
         d = len(loc)
         matrix = mpmath.matrix(a.astype(float).tolist())
@@ -501,13 +479,7 @@ def test_memory_of_a_call():
     n, d = 1_000_000, 4
     mvn = ll.MultivariateNormal(np.zeros(d), np.eye(d))
     x = np.zeros((n, d), np.float32)[:, ::-1]  # another dtype, another layout
-    tracemalloc.start()
-    try:
-        mvn.log_prob(x)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < n * 8 + 16 * 2**20
+    assert peak_memory(lambda: mvn.log_prob(x)) < n * 8 + 16 * 2**20
 
 
 # ---------------------------------------------------------------------------------------- bad input
