@@ -15,7 +15,7 @@
 
 enum {
     FN(EACH_MAX) = 64,
-    FN(EACH_ROWS) = LOGLIK_TILE_ROWS == 8 ? 4 : 2, /* rows x EACH_COLUMNS accumulators */
+    FN(EACH_ROWS) = LOGLIK_TILE_ROWS == 8 ? 6 : 2, /* rows x EACH_COLUMNS accumulators; even */
     FN(EACH_COLUMNS) = 4,
 };
 
@@ -58,13 +58,22 @@ typedef struct {
     V *inverse; /* 1 / pivot */
     V failed;   /* 1-based pivot that failed first, 0: none */
     FN(lane_product) determinant;
+    uintptr_t next, end; /* what to fetch of the memory of a later group */
 } FN(group);
 
 ALWAYS_INLINE ptrdiff_t FN(unit_row)(ptrdiff_t i) { return i * (i - 1) / 2; }
 
+/* One line of what is wanted later; in one burst such requests would stall the loads that matter. Returns the next one. */
+ALWAYS_INLINE uintptr_t FN(fetch_next)(uintptr_t next, uintptr_t end) {
+    __builtin_prefetch((const void *)next, 0, 2);
+    return next < end ? next + 64 : next;
+}
+
 /* c[r][j ... j + columns) of `rows` rows: Σ over the columns before j, then the triangle. */
-ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, V *c, ptrdiff_t width, ptrdiff_t j, const V *unit) {
+ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, FN(group) *g, V *c, ptrdiff_t width, ptrdiff_t j) {
+    const V *const unit = g->unit;
     V acc[FN(EACH_ROWS)][FN(EACH_COLUMNS)];
+    uintptr_t next = g->next;
     UNROLLED
     for (int r = 0; r < rows; r++) {
         UNROLLED
@@ -73,6 +82,7 @@ ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, V *c, ptr
         }
     }
     for (ptrdiff_t k = 0; k < j; k++) {
+        next = FN(fetch_next)(next, g->end);
         UNROLLED
         for (int q = 0; q < columns; q++) {
             const V l = unit[FN(unit_row)(j + q) + k];
@@ -82,6 +92,7 @@ ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, V *c, ptr
             }
         }
     }
+    g->next = next;
     UNROLLED
     for (int q = 0; q < columns; q++) {
         UNROLLED
@@ -99,16 +110,16 @@ ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, V *c, ptr
     }
 }
 
-/* Rows i ... i + rows − 1 of the matrix bordered by the point; c holds their entries. Returns the last pivot. */
+/* Rows i ... i + rows − 1 of the matrix bordered by the point, i even; c holds their entries. Returns the last pivot. */
 ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t width, ptrdiff_t i, ptrdiff_t d) {
     enum { ROWS = FN(EACH_ROWS), COLUMNS = FN(EACH_COLUMNS) };
     V *const unit = g->unit;
     ptrdiff_t j = 0;
     for (; j + COLUMNS <= i; j += COLUMNS) {
-        FN(each_columns)(rows, COLUMNS, c, width, j, unit);
+        FN(each_columns)(rows, COLUMNS, g, c, width, j);
     }
-    if (j < i) { /* i is a multiple of ROWS, 2 or 4 */
-        FN(each_columns)(rows, 2, c, width, j, unit);
+    if (j < i) {
+        FN(each_columns)(rows, 2, g, c, width, j);
     }
     V acc[ROWS][ROWS];
     UNROLLED
@@ -118,8 +129,10 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
             acc[r][s] = c[r * width + i + s];
         }
     }
+    uintptr_t next = g->next;
     for (ptrdiff_t k = 0; k < i; k++) {
         const V w = g->inverse[k];
+        next = FN(fetch_next)(next, g->end);
         UNROLLED
         for (int r = 0; r < rows; r++) {
             const V ck = c[r * width + k], u = ck * w;
@@ -130,6 +143,7 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
             }
         }
     }
+    g->next = next;
     UNROLLED
     for (int s = 0; s < rows; s++) {
         if (i + s >= d) {
@@ -334,23 +348,32 @@ ALWAYS_INLINE ptrdiff_t FN(each_size)(ptrdiff_t d) {
     return FN(unit_row)(d + 1) + d + 1 + d + (FN(EACH_ROWS) + 1) * FN(each_width)(d);
 }
 
-/* One group of any size. ahead: where to fetch the matrices of a later group, in the order of memory, since nothing else
- * finds so many streams; 0: nowhere. Returns whether NaN was made. */
+/* One group of any size. ahead: the matrices of a later group, fetched in the order of memory, since nothing else finds so
+ * many streams; 0: nothing to fetch. Returns whether NaN was made. */
 static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *scratch, uintptr_t ahead) {
-    enum { ROWS = FN(EACH_ROWS) };
-    const ptrdiff_t d = g->d, width = FN(each_width)(d), share = LANES * d * (ptrdiff_t)sizeof(R);
+    enum { ROWS = FN(EACH_ROWS), LINE = 64 };
+    const ptrdiff_t d = g->d, width = FN(each_width)(d);
     V *const rows = scratch, *const shift = rows + ROWS * width;
     FN(group) state = {.inverse = shift + width, .unit = shift + width + d, .failed = C(0), .determinant = {C(1), C(0)}};
     V last = C(0);
+    /* Of the lines to fetch, the inner loops take one in each of their steps; what is left comes with the rows, longer ones
+     * more of it. */
+    const ptrdiff_t lines = LANES * d * d * (ptrdiff_t)sizeof(R) / LINE;
+    const ptrdiff_t steps = d * d * d / (6 * ROWS * FN(EACH_COLUMNS)) + d * d / (2 * ROWS);
+    const ptrdiff_t rest = ahead && lines > steps ? lines - steps : 0;
+    state.next = ahead ? ahead : (uintptr_t)scratch;
+    state.end = ahead ? ahead + (uintptr_t)(lines * LINE) : 0;
 
-    for (ptrdiff_t i = 0; i <= d; i += ROWS) {
-        for (int r = 0; r < ROWS && i + r <= d; r++) {
+    for (ptrdiff_t i = 0, count; i <= d; i += count) {
+        const ptrdiff_t left = d + 1 - i;
+        count = left >= ROWS ? ROWS : left >= 4 && ROWS > 4 ? 4 : left >= 2 ? 2 : 1;
+        for (int r = 0; r < count; r++) {
             V *const c = rows + r * width;
             if (i + r < d) {
+                const ptrdiff_t share = (2 * (i + r) + 1) * rest / (d * d) * LINE;
+                FN(fetch)(state.next, share, FN(L2));
+                state.next += (uintptr_t)share;
                 FN(load_lanes)(c, g->matrix, i + r, i + r + 1, d, g->count);
-                if (ahead) {
-                    FN(fetch)(ahead + (uintptr_t)((i + r) * share), share, FN(L2));
-                }
             } else {
                 FN(load_lanes)(c, g->x, 0, d, d, g->count);
                 FN(load_lanes)(shift, g->mean, 0, d, d, g->count);
@@ -360,15 +383,15 @@ static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *
                 c[d] = C(0);
             }
         }
-        switch (d + 1 - i) {
+        switch (count) {
         case 1:
             last = FN(each_rows)(1, &state, rows, width, i, d);
             break;
         case 2:
             last = FN(each_rows)(2, &state, rows, width, i, d);
             break;
-        case 3:
-            last = FN(each_rows)(ROWS < 3 ? ROWS : 3, &state, rows, width, i, d);
+        case 4:
+            last = FN(each_rows)(ROWS < 4 ? ROWS : 4, &state, rows, width, i, d);
             break;
         default:
             last = FN(each_rows)(ROWS, &state, rows, width, i, d);

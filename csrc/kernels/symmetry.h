@@ -1,14 +1,34 @@
 /* Whether matrices are symmetric. Nearly all are, bit for bit: that is decided for a few matrices at a time, and only a
  * group that has another one is looked at entry by entry. */
 
-/* Whether any of LANES matrices differs from its transpose in a bit; d >= COLS, entries of a row adjacent. 16 bytes of COLS
- * rows, transposed, are compared with 16 bytes of COLS columns of the mirror, for LANES / COLS matrices at once. */
-ALWAYS_INLINE int FN(group_differs)(const R *p, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t d) {
+/* Bits in which a matrix differs from its transpose; LANES <= d. COLS columns, transposed to registers, are compared with COLS
+ * rows. */
+ALWAYS_INLINE VI FN(matrix_differs)(const R *p, ptrdiff_t row, ptrdiff_t d) {
+    enum { COLS = FN(COLS) };
+    VI differs = (VI){0};
+    for (ptrdiff_t i = 0; i < d; i += LANES) {
+        const ptrdiff_t r = i + LANES <= d ? i : d - LANES; /* the last block overlaps the one before */
+        for (ptrdiff_t j = 0; j < r + LANES; j += COLS) {
+            const ptrdiff_t c = j + COLS <= d ? j : d - COLS;
+            V column[COLS];
+            FN(v_load_columns)(p + r * row + c, row, column);
+            UNROLLED
+            for (int k = 0; k < COLS; k++) {
+                differs |= v_bits(column[k]) ^ v_bits(v_load(p + (c + k) * row + r));
+            }
+        }
+    }
+    return differs;
+}
+
+/* The same of LANES small matrices together, COLS <= d: 16 bytes of COLS rows, transposed, are compared with 16 bytes of COLS
+ * columns of the mirror, for LANES / COLS matrices at once. */
+ALWAYS_INLINE VI FN(small_differs)(const R *p, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t d) {
     enum { COLS = FN(COLS) };
     VI differs = (VI){0};
     for (ptrdiff_t part = 0; part < LANES; part += LANES / COLS, p += LANES / COLS * lane) {
         for (ptrdiff_t i = 0; i < d; i += COLS) {
-            const ptrdiff_t r = i + COLS <= d ? i : d - COLS; /* the last block overlaps the one before */
+            const ptrdiff_t r = i + COLS <= d ? i : d - COLS;
             for (ptrdiff_t j = 0; j <= i; j += COLS) {
                 const ptrdiff_t c = j + COLS <= d ? j : d - COLS;
                 V low[COLS];
@@ -20,7 +40,7 @@ ALWAYS_INLINE int FN(group_differs)(const R *p, ptrdiff_t lane, ptrdiff_t row, p
             }
         }
     }
-    return !m_all(vi_eq(differs, (VI){0}));
+    return differs;
 }
 
 /* 0 for a symmetric matrix, or the position i·d + j of the first entry that is not that of its mirror (i > j). */
@@ -40,7 +60,18 @@ static ptrdiff_t FN(first_asymmetry)(FN(rows) a, ptrdiff_t d) {
 
 /* Whether any of `count` <= LANES matrices may be asymmetric. */
 static __attribute__((noinline)) int FN(any_differs)(FN(batch) a, ptrdiff_t count, ptrdiff_t d) {
-    return count < LANES || a.column != 1 || d < FN(COLS) || FN(group_differs)(a.data, a.lane, a.row, d);
+    const int alone = d >= 2 * LANES;
+    VI differs = (VI){0};
+    if (a.column != 1 || d < FN(COLS) || (!alone && count < LANES)) {
+        return 1;
+    }
+    if (!alone) {
+        differs = FN(small_differs)(a.data, a.lane, a.row, d);
+    }
+    for (ptrdiff_t p = 0; p < count && alone; p++) {
+        differs |= FN(matrix_differs)(a.data + p * a.lane, a.row, d);
+    }
+    return !m_all(vi_eq(differs, (VI){0}));
 }
 
 static void FN(asymmetry)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
