@@ -363,6 +363,54 @@ def _mvn_form(form: str, each: bool, dtype: str, n: int, d: int) -> Problem:
     )
 
 
+def _mvn_singular(dtype: str, n: int, d: int) -> Problem:
+    """Points on the support of a covariance of half the rank."""
+    rng = _rng()
+    a, z = rng.standard_normal((d, d // 2)), rng.standard_normal((n, d // 2))
+    covariance, loc, out = (a @ a.T).astype(dtype), np.zeros(d, dtype), np.empty(n, dtype)
+    covariance = (covariance + covariance.T) / 2
+    x = (z @ a.T).astype(dtype)
+    p = ll.MultivariateNormal(loc, covariance, allow_singular=True)
+    exact = -0.5 * (z * z).sum(-1) - 0.5 * np.linalg.slogdet(a.T @ a)[1] - d // 2 * references.HALF_LOG_2PI
+    return Problem(
+        run=lambda: p.log_prob(x, out=out),
+        fresh=lambda: p.log_prob(x),
+        reference=lambda: references.mvn_log_prob_singular(x, loc, covariance, d // 2),
+        error=lambda got: _error(got, exact, np.abs(exact) + d, dtype),
+        tolerance=1000.0 * d,
+        inputs=(x,),
+        outputs=(out,),
+        flops=float(n) * d * d,
+    )
+
+
+def _mvn_missing(dtype: str, n: int, d: int) -> Problem:
+    """One coordinate in twenty is missing, at random: hundreds of patterns."""
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d)
+    x, out = rng.standard_normal((n, d)).astype(dtype), np.empty(n, dtype)
+    x[rng.random((n, d)) < 0.05] = np.nan
+    p = ll.MultivariateNormal(loc, covariance)
+
+    def error(got: np.ndarray) -> float:
+        def one(row: np.ndarray, value: np.ndarray) -> float:
+            seen = ~np.isnan(row)
+            return _mvn_error(value, row[None, seen], loc[seen], covariance[np.ix_(seen, seen)], dtype)
+
+        return max(one(x[i], got[i : i + 1]) for i in range(50) if not np.isnan(x[i]).all())
+
+    return Problem(
+        run=lambda: p.log_prob(x, out=out, nan_policy="marginalize"),
+        fresh=lambda: p.log_prob(x, nan_policy="marginalize"),
+        reference=lambda: references.mvn_log_prob_missing(x, loc, covariance),
+        error=error,
+        tolerance=100.0 * d,
+        inputs=(x,),
+        outputs=(out,),
+        flops=float(n) * d * d,
+    )
+
+
 def _mvn_gradient(each: bool, dtype: str, n: int, d: int) -> Problem:
     """Value and all gradients from a built object; "value" is the same call without `wrt`, whose time is the yardstick."""
     rng = _rng()
@@ -492,6 +540,8 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
             build = functools.partial(_mvn_gradient, each, dtype, m, d)
             yield Case(f"mvn.grad.{kind}.d{d}", dtype, (m, d), build, m)
         m = 200_000 // scale
+        yield Case("mvn.singular.d16", dtype, (m, 16), functools.partial(_mvn_singular, dtype, m, 16), m)
+        yield Case("mvn.missing.d16", dtype, (m, 16), functools.partial(_mvn_missing, dtype, m, 16), m)
         yield Case("mvn.whiten.d16", dtype, (m, 16), functools.partial(_whiten, dtype, m, 16), m)
         m = 100_000 // scale
         yield Case("mvn.asymmetry.d8", dtype, (m, 8, 8), functools.partial(_asymmetry, dtype, m, 8), m)

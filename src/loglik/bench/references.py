@@ -202,6 +202,24 @@ def mvn_log_prob_variance(x, loc, variance):
     return -0.5 * (delta * delta / variance + np.log(variance)).sum(-1) - x.shape[-1] * HALF_LOG_2PI
 
 
+def mvn_log_prob_singular(x, loc, covariance, rank):
+    """On the support: the eigenvectors of the `rank` largest eigenvalues, and the product of these."""
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    eigenvalues, vectors = eigenvalues[-rank:], vectors[:, -rank:]
+    z = (x - loc) @ (vectors / np.sqrt(eigenvalues))
+    return -0.5 * (z * z).sum(-1) - 0.5 * np.log(eigenvalues).sum() - rank * HALF_LOG_2PI
+
+
+def mvn_log_prob_missing(x, loc, covariance):
+    """NaN: not observed. One marginal for each pattern."""
+    patterns, which = np.unique(np.isnan(x), axis=0, return_inverse=True)
+    result = np.empty(len(x), x.dtype)
+    for i, missing in enumerate(patterns):
+        rows, seen = which.ravel() == i, ~missing
+        result[rows] = mvn_log_prob_shared(x[rows][:, seen], loc[seen], covariance[np.ix_(seen, seen)])
+    return result
+
+
 def log_mixture(log_probs, log_weights):
     """log Σ_k exp(a_k + b_k) along the last axis, its largest term taken out."""
     terms = log_probs + log_weights
