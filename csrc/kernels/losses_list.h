@@ -1,19 +1,13 @@
-/* Part of kernel_list.h: losses summed in blocks. */
+/* Part of kernel_list.h: losses of blocks of values (loss_task.h). */
+#include "loss_task.h"
+
 #define LOGLIK_UFUNCS_LOSSES(X)
 
-/* Bernoulli negative log-likelihood of n contiguous elements, with what the caller asks for:
- *   weights   NULL or n weights of the values
- *   values    NULL or where the n (weighted) values go
- *   gradient  NULL or where the n derivatives of the (weighted) values in the model's argument go, times scale
- *   sum       NULL or where the sum of the (weighted) values goes
- * Outputs do not overlap inputs. Returns −1, or the first index whose target is
- * outside [0, 1] (bernoulli_nll_probs: or whose probability is; *which is then 1). Outputs are undefined then. */
+/* Negative log-likelihoods with what the caller asks for: their sum always, values and gradients where there is memory. */
 #define LOGLIK_FUNCTIONS_LOSSES(X, R, T)                                                                    \
-    X(ptrdiff_t, bernoulli_nll_logits_##T,                                                                  \
-      (const R *targets, const R *logits, const R *weights, ptrdiff_t n, R scale, R *values, R *gradient,   \
-       double *sum, int *which))                                                                            \
-    X(ptrdiff_t, bernoulli_nll_probs_##T,                                                                   \
-      (const R *targets, const R *probs, const R *weights, ptrdiff_t n, R scale, R *values, R *gradient,    \
-       double *sum, int *which))
+    X(void, bernoulli_nll_task_##T, (loglik_loss_task *task))                                               \
+    X(void, gaussian_nll_task_##T, (loglik_loss_task *task))                                                \
+    X(void, categorical_nll_task_##T, (loglik_loss_task *task))                                             \
+    X(void, kl_standard_normal_task_##T, (loglik_loss_task *task))
 
 #define LOGLIK_UNTYPED_LOSSES(X)

@@ -54,6 +54,32 @@ ALWAYS_INLINE V FN(vm_exp_neg)(V x) {
     return v_zero_unless(v_not_lt(x, C(FN(vm_exp_zero))), p * FN(vm_lifted_power)(shifted));
 }
 
+/* What exp_below takes out of all exponents, for arguments up to `top`. */
+typedef struct {
+    V base;  /* subtracted from the arguments: 0, or `top` where that is large, since x − top is then exact or exp(x − top) is 0 */
+    V magic; /* 1.5·2^MANTISSA + bias + LIFT − n, n near the exponent of exp(top − base) */
+    V least; /* the least argument whose result is not 0 */
+} FN(vm_exp_frame);
+
+/* An infinite `top` leaves nothing but 0 (and NaN) below it. */
+ALWAYS_INLINE FN(vm_exp_frame) FN(vm_exp_frame_below)(V top) {
+    const M infinite = v_not_lt(v_abs(top), C(INFINITY));
+    const V base = v_zero_unless(v_gt(v_abs(top), C(REAL_IS_DOUBLE ? 2048 : 256)), top), rest = v_zero_if(infinite, top - base);
+    const V magic = C(FN(vm_magic)), n = v_fma(rest, C(FN(vm_log2e)), magic) - magic;
+    FN(vm_exp_frame) frame = {.base = v_zero_if(infinite, base), .magic = C(FN(vm_magic) + FN(VM_BIAS) + FN(VM_LIFT)) - n};
+    frame.least = v_select(infinite, C(INFINITY), rest + C(FN(vm_exp_zero)));
+    return frame;
+}
+
+/* exp(x)·2^-n of the frame, for x <= top (NaN stays): at most √2. As accurate as exp(x), where exp(x − top) would magnify
+ * the rounding of the difference. Bound 1 ulp. */
+ALWAYS_INLINE V FN(vm_exp_below)(FN(vm_exp_frame) frame, V x) {
+    const V y = x - frame.base, shifted = v_fma(y, C(FN(vm_log2e)), frame.magic), n = shifted - frame.magic;
+    const V r = v_fnma(n, C(FN(vm_ln2_lo)), v_residual(n, C(FN(vm_ln2_hi)), y));
+    const V p = FN(vm_exp_reduced)(r, FN(vm_unlift));
+    return v_zero_unless(v_not_lt(y, frame.least), p * FN(vm_lifted_power)(shifted));
+}
+
 /* lift·2^LIFT·exp(x) = head + tail for x <= 0 (NaN stays), lift a power of two; both are 0 where exp(x) is. */
 ALWAYS_INLINE V FN(vm_exp_neg_lifted_parts)(V x, const R lift, V *tail) {
     const V magic = C(FN(vm_magic) + FN(VM_BIAS) + FN(VM_LIFT)), unit = C(lift);

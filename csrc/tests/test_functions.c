@@ -172,60 +172,6 @@ static void test_dice(void) {
     }
 }
 
-/* ---------------------------------------------------------------------------------- losses */
-
-#define TEST_LOSS(T, R, DIGITS)                                                                             \
-    static void test_loss_##T(void) {                                                                       \
-        const ptrdiff_t sizes[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 1000, 4099};                            \
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {                                         \
-            const ptrdiff_t n = sizes[s];                                                                   \
-            guarded g[5];                                                                                   \
-            R *p[5];                                                                                        \
-            for (int a = 0; a < 5; a++) {                                                                   \
-                g[a] = guarded_new((size_t)n * sizeof(R), 1);                                               \
-                p[a] = (R *)g[a].data;                                                                      \
-            }                                                                                               \
-            long double exact = 0, terms = 0;                                                               \
-            for (ptrdiff_t i = 0; i < n; i++) {                                                             \
-                p[0][i] = (R)(random_bits() % 5) / 4;                                                       \
-                p[1][i] = (R)(30 * random_signed());                                                        \
-                p[2][i] = (R)(1 + random_bits() % 3);                                                       \
-                const long double z = p[1][i], t = p[0][i];                                                 \
-                const long double value = t * log1pl(expl(-z)) + (1 - t) * log1pl(expl(z));                 \
-                exact += p[2][i] * value;                                                                   \
-            }                                                                                               \
-            terms = exact;                                                                                  \
-            for (int wanted = 0; wanted < 8; wanted++) {                                                    \
-                R *const w = wanted & 1 ? p[2] : NULL, *const v = wanted & 2 ? p[3] : NULL, *const d = wanted & 4 ? p[4] : NULL; \
-                double sum = -1;                                                                            \
-                int which = 0;                                                                              \
-                ptrdiff_t bad = 0;                                                                          \
-                KEEPS_STATE(bad = kernels->bernoulli_nll_logits_##T(p[0], p[1], w, n, 1, v, d, &sum, &which)); \
-                check(bad == -1, "%s: bad target %td of %td", level_name, bad, n);                          \
-                if (w) {                                                                                    \
-                    check(fabsl(sum - exact) <= 4 * ldexpl(1, -DIGITS) * terms, "%s: loss_%s of %td: %.17g, not %.17Lg", \
-                          level_name, #T, n, sum, exact);                                                   \
-                }                                                                                           \
-                for (ptrdiff_t i = 0; d && i < n; i++) {                                                    \
-                    const long double q = 1 / (1 + expl(-(long double)p[1][i])), weight = w ? w[i] : 1;     \
-                    check(fabsl((long double)d[i] - weight * (q - p[0][i])) <= 4 * ldexpl(1, -DIGITS) * weight, \
-                          "%s: gradient_%s at %td", level_name, #T, i);                                     \
-                }                                                                                           \
-            }                                                                                               \
-            if (n) {                                                                                        \
-                const ptrdiff_t at = (ptrdiff_t)(random_bits() % (uint64_t)n);                              \
-                double sum;                                                                                 \
-                int which = 7;                                                                              \
-                p[0][at] = 2;                                                                               \
-                check(kernels->bernoulli_nll_logits_##T(p[0], p[1], NULL, n, 1, NULL, NULL, &sum, &which) == at, \
-                      "%s: the bad target at %td of %td is not found", level_name, at, n);                  \
-            }                                                                                               \
-            for (int a = 0; a < 5; a++) guarded_free(g[a]);                                                 \
-        }                                                                                                   \
-    }
-TEST_LOSS(f64, double, 53)
-TEST_LOSS(f32, float, 24)
-
 int main(void) {
     for (const loglik_kernels *const *level = loglik_levels; *level; level++) {
         kernels = *level;
@@ -241,8 +187,6 @@ int main(void) {
         test_convolve_f64();
         test_convolve_f32();
         test_dice();
-        test_loss_f64();
-        test_loss_f32();
     }
     return checks_end();
 }

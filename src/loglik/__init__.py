@@ -15,7 +15,7 @@ from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
 from loglik.divergences import kl_divergence
 from loglik.estimate import Estimate, estimate_kl
-from loglik.losses import bernoulli_nll
+from loglik.losses import bernoulli_nll, categorical_nll, gaussian_nll, kl_standard_normal
 
 __version__ = "0.1.0"
 
@@ -27,14 +27,17 @@ __all__ = [
     "Normal",
     "available_isas",
     "bernoulli_nll",
+    "categorical_nll",
     "convolve",
     "dice",
     "die",
     "estimate_kl",
+    "gaussian_nll",
     "get_include",
     "get_num_threads",
     "isa",
     "kl_divergence",
+    "kl_standard_normal",
     "mixture_log_prob",
     "mvn_log_prob",
     "num_threads",

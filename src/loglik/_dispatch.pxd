@@ -34,24 +34,38 @@ cdef extern from "dispatch.h" nogil:
         char *gradient
         int stream, stream_rows
         char *scratch
+    ctypedef enum loglik_loss_form "enum loglik_loss_form":
+        pass
+    ctypedef struct loglik_loss_task:
+        loglik_loss_form form
+        Py_ssize_t n, width
+        const void *targets
+        const int64_t *labels
+        const void *model[2]
+        const void *weights
+        double smoothing, tolerance
+        int ignores
+        int64_t ignored
+        double scale
+        void *values
+        void *gradient[2]
+        double sum
+        Py_ssize_t bad
+        int which
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
         int vector_bytes
         int has_fma
         # losses_list.h
-        Py_ssize_t (*bernoulli_nll_logits_f64)(
-            const double *targets, const double *model, const double *weights, Py_ssize_t n, double scale,
-            double *values, double *gradient, double *sum, int *which) noexcept nogil
-        Py_ssize_t (*bernoulli_nll_logits_f32)(
-            const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
-            float *values, float *gradient, double *sum, int *which) noexcept nogil
-        Py_ssize_t (*bernoulli_nll_probs_f64)(
-            const double *targets, const double *model, const double *weights, Py_ssize_t n, double scale,
-            double *values, double *gradient, double *sum, int *which) noexcept nogil
-        Py_ssize_t (*bernoulli_nll_probs_f32)(
-            const float *targets, const float *model, const float *weights, Py_ssize_t n, float scale,
-            float *values, float *gradient, double *sum, int *which) noexcept nogil
+        void (*bernoulli_nll_task_f64)(loglik_loss_task *task) noexcept nogil
+        void (*bernoulli_nll_task_f32)(loglik_loss_task *task) noexcept nogil
+        void (*gaussian_nll_task_f64)(loglik_loss_task *task) noexcept nogil
+        void (*gaussian_nll_task_f32)(loglik_loss_task *task) noexcept nogil
+        void (*categorical_nll_task_f64)(loglik_loss_task *task) noexcept nogil
+        void (*categorical_nll_task_f32)(loglik_loss_task *task) noexcept nogil
+        void (*kl_standard_normal_task_f64)(loglik_loss_task *task) noexcept nogil
+        void (*kl_standard_normal_task_f32)(loglik_loss_task *task) noexcept nogil
         # gaussian_list.h
         void (*mvn_gradient_f64)(const loglik_gradient_task *task) noexcept nogil
         void (*mvn_gradient_f32)(const loglik_gradient_task *task) noexcept nogil

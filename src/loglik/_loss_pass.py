@@ -1,176 +1,243 @@
-"""The machinery that every elementwise loss shares: blocks, weights, reductions, gradients, outputs."""
+"""The machinery that every loss shares: blocks, weights, reductions, gradients, outputs."""
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from loglik import _validate
 from loglik._blocks import Sink, Source
+from loglik._folded import Folded
 from loglik._parallel import run_blocks
 
 # Elements per block; a multiple of the 4096 elements of a horizontal sum in the kernels.
 _BLOCK = 1 << 16
-# Rows shorter than this are summed from their values, many rows to a call.
+# Fewer values than this in a row of a reduction: they are written, and summed here, many rows to a call.
 _LONG_ROW = 1 << 10
+
+Kernel = Callable[[dict[str, np.ndarray], Any, float, Any, tuple[Any, ...]], tuple[float, int, int]]
+
+
+def _as_it_is(array: np.ndarray) -> np.ndarray:
+    return array
 
 
 class LossPass:
-    """One pass of an elementwise loss over its arguments: shapes, blocks, weights, reduction, gradient, output.
+    """One pass of a loss over its arguments: shapes, blocks, weights, reduction, gradients, output.
 
-    The elements are taken with the kept axes first and the reduced ones last, as `outer` rows of `inner` elements.
+    Parameters
+    ----------
+    function : name of the caller, for errors.
+    elements : arguments of which each element counts by itself; with `core` > 0 their last `core` axes make one value.
+    rows : arguments with one entry for each value, where that is not the same.
+    model : names of the elements that decide the dtype and that gradients can be taken in.
+    conditions : for the arguments whose range the kernel checks, in its order, what completes "must be ...".
+    arrange : a view of an argument of the model with its `core` axes last.
+
+    The values are taken with the kept axes first and the reduced ones last, as `outer` rows of `inner` values.
     """
 
     def __init__(
-        self, function: str, arguments: dict[str, Any], model: str, weights: Any, reduction: str, axis: Any,
-        wrt: Any, out: Any,
+        self,
+        function: str,
+        elements: dict[str, Any],
+        model: tuple[str, ...],
+        conditions: dict[str, str],
+        weights: Any,
+        reduction: str,
+        axis: Any,
+        wrt: Any,
+        out: Any,
+        *,
+        rows: dict[str, Any] | None = None,
+        core: int = 0,
+        arrange: Callable[[np.ndarray], np.ndarray] = _as_it_is,
     ) -> None:
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f'{function}: reduction must be "mean", "sum" or "none", got {reduction!r}')
         self.function, self.model, self.reduction = function, model, reduction
-        self.names = list(arguments)
-        self.arrays = {name: _validate.as_array(function, name, value) for name, value in arguments.items()}
-        self.dtype = _validate.result_dtype(arguments[model])
-        shapes = {name: array.shape for name, array in self.arrays.items()}
-        self.weights = None
-        if weights is not None:
-            self.weights = _validate.as_array(function, "weights", weights)
-            shapes["weights"] = self.weights.shape
-        self.shape = _validate.broadcast_shapes(function, **shapes)
-        self.wrt_gradient, self.wrt_tuple = self._parse_wrt(wrt)
+        self.conditions, self.arrange = conditions, arrange
+        self.given = {name: _validate.as_array(function, name, value) for name, value in (elements | (rows or {})).items()}
+        self.row_names = tuple(rows or ())
+        self.dtype = _validate.result_dtype(*(elements[name] for name in model))
+        self.weights = None if weights is None else _validate.as_array(function, "weights", weights)
+        self._find_shapes(core)
+        self.wrt, self.wrt_single = self._parse_wrt(wrt)
 
-        reduced = _axes(function, axis, len(self.shape)) if reduction != "none" else ()
-        kept = tuple(a for a in range(len(self.shape)) if a not in reduced)
+        reduced = _axes(function, axis, len(self.batch)) if reduction != "none" else ()
+        kept = tuple(a for a in range(len(self.batch)) if a not in reduced)
         self.order = kept + reduced
-        self.kept_shape = tuple(self.shape[a] for a in kept)
+        self.element_order = self.order + tuple(range(len(self.batch), len(self.shape)))
+        self.kept_shape = tuple(self.batch[a] for a in kept)
         self.outer = math.prod(self.kept_shape)
-        self.inner = math.prod(self.shape[a] for a in reduced)
-        self.out_value, self.out_gradient = self._parse_out(out)
+        self.inner = math.prod(self.batch[a] for a in reduced)
+        self.width = math.prod(self.shape[len(self.batch) :])
+        self.out_value, self.out_gradients = self._parse_out(out)
 
     # ------------------------------------------------------------------------------------------- arguments
 
-    def _parse_wrt(self, wrt: Any) -> tuple[bool, bool]:
-        """Whether the gradient is wanted, and whether as a tuple."""
+    def _find_shapes(self, core: int) -> None:
+        """`shape` of the elements, `batch` of the values."""
+        shapes = {n: self.arrange(a).shape if n in self.model else a.shape for n, a in self.given.items()}
+        elements = {n: shape for n, shape in shapes.items() if n not in self.row_names}
+        values = {n: shapes[n] for n in self.row_names}
+        if self.weights is not None:
+            values["weights"] = self.weights.shape
+        if not core:
+            self.shape = self.batch = _validate.broadcast_shapes(self.function, **elements, **values)
+            return
+        tail = _validate.broadcast_shapes(self.function, **{n: shape[-core:] for n, shape in elements.items()})
+        leads = {n: shape[:-core] for n, shape in elements.items()} | values
+        self.batch = _validate.broadcast_shapes(self.function, **leads)
+        self.shape = self.batch + tail
+
+    def _parse_wrt(self, wrt: Any) -> tuple[tuple[str, ...], bool | None]:
+        """The arguments in which gradients are wanted, and whether one was named by itself; None without `wrt`."""
         if wrt is None:
-            return False, False
+            return (), None
         names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
         for name in names:
-            if name != self.model:
-                raise ValueError(f"{self.function}: wrt names {name!r}; a gradient can be taken in: {self.model!r}")
-        if len(names) > 1:
-            raise ValueError(f"{self.function}: wrt names {names[0]!r} more than once")
-        return bool(names), not isinstance(wrt, str)
+            if name not in self.model:
+                listed = " and ".join(map(repr, self.model))
+                raise ValueError(f"{self.function}: wrt names {name!r}; a gradient can be taken in: {listed}")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"{self.function}: wrt names {twice!r} more than once")
+        return names, isinstance(wrt, str)
 
-    def _parse_out(self, out: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _parse_out(self, out: Any) -> tuple[np.ndarray | None, dict[str, np.ndarray] | None]:
         if out is None:
             return None, None
-        value, gradient = out, None
-        if self.wrt_gradient:
+        value, gradients = out, {}
+        if self.wrt:
             if not isinstance(out, tuple) or len(out) != 2:
                 raise TypeError(f"{self.function}: with wrt, out must be a pair like the return value")
-            value, gradient = out
-            if self.wrt_tuple:
-                if not isinstance(gradient, tuple) or len(gradient) != 1:
-                    raise TypeError(f"{self.function}: with a tuple in wrt, out[1] must be a tuple of the same length")
-                gradient = gradient[0]
-            _validate.check_out(self.function, gradient, self.arrays[self.model].shape, self.dtype)
+            value, given = out
+            if not self.wrt_single and (not isinstance(given, tuple) or len(given) != len(self.wrt)):
+                raise TypeError(f"{self.function}: with a tuple in wrt, out[1] must be a tuple of the same length")
+            gradients = dict(zip(self.wrt, (given,) if self.wrt_single else given, strict=True))
+            for name, gradient in gradients.items():
+                _validate.check_out(self.function, gradient, self.given[name].shape, self.dtype)
         _validate.check_out(self.function, value, self.kept_shape, self.dtype)
         # The pass reads and writes block by block, so an input that shares memory with an output is read first.
-        for target in (value, gradient):
-            if target is not None:
-                self.arrays = {n: a.copy() if np.may_share_memory(a, target) else a for n, a in self.arrays.items()}
-                if self.weights is not None and np.may_share_memory(self.weights, target):
-                    self.weights = self.weights.copy()
-        return value, gradient
+        for target in (value, *gradients.values()):
+            self.given = {n: a.copy() if np.may_share_memory(a, target) else a for n, a in self.given.items()}
+            if self.weights is not None and np.may_share_memory(self.weights, target):
+                self.weights = self.weights.copy()
+        return value, gradients
+
+    def _source(self, name: str) -> Source:
+        array = self.given[name]
+        if name in self.row_names:
+            return Source(array, self.batch, np.dtype(np.int64), self.order)
+        return Source(self.arrange(array) if name in self.model else array, self.shape, self.dtype, self.element_order)
 
     # ------------------------------------------------------------------------------------------- the pass
 
-    def run(self, kernel: Any, *, nanoseconds: float) -> Any:
-        """`kernel(blocks, weights, scale, values, gradient)` → (sum, bad, which) over all blocks, then the reduction."""
-        sources = [Source(self.arrays[name], self.shape, self.dtype, self.order) for name in self.names]
-        weight_source = None if self.weights is None else Source(self.weights, self.shape, self.dtype, self.order)
+    def run(self, kernel: Kernel, *, nanoseconds: float, counts: Callable[[dict[str, Any]], np.ndarray] | None = None) -> Any:
+        """``kernel(blocks, weights, scale, values, gradients)`` → (sum, bad, which) over all blocks, then the reduction.
+
+        `gradients` are in the order of `model`. `counts` tells from the blocks of `rows` which values count in a mean.
+        """
+        sources = {name: self._source(name) for name in self.given}
+        weights = None if self.weights is None else Source(self.weights, self.batch, self.dtype, self.order)
         long_rows = self.outer == 1 or self.inner >= _LONG_ROW
         blocks = self._cut(long_rows)
-        totals = self._divisors(blocks, weight_source, long_rows)
+        totals = self._divisors(blocks, weights, sources, counts, long_rows)
 
-        value = self.out_value
-        if value is None:
-            value = np.empty(self.kept_shape, self.dtype)
+        value = np.empty(self.kept_shape, self.dtype) if self.out_value is None else self.out_value
         value_sink = Sink(value, tuple(range(value.ndim))) if self.reduction == "none" else None
-        gradient = self._gradient_array()
-        model_shape = self.arrays[self.model].shape
-        direct = gradient is not None and model_shape == self.shape
-        gradient_sink = Sink(gradient, self.order) if direct else None
-        folded = None if gradient is None or direct else _Folded(model_shape, self.shape, self.order)
+        gradients, sinks, folded = self._gradient_targets()
+        parts = _parts(len(blocks), min((f.most_parts for f in folded.values()), default=len(blocks)))
+        for target in folded.values():
+            target.prepare(len(parts))
         sums: list[Any] = [None] * len(blocks)
         bads: dict[int, tuple[int, int]] = {}
+        by_rows, one_row = not long_rows and self.reduction != "none", long_rows and self.reduction != "none"
+        w = self.width
 
-        def one(i: int) -> None:
+        def one(i: int, part: int) -> None:
             start, stop = blocks[i]
-            taken = [source.take(start, stop) for source in sources]
-            w = None if weight_source is None else weight_source.take(start, stop)
-            by_rows = not long_rows and self.reduction != "none"
+            taken = {
+                name: source.take(start, stop) if name in self.row_names else source.take(start * w, stop * w)
+                for name, source in sources.items()
+            }
             v = np.empty(stop - start, self.dtype) if by_rows else None
             if value_sink is not None:
                 v = value_sink.block(start, stop)
-            g = None
-            if gradient is not None:
-                g = gradient_sink.block(start, stop) if gradient_sink else np.empty(stop - start, self.dtype)
-            one_row = long_rows and self.reduction != "none"
+            g: dict[str, np.ndarray] = {}
+            for name in gradients:
+                sink = sinks.get(name)
+                g[name] = sink.block(start * w, stop * w) if sink else np.empty((stop - start) * w, self.dtype)
             scale = 1.0 / totals[start // max(self.inner, 1)] if one_row and totals is not None else 1.0
-            total, bad, which = kernel(taken, w, scale, v, g)
+            weight = None if weights is None else weights.take(start, stop)
+            total, bad, which = kernel(taken, weight, scale, v, tuple(g.get(name) for name in self.model))
             if bad >= 0:
-                bads[i] = (start + bad, which)
+                by_value = which >= 0 and list(self.conditions)[which] in self.row_names
+                bads[i] = (start + bad if by_value else start * w + bad, which)
                 return
             sums[i] = _row_sums(v, self.inner) if by_rows else total
-            if g is not None and by_rows and totals is not None:
+            if by_rows and totals is not None:
                 first = start // self.inner
-                rows = g.reshape(-1, self.inner)
-                rows /= totals[first : first + len(rows), None].astype(self.dtype)
+                for array in g.values():
+                    rows = array.reshape(-1, self.inner * w)
+                    rows /= totals[first : first + len(rows), None].astype(self.dtype)
             if value_sink is not None:
                 value_sink.put(start, stop, v)
-            if gradient_sink is not None:
-                gradient_sink.put(start, stop, g)
-            elif folded is not None:
-                folded.add(start, stop, g)
+            for name, array in g.items():
+                if name in sinks:
+                    sinks[name].put(start * w, stop * w, array)
+                else:
+                    folded[name].add(part, start * w, array)
 
-        # Gradients that are summed over broadcast axes are added in the order of the blocks.
-        run_blocks(one, len(blocks), seconds=0.0 if folded else self.outer * self.inner * nanoseconds * 1e-9)
+        def several(part: int) -> None:
+            for i in range(*parts[part]):
+                one(i, part)
+
+        seconds = self.outer * self.inner * w * nanoseconds * 1e-9
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            run_blocks(several, len(parts), seconds=seconds)
         if bads:
             self._raise_bad(*bads[min(bads)])
-        if folded is not None:
-            folded.store(gradient)
+        for name, target in folded.items():
+            target.store(self.arrange(gradients[name]))
         if self.reduction != "none":
             self._store_reduced(value, sums, totals, long_rows)
         result = value if self.out_value is not None else value[()]
-        if gradient is None:
-            return result if not self.wrt_tuple else (result, ())
-        gradient = gradient if self.out_gradient is not None else gradient[()]
-        return result, (gradient,) if self.wrt_tuple else gradient
+        if self.wrt_single is None:
+            return result
+        found = tuple(gradients[name] if self.out_gradients is not None else gradients[name][()] for name in self.wrt)
+        return result, found[0] if self.wrt_single else found
 
     def _cut(self, long_rows: bool) -> list[tuple[int, int]]:
-        """Blocks of the flat order: parts of one row each, or whole rows."""
-        size = self.outer * self.inner
+        """Blocks of the values in their order: parts of one row each, or whole rows."""
+        size, most = self.outer * self.inner, max(1, _BLOCK // max(self.width, 1))
         if self.reduction == "none" or self.outer == 1:
-            return [(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)]
+            return [(start, min(start + most, size)) for start in range(0, size, most)]
         if long_rows:
             return [
-                (row * self.inner + start, row * self.inner + min(start + _BLOCK, self.inner))
-                for row in range(self.outer) for start in range(0, self.inner, _BLOCK)
+                (row * self.inner + start, row * self.inner + min(start + most, self.inner))
+                for row in range(self.outer)
+                for start in range(0, self.inner, most)
             ]
-        step = self.inner * max(1, _BLOCK // max(self.inner, 1))
+        step = self.inner * max(1, most // max(self.inner, 1))
         return [(start, min(start + step, size)) for start in range(0, size, step)] if step else []
 
-    def _divisors(self, blocks: list[tuple[int, int]], weights: Source | None, long_rows: bool) -> np.ndarray | None:
+    def _divisors(
+        self, blocks: list[tuple[int, int]], weights: Source | None, sources: dict[str, Source], counts: Any, long_rows: bool
+    ) -> np.ndarray | None:
         """For a mean: what each row's sum is divided by."""
         if self.reduction != "mean":
             return None
-        if weights is None:
+        if weights is None and counts is None:
             return np.full(max(self.outer, 1), float(self.inner))
         sums: list[Any] = []
         for start, stop in blocks:
-            block = weights.take(start, stop).astype(np.float64)
+            block = np.ones(stop - start) if weights is None else weights.take(start, stop).astype(np.float64)
+            if counts is not None:
+                block = np.where(counts({name: sources[name].take(start, stop) for name in self.row_names}), block, 0.0)
             sums.append(float(np.add.reduce(block)) if long_rows else np.add.reduce(block.reshape(-1, self.inner), axis=1))
         return self._gather_rows(sums, long_rows)
 
@@ -183,12 +250,18 @@ class LossPass:
         per_row = len(sums) // max(self.outer, 1)
         return np.array([_sum(sums[row * per_row : (row + 1) * per_row]) for row in range(self.outer)])
 
-    def _gradient_array(self) -> np.ndarray | None:
-        if not self.wrt_gradient:
-            return None
-        if self.out_gradient is not None:
-            return self.out_gradient
-        return np.empty(self.arrays[self.model].shape, self.dtype)
+    def _gradient_targets(self) -> tuple[dict[str, np.ndarray], dict[str, Sink], dict[str, Folded]]:
+        """Arrays of the gradients, and how their blocks get there: as they come, or summed over broadcast axes."""
+        arrays, sinks, folded = {}, {}, {}
+        for name in self.wrt:
+            shape = self.given[name].shape
+            arrays[name] = np.empty(shape, self.dtype) if self.out_gradients is None else self.out_gradients[name]
+            view = self.arrange(arrays[name])
+            if view.shape == self.shape:
+                sinks[name] = Sink(view, self.element_order)
+            else:
+                folded[name] = Folded(view.shape, self.shape, self.element_order)
+        return arrays, sinks, folded
 
     def _store_reduced(self, value: np.ndarray, sums: list[Any], totals: np.ndarray | None, long_rows: bool) -> None:
         rows = self._gather_rows(sums, long_rows)
@@ -201,32 +274,32 @@ class LossPass:
             value[...] = rows.reshape(self.kept_shape).astype(self.dtype)
 
     def _raise_bad(self, flat: int, which: int) -> None:
-        name = self.names[which]
-        array = self.arrays[name]
-        permuted = np.unravel_index(flat, tuple(self.shape[a] for a in self.order))
-        full = [0] * len(self.shape)
-        for position, axis in zip(permuted, self.order, strict=True):
+        name = list(self.conditions)[max(which, 0)]
+        array = self.given[name]
+        full_shape, order = (self.batch, self.order) if name in self.row_names else (self.shape, self.element_order)
+        view = self.arrange(array) if name in self.model else array
+        permuted = np.unravel_index(flat, tuple(full_shape[a] for a in order))
+        full = [0] * len(full_shape)
+        for position, axis in zip(permuted, order, strict=True):
             full[axis] = int(position)
-        own = full[len(full) - array.ndim :]
-        index = tuple(0 if size == 1 else i for i, size in zip(own, array.shape, strict=True))
+        own = full[len(full) - view.ndim :]
+        index = tuple(0 if size == 1 else i for i, size in zip(own, view.shape, strict=True))
+        # The view shows where in the array itself the entry stands.
+        places = self.arrange(np.arange(array.size).reshape(array.shape)) if name in self.model else None
+        if places is not None:
+            index = tuple(int(i) for i in np.unravel_index(int(places[index]), array.shape))
+        if which < 0:
+            total = math.fsum(array[index[:-1]].tolist())
+            entry = _validate.describe_entry(name, index[:-1], total).replace(" = ", " sums to ")
+            raise ValueError(f"{self.function}: rows of {name} must sum to 1, but {entry}")
         entry = _validate.describe_entry(name, index, array[index])
-        raise ValueError(f"{self.function}: {name} must be in [0, 1], but {entry}")
+        raise ValueError(f"{self.function}: {name} must be {self.conditions[name]}, but {entry}")
 
 
-class _Folded:
-    """A gradient in an argument that was broadcast: summed over the axes that broadcasting repeated."""
-
-    def __init__(self, model_shape: tuple[int, ...], shape: tuple[int, ...], order: tuple[int, ...]) -> None:
-        size = math.prod(model_shape)
-        positions = np.arange(size).reshape(model_shape)
-        self._positions = Source(positions, shape, np.dtype(np.intp), order)
-        self._sums = np.zeros(size)
-
-    def add(self, start: int, stop: int, gradient: np.ndarray) -> None:
-        self._sums += np.bincount(self._positions.take(start, stop), gradient, self._sums.size)
-
-    def store(self, gradient: np.ndarray) -> None:
-        gradient[...] = self._sums.reshape(gradient.shape)
+def _parts(blocks: int, most: int) -> list[tuple[int, int]]:
+    """Ranges of blocks, at most so many."""
+    count = max(1, min(blocks, most))
+    return [(blocks * i // count, blocks * (i + 1) // count) for i in range(count)]
 
 
 def _axes(function: str, axis: Any, ndim: int) -> tuple[int, ...]:

@@ -1,13 +1,22 @@
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
-def bernoulli_nll_block(
-    targets: NDArray[Any],
-    model: NDArray[Any],
-    weights: NDArray[Any] | None,
-    from_logits: bool,
-    scale: float,
-    values: NDArray[Any] | None,
-    gradient: NDArray[Any] | None,
+FORMS: dict[str, int]
+LOSSES: tuple[str, ...]
+
+def loss_block(
+    loss: str,
+    form: str,
+    targets: np.ndarray | None,
+    model: tuple[np.ndarray, ...],
+    weights: np.ndarray | None = None,
+    scale: float = 1.0,
+    values: np.ndarray | None = None,
+    gradients: tuple[np.ndarray | None, ...] = (None, None),
+    width: int = 1,
+    smoothing: float = 0.0,
+    ignored: Any = None,
+    tolerance: float = 0.0,
+    level: str | None = None,
 ) -> tuple[float, int, int]: ...

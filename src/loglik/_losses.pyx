@@ -1,62 +1,76 @@
 # cython: language_level=3, freethreading_compatible=True
-"""Block kernels of the losses: one contiguous block in, a sum and what else was asked for out."""
+"""Block kernels of the losses: contiguous blocks in, a sum and what else was asked for out (csrc/kernels/loss_task.h)."""
 
 cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from loglik._arrays cimport memory
-from loglik._dispatch cimport active_kernels, loglik_kernels
+from loglik._dispatch cimport active_kernels, kernels_of, loglik_kernels, loglik_loss_form, loglik_loss_task
 
 cnp.import_array()
 
+FORMS = {"logits": 0, "probs": 1, "log_probs": 2, "variance": 3, "log_variance": 4, "scale": 5}
+LOSSES = ("bernoulli_nll", "gaussian_nll", "categorical_nll", "kl_standard_normal")
 
-cdef void *block(cnp.ndarray array, int dtype, Py_ssize_t n, bint write=False) except? NULL:
+
+cdef char *block(cnp.ndarray array, int dtype, Py_ssize_t n, bint write=False) except? NULL:
     """Memory of a block of n elements, NULL for None."""
     if array is None:
         return NULL
     if cnp.PyArray_SIZE(array) != n:
-        raise ValueError("bernoulli_nll_block: lengths differ")
+        raise ValueError("loss_block: lengths differ")
     return memory(array, dtype, write)
 
 
-def bernoulli_nll_block(
-    cnp.ndarray targets not None,
-    cnp.ndarray model not None,
-    cnp.ndarray weights,
-    bint from_logits,
-    double scale,
-    cnp.ndarray values,
-    cnp.ndarray gradient,
+def loss_block(
+    str loss, str form, cnp.ndarray targets, tuple model, cnp.ndarray weights=None, double scale=1.0,
+    cnp.ndarray values=None, tuple gradients=(None, None), Py_ssize_t width=1, double smoothing=0.0, ignored=None, double tolerance=0.0,
+    level=None,
 ):
-    """One block of the Bernoulli negative log-likelihood.
+    """One block of a loss.
 
-    Returns (sum, bad, which): `bad` is -1, or the first index whose target (`which` 0) or probability (1) is outside
-    [0, 1]. `values` and `gradient` may be None; they must not overlap the inputs.
+    `targets` are elements, classes (int64) or rows of probabilities; `model` has one or two arrays of elements. A value is that
+    of one element, for categorical_nll and kl_standard_normal of a row of `width`. Returns (sum, bad, which): `bad` is -1, or the
+    first element of argument `which` (0: targets) that is outside its range; `which` is -1 for a row of targets that does not
+    sum to 1 within `tolerance`. What is not wanted is None; outputs must
+    not overlap inputs.
     """
-    cdef const loglik_kernels *kernels = active_kernels()
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(targets), bad
-    cdef int dtype = cnp.PyArray_TYPE(targets), which = 0
-    cdef double total = 0.0
-    if dtype != cnp.NPY_DOUBLE and dtype != cnp.NPY_FLOAT:
-        raise ValueError("bernoulli_nll_block: blocks must be float32 or float64")
-    cdef void *t = block(targets, dtype, n)
-    cdef void *m = block(model, dtype, n)
-    cdef void *w = block(weights, dtype, n)
-    cdef void *v = block(values, dtype, n, True)
-    cdef void *g = block(gradient, dtype, n, True)
+    cdef const loglik_kernels *kernels = active_kernels() if level is None else kernels_of(level)
+    cdef cnp.ndarray first = model[0]
+    cdef loglik_loss_task task
+    cdef int kind = LOSSES.index(loss), dtype = cnp.PyArray_TYPE(first)
+    cdef Py_ssize_t elements = cnp.PyArray_SIZE(first), n = elements // width
+    cdef bint is_double = dtype == cnp.NPY_DOUBLE, rows = kind >= 2
+    cdef void (*run)(loglik_loss_task *task) noexcept nogil
+    if not is_double and dtype != cnp.NPY_FLOAT:
+        raise ValueError("loss_block: blocks must be float32 or float64")
+    if n * width != elements or (width != 1 and not rows) or (kind == 3) != (targets is None):
+        raise ValueError("loss_block: lengths differ")
+    memset(&task, 0, sizeof(task))
+    task.form = <loglik_loss_form> <int> FORMS[form]
+    task.n, task.width, task.scale, task.smoothing, task.tolerance = n, width, scale, smoothing, tolerance
+    task.ignores = ignored is not None
+    task.ignored = ignored if task.ignores else 0
+    if kind == 2 and cnp.PyArray_TYPE(targets) == cnp.NPY_INT64:
+        task.labels = <const int64_t *> block(targets, cnp.NPY_INT64, n)
+    else:
+        task.targets = block(targets, dtype, elements)
+    task.weights = block(weights, dtype, n)
+    task.values = block(values, dtype, n, True)
+    for i in range(len(model)):
+        task.model[i] = block(model[i], dtype, elements)
+        task.gradient[i] = block(gradients[i], dtype, elements, True)
     if n == 0:
         return 0.0, -1, 0
+    if kind == 0:
+        run = kernels.bernoulli_nll_task_f64 if is_double else kernels.bernoulli_nll_task_f32
+    elif kind == 1:
+        run = kernels.gaussian_nll_task_f64 if is_double else kernels.gaussian_nll_task_f32
+    elif kind == 2:
+        run = kernels.categorical_nll_task_f64 if is_double else kernels.categorical_nll_task_f32
+    else:
+        run = kernels.kl_standard_normal_task_f64 if is_double else kernels.kl_standard_normal_task_f32
     with nogil:
-        if dtype == cnp.NPY_DOUBLE:
-            if from_logits:
-                bad = kernels.bernoulli_nll_logits_f64(
-                    <double *> t, <double *> m, <double *> w, n, scale, <double *> v, <double *> g, &total, &which)
-            else:
-                bad = kernels.bernoulli_nll_probs_f64(
-                    <double *> t, <double *> m, <double *> w, n, scale, <double *> v, <double *> g, &total, &which)
-        elif from_logits:
-            bad = kernels.bernoulli_nll_logits_f32(
-                <float *> t, <float *> m, <float *> w, n, <float> scale, <float *> v, <float *> g, &total, &which)
-        else:
-            bad = kernels.bernoulli_nll_probs_f32(
-                <float *> t, <float *> m, <float *> w, n, <float> scale, <float *> v, <float *> g, &total, &which)
-    return total, bad, which
+        run(&task)
+    return task.sum, task.bad, task.which

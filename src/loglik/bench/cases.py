@@ -8,7 +8,7 @@ import functools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,66 +17,15 @@ import loglik as ll
 from loglik._rng import standard_normal
 from loglik._ufuncs import kernel_types
 from loglik.bench import references
+from loglik.bench.loss_cases import loss_cases
+from loglik.bench.problem import BOTH, F32, F64, Case, Problem
+from loglik.bench.problem import error_in_units as _error
+from loglik.bench.problem import seeded as _rng
+from loglik.bench.problem import unit_roundoff as _unit
 from loglik.bench.runner import SelfTimed
 
-F64, F32 = "float64", "float32"
-BOTH = (F64, F32)
 EXACT_SAMPLE = 10_000  # elements of an elementwise result that are compared with extended precision
 LARGE, SMALL = 1_000_000, 10_000  # elements of elementwise rows: from memory, and from the caches
-
-
-@dataclass
-class Problem:
-    """One case with its arrays."""
-
-    run: Callable[[], Any]
-    """Our call; with a warm ``out=`` where the result is an array."""
-    reference: Callable[[], Any] | None
-    """The NumPy function of `references` on the same arrays."""
-    error: Callable[[Any], float]
-    """Largest error of our result; its unit is the case's `unit`."""
-    tolerance: float
-    """A larger error means that the result is wrong, and is not timed."""
-    fresh: Callable[[], Any] | None = None
-    """Our call without ``out=``: it also pays for new memory."""
-    inputs: tuple[np.ndarray, ...] = ()
-    outputs: tuple[np.ndarray, ...] = ()
-    """Arrays that any implementation must read and write (the limit of memory)."""
-    flops: float = 0.0
-    """Floating-point operations that any implementation must do (the limit of arithmetic)."""
-    kernel: str | None = None
-    arguments: tuple[Any, ...] = ()
-    """Key and arguments for `peers.contestants`."""
-    extra: dict[str, Callable[[], Any]] = field(default_factory=dict)
-    """Contestants that only this case has."""
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    build: Callable[[], Problem]
-    elements: int
-    """Results that one call gives: a row shows nanoseconds for each."""
-    unit: str = "u"
-    """Of max_error: "u", relative in unit roundoffs of dtype; "se", in standard errors of the estimate."""
-
-
-def _rng() -> np.random.Generator:
-    return np.random.Generator(np.random.SFC64(20260101))
-
-
-def _unit(dtype: str) -> float:
-    return float(np.finfo(dtype).eps) / 2
-
-
-def _error(got: Any, exact: Any, scale: Any, dtype: str) -> float:
-    """Largest |got − exact| / (u·scale); where both are the same infinity, 0."""
-    got, exact, scale = (np.asarray(a, dtype=np.longdouble) for a in (got, exact, scale))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        difference = np.where(got == exact, 0, np.abs(got - exact) / (scale * _unit(dtype)))
-    return float(np.max(difference, initial=0.0))
 
 
 # ------------------------------------------------------------------------------- elementwise kernels
@@ -551,65 +500,6 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
             yield Case(f"cholesky.d{d}", dtype, (m, d, d), functools.partial(_cholesky, dtype, m, d), m)
 
 
-# ------------------------------------------------------------------------------- losses
-
-
-def _bernoulli(kind: str, dtype: str, n: int) -> Problem:
-    rng = _rng()
-    targets, logits = _bits(rng, n).astype(dtype), _REAL(rng, n).astype(dtype)
-    terms = references.bernoulli_nll(targets[::97].astype(np.longdouble), logits[::97].astype(np.longdouble))
-    arguments = (targets, logits)
-    if kind == "none":
-        out = np.empty(n, dtype)
-        return Problem(
-            run=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="none", out=out),
-            fresh=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="none"),
-            reference=lambda: references.bernoulli_nll(targets, logits),
-            error=lambda got: _error(got[::97], terms, terms, dtype),
-            tolerance=100.0,
-            inputs=arguments,
-            outputs=(out,),
-            kernel="bernoulli_nll",
-            arguments=arguments,
-        )
-    total = float(references.bernoulli_nll(targets.astype(F64), logits.astype(F64)).sum())
-    if kind == "sum":
-        return Problem(
-            run=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="sum"),
-            reference=lambda: references.bernoulli_nll_sum(targets, logits),
-            error=lambda got: _error(got, total, total, dtype),
-            tolerance=1000.0,
-            inputs=arguments,
-            kernel="bernoulli_nll_sum",
-            arguments=arguments,
-        )
-    value, gradient = ll.bernoulli_nll(targets, logits=logits, reduction="sum", wrt="logits")
-    value = np.asarray(value)
-    z = logits[::97].astype(np.longdouble)
-    probability, hit = references.sigmoid(z), targets[::97]
-    return Problem(
-        run=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="sum", wrt="logits", out=(value, gradient)),
-        fresh=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="sum", wrt="logits"),
-        reference=lambda: references.bernoulli_nll_gradient(targets, logits),
-        error=lambda got: max(
-            _error(got[0], total, total, dtype),
-            _error(got[1][::97], probability - hit, probability + hit, dtype),
-        ),
-        tolerance=1000.0,
-        inputs=arguments,
-        outputs=(gradient,),
-        kernel="bernoulli_nll_gradient",
-        arguments=arguments,
-    )
-
-
-def _loss_cases(scale: int) -> Iterator[Case]:
-    for kind in ("sum", "none", "gradient"):
-        for dtype in (F32, F64):
-            n = 10_000_000 // scale
-            yield Case(f"loss.bernoulli_nll.{kind}", dtype, (n,), functools.partial(_bernoulli, kind, dtype, n), n)
-
-
 # ------------------------------------------------------------------------------- sampling and divergences
 
 
@@ -816,7 +706,7 @@ def all_cases(*, quick: bool = False) -> list[Case]:
     for dtype in BOTH:
         n = 10_000_000 // scale
         cases.append(Case("density.normal.log_prob", dtype, (n,), functools.partial(_normal, dtype, n), n))
-    for family in (_gaussian_cases, _loss_cases, _random_cases, _dice_cases, _small_cases):
+    for family in (_gaussian_cases, loss_cases, _random_cases, _dice_cases, _small_cases):
         cases.extend(family(scale))
     return cases
 

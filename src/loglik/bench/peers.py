@@ -127,6 +127,28 @@ def _torch(threads: int) -> dict[str, Maker]:
 
         return run
 
+    def gaussian(targets, mean, variance):
+        t, m, v = tensors(targets, mean, variance)
+        return lambda: functional.gaussian_nll_loss(m, t, v, full=True, reduction="sum")
+
+    def cross_entropy(targets, logits):
+        t, z = tensors(targets, logits)
+        return lambda: functional.cross_entropy(z, t, reduction="sum")
+
+    def cross_entropy_gradient(targets, logits):
+        t, z = tensors(targets, logits)
+        z.requires_grad_()
+
+        def run():
+            z.grad = None
+            functional.cross_entropy(z, t, reduction="sum").backward()
+
+        return run
+
+    def vae(loc, log_variance):
+        m, v = tensors(loc, log_variance)
+        return lambda: 0.5 * (m.square() + v.exp() - 1 - v).sum()
+
     def mvn(x, loc, covariance):
         x, loc, covariance = tensors(x, loc, covariance)
         p = MultivariateNormal(loc, covariance, validate_args=False)
@@ -198,6 +220,10 @@ def _torch(threads: int) -> dict[str, Maker]:
         "bernoulli_nll": bce("none"),
         "bernoulli_nll_sum": bce("sum"),
         "bernoulli_nll_gradient": bce_gradient,
+        "gaussian_nll_sum_variance": gaussian,
+        "categorical_nll_sum": cross_entropy,
+        "categorical_nll_gradient": cross_entropy_gradient,
+        "kl_standard_normal": vae,
         "mvn_shared": mvn,
         "mvn_points": mvn_one_shot,
         "mvn_gradient": mvn_gradient,
@@ -232,6 +258,16 @@ def _jax(threads: int) -> dict[str, Maker]:
     def bce_sum(targets, logits):
         return bce(targets, logits).sum()
 
+    def gaussian(targets, mean, variance):
+        return -stats.norm.logpdf(targets, mean, jnp.sqrt(variance)).sum()
+
+    def cross_entropy(targets, logits):
+        chosen = jnp.take_along_axis(logits, targets[:, None], -1)[:, 0]
+        return (nn.logsumexp(logits, axis=-1) - chosen).sum()
+
+    def vae(loc, log_variance):
+        return 0.5 * (loc**2 + jnp.exp(log_variance) - 1 - log_variance).sum()
+
     def normals(n, dtype):
         key = random.key(0)
         compiled = jax.jit(lambda k: random.normal(k, (n,), dtype=dtype))
@@ -259,6 +295,10 @@ def _jax(threads: int) -> dict[str, Maker]:
         "bernoulli_nll": jitted(bce),
         "bernoulli_nll_sum": jitted(bce_sum),
         "bernoulli_nll_gradient": jitted(jax.value_and_grad(bce_sum, argnums=1)),
+        "gaussian_nll_sum_variance": jitted(gaussian),
+        "categorical_nll_sum": jitted(cross_entropy),
+        "categorical_nll_gradient": jitted(jax.value_and_grad(cross_entropy, argnums=1)),
+        "kl_standard_normal": jitted(vae),
         "mvn_shared": jitted(stats.multivariate_normal.logpdf),
         "mvn_points": jitted(points),
         "mvn_grid": jitted(grid),

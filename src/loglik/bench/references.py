@@ -134,6 +134,53 @@ def gaussian_nll(targets, mean, variance):
     return 0.5 * (error * error / variance + np.log(variance)) + _half_log_2pi(error)
 
 
+def gaussian_nll_sum(targets, mean, spread, form):
+    """Σ (t − μ)²/(2σ²) + log σ + ½ log 2π, from variance, log-variance or standard deviation"""
+    if form == "log_variance":
+        return 0.5 * (np.square(targets - mean) * np.exp(-spread) + spread).sum() + targets.size * HALF_LOG_2PI
+    if form == "scale":
+        return (0.5 * np.square((targets - mean) / spread) + np.log(spread)).sum() + targets.size * HALF_LOG_2PI
+    return gaussian_nll(targets, mean, spread).sum()
+
+
+def gaussian_nll_gradient(targets, mean, spread, form):
+    """The sum with its derivatives in mean and spread"""
+    inverse = np.exp(-spread) if form == "log_variance" else 1 / (spread if form == "variance" else np.square(spread))
+    difference = targets - mean
+    slope = difference * inverse
+    half = 0.5 * (1 - difference * slope)
+    chain = {"variance": inverse, "log_variance": 1, "scale": 2 / spread}[form]
+    return gaussian_nll_sum(targets, mean, spread, form), (-slope, half * chain)
+
+
+def categorical_nll(targets, logits):
+    """log Σ exp(z) − z_t, shifted by the largest logit"""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=-1)) - np.take_along_axis(shifted, targets[:, None], -1)[:, 0]
+
+
+def categorical_gradient(targets, logits):
+    """The sum with softmax(z) − one-hot(t)"""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=-1, keepdims=True)
+    chosen = np.take_along_axis(shifted, targets[:, None], -1)
+    gradient = e / total
+    gradient[np.arange(len(targets)), targets] -= 1
+    return (np.log(total) - chosen).sum(), gradient
+
+
+def kl_standard_normal(loc, log_variance):
+    """½ Σ (μ² + exp(ℓ) − 1 − ℓ)"""
+    return 0.5 * (np.square(loc) + np.exp(log_variance) - 1 - log_variance).sum()
+
+
+def kl_standard_normal_gradient(loc, log_variance):
+    """The sum with μ and ½ (exp(ℓ) − 1)"""
+    e = np.exp(log_variance)
+    return 0.5 * (np.square(loc) + e - 1 - log_variance).sum(), (loc.copy(), 0.5 * (e - 1))
+
+
 # ------------------------------------------------------------------------------- divergences
 
 

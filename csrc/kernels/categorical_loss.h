@@ -1,0 +1,408 @@
+/* Categorical negative log-likelihood (softmax cross-entropy), a row of K logits for each value.
+ *
+ * With m the largest logit and T = Σ exp(z) / exp(m) over the others, log Σ exp z = m + log1p(T), and the loss of class y is
+ *
+ *     (m − z_y) + log1p(T),
+ *
+ * two terms that are not negative: a prediction that is certain and right keeps its digits, since the largest logit's own
+ * part never enters the sum, and since exponentials are taken of the logits themselves: only their exponents are shifted
+ * (vm_exp_below), so that the rounding of z − m, up to 700 times that of the result, never happens. Other targets t give
+ * Σ t·(m − z) + (Σ t)·log1p(T). In double from the sums on.
+ *
+ * Long rows are read twice, the second time from the cache, with classes as lanes; of short rows LANES are taken at once,
+ * with rows as lanes. */
+
+enum {
+    FN(CATEGORICAL_SHORT) = 32, /* classes of a short row */
+    FN(CATEGORICAL_ROWS) = 16,  /* rows whose logarithms are taken together */
+};
+
+/* A set of rows, and what they are reduced to: value = gap + share·log1p(others/top). */
+typedef struct {
+    double gap[FN(CATEGORICAL_ROWS)], share[FN(CATEGORICAL_ROWS)];
+    double others[FN(CATEGORICAL_ROWS)], top[FN(CATEGORICAL_ROWS)]; /* T·e, and e = exp(m) in its frame */
+    double weight[FN(CATEGORICAL_ROWS)];   /* 0: the row does not count */
+    ptrdiff_t label[FN(CATEGORICAL_ROWS)]; /* 0 where the row does not count; with rows of targets −1 */
+} FN(categorical_rows);
+
+/* What is smoothed over all classes gives each of them this target. */
+ALWAYS_INLINE double FN(categorical_floor)(const loglik_loss_task *task) { return task->smoothing / (double)task->width; }
+
+/* ------------------------------------------------------------------------------- long rows */
+
+typedef struct {
+    vf64 lanes[LOSS_VECTORS];
+} FN(lane_sum);
+
+ALWAYS_INLINE void FN(lane_add)(FN(lane_sum) *sum, int stream, const V *x) {
+    vf64 wide[FN(WIDE)];
+    FN(loss_widen)((x[0] + x[1]) + (x[2] + x[3]), wide);
+    UNROLLED
+    for (int k = 0; k < FN(WIDE); k++) {
+        sum->lanes[stream * FN(WIDE) + k] += wide[k];
+    }
+}
+
+/* The largest of n values, NaN passed over; −inf for none. */
+static R FN(row_maximum)(const R *z, ptrdiff_t n) {
+    V m[4] = {C(-INFINITY), C(-INFINITY), C(-INFINITY), C(-INFINITY)};
+    ptrdiff_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        UNROLLED
+        for (int v = 0; v < 4; v++) {
+            m[v] = v_max(v_load(z + i + v * LANES), m[v]);
+        }
+    }
+    R lanes[LANES] __attribute__((aligned(64))), largest = (R)-INFINITY;
+    v_store(lanes, v_max(v_max(m[0], m[1]), v_max(m[2], m[3])));
+    for (int k = 0; k < LANES; k++) {
+        largest = lanes[k] > largest ? lanes[k] : largest;
+    }
+    for (; i < n; i++) {
+        largest = z[i] > largest ? z[i] : largest;
+    }
+    return largest;
+}
+
+/* Sums over a row. */
+typedef struct {
+    FN(lane_sum) others, gaps, targeted, target; /* Σ exp(z) but for z = m, Σ (m − z), Σ t·(m − z), Σ t */
+    V at_maximum, lowest, highest;               /* how many are m; the targets' range */
+} FN(row_sums);
+
+/* The largest logit of a row (for a lane each, in short rows) and its exponential. */
+typedef struct {
+    V m, e;
+    FN(vm_exp_frame) frame;
+} FN(categorical_top);
+
+ALWAYS_INLINE FN(categorical_top) FN(categorical_top_of)(V m) {
+    FN(categorical_top) top = {.m = m, .frame = FN(vm_exp_frame_below)(m)};
+    top.e = v_select(v_lt(v_abs(m), C(INFINITY)), FN(vm_exp_below)(top.frame, m), C(1));
+    return top;
+}
+
+/* A group of 64 elements; z − m is 0 where z is m, also for an infinite m. t and e may be NULL. */
+ALWAYS_INLINE void FN(categorical_group)(const R *z, const R *t, R *e, const FN(categorical_top) *top, int log_probs, int gaps,
+                                         FN(row_sums) *sums) {
+    for (int s = 0; s < FN(LOSS_STREAMS); s++) {
+        V other[4], gap[4], targeted[4], target[4];
+        UNROLLED
+        for (int row = 0; row < 4; row++) {
+            const int at = row * FN(LOSS_LANES) + s * LANES;
+            const V x = v_load(z + at);
+            const M largest = v_eq(x, top->m);
+            gap[row] = log_probs ? -x : v_zero_if(largest, top->m - x);
+            other[row] = targeted[row] = target[row] = C(0);
+            if (!log_probs) {
+                other[row] = FN(vm_exp_below)(top->frame, x);
+                if (e) {
+                    v_store(e + at, v_select(largest, top->e, other[row]));
+                }
+                other[row] = v_zero_if(largest, other[row]);
+                sums->at_maximum += v_zero_unless(largest, C(1));
+            }
+            if (t) {
+                target[row] = v_load(t + at);
+                sums->lowest = v_min(target[row], sums->lowest);
+                sums->highest = v_max(target[row], sums->highest);
+                targeted[row] = v_zero_if(v_eq(target[row], C(0)), target[row] * gap[row]);
+            }
+        }
+        if (!log_probs) {
+            FN(lane_add)(&sums->others, s, other);
+        }
+        if (gaps) {
+            FN(lane_add)(&sums->gaps, s, gap);
+        }
+        if (t) {
+            FN(lane_add)(&sums->targeted, s, targeted);
+            FN(lane_add)(&sums->target, s, target);
+        }
+    }
+}
+
+/* Reduces row `row` of a task to entry r; exponentials to e, unless NULL. Returns whether its targets are no probabilities. */
+static int FN(categorical_long)(const loglik_loss_task *task, ptrdiff_t row, R *e, FN(categorical_rows) *out, int r) {
+    enum { GROUP = FN(LOSS_GROUP) };
+    const ptrdiff_t width = task->width;
+    const R *const z = (const R *)task->model[0] + row * width;
+    const R *const t = task->targets ? (const R *)task->targets + row * width : NULL;
+    const int log_probs = task->form == LOGLIK_LOSS_LOG_PROBS, gaps = task->smoothing > 0;
+    const R largest = log_probs ? 0 : FN(row_maximum)(z, width);
+    const FN(categorical_top) top = FN(categorical_top_of)(v_set1(largest));
+    FN(row_sums) sums = {.at_maximum = C(0), .lowest = C(0), .highest = C(1)};
+    ptrdiff_t i = 0;
+    for (; i + GROUP <= width; i += GROUP) {
+        FN(categorical_group)(z + i, t ? t + i : NULL, e ? e + i : NULL, &top, log_probs, gaps, &sums);
+    }
+    double beyond = 0; /* gaps of the last, shorter group */
+    if (i < width) {   /* padded with impossible classes that are no target */
+        const ptrdiff_t rest = width - i;
+        R zs[GROUP], ts[GROUP], es[GROUP];
+        for (ptrdiff_t k = 0; k < GROUP; k++) {
+            zs[k] = k < rest ? z[i + k] : log_probs ? (R)0 : (R)-INFINITY;
+            ts[k] = k < rest && t ? t[i + k] : (R)0;
+        }
+        FN(categorical_group)(zs, t ? ts : NULL, es, &top, log_probs, 0, &sums);
+        for (ptrdiff_t k = 0; k < rest && gaps; k++) {
+            beyond += zs[k] == largest && !log_probs ? 0 : (double)largest - (double)zs[k];
+        }
+        if (e) {
+            memcpy(e + i, es, (size_t)rest * sizeof(R));
+        }
+    }
+    R count[LANES] __attribute__((aligned(64)));
+    v_store(count, sums.at_maximum);
+    double ties = -1;
+    for (int k = 0; k < LANES; k++) {
+        ties += (double)count[k];
+    }
+    R e_top[LANES] __attribute__((aligned(64)));
+    v_store(e_top, top.e);
+    out->top[r] = log_probs ? 1 : (double)e_top[0];
+    out->others[r] = log_probs ? 0 : loss_sum_lanes(sums.others.lanes) + ties * out->top[r];
+    if (!log_probs && largest == (R)-INFINITY) {
+        out->others[r] = NAN; /* every class is impossible, or every logit NaN */
+    }
+    if (t) {
+        out->gap[r] = loss_sum_lanes(sums.targeted.lanes);
+        out->share[r] = loss_sum_lanes(sums.target.lanes);
+    } else {
+        const R chosen = z[out->label[r]];
+        out->gap[r] = log_probs ? -(double)chosen : chosen == largest ? 0 : (double)largest - (double)chosen;
+        out->share[r] = 1;
+    }
+    if (gaps) {
+        const double all = loss_sum_lanes(sums.gaps.lanes) + beyond;
+        out->gap[r] = (1 - task->smoothing) * out->gap[r] + FN(categorical_floor)(task) * all * out->share[r];
+    }
+    return m_any(v_lt(sums.lowest, C(0)) | v_lt(C(1), sums.highest)) || (t && !(fabs(out->share[r] - 1) <= task->tolerance));
+}
+
+/* The gradient in place of the exponentials: e·factor − kept·t − floor. t may be NULL. */
+static void FN(categorical_long_gradient)(R *g, const R *t, ptrdiff_t n, R factor, R kept, R floor) {
+    ptrdiff_t k = 0;
+    for (; k + LANES <= n; k += LANES) {
+        const V p = v_load(g + k) * v_set1(factor);
+        v_store(g + k, t ? p - v_load(t + k) * v_set1(kept) - v_set1(floor) : p - v_set1(floor));
+    }
+    for (; k < n; k++) {
+        const R p = g[k] * factor;
+        g[k] = t ? p - t[k] * kept - floor : p - floor;
+    }
+}
+
+/* ------------------------------------------------------------------------------- short rows */
+
+/* Reduces LANES rows with labels and logits from `row` on to entries r, r + 1, ...; e[k] are the exponentials of class k. */
+ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, ptrdiff_t row, V *e, FN(categorical_rows) *out, int r) {
+    const ptrdiff_t width = task->width;
+    const R *const rows = (const R *)task->model[0] + row * width;
+    V z[FN(CATEGORICAL_SHORT) + FN(COLS)];
+    const FN(batch) b = {rows, width, 0, 1};
+    FN(load_lanes)(z, b, 0, width, width, LANES);
+    V m = z[0];
+    for (ptrdiff_t k = 1; k < width; k++) {
+        m = v_max(z[k], m);
+    }
+    const FN(categorical_top) top = FN(categorical_top_of)(m);
+    R chosen[LANES] __attribute__((aligned(64)));
+    for (int p = 0; p < LANES; p++) {
+        chosen[p] = rows[p * width + out->label[r + p]];
+    }
+    vf64 others[FN(WIDE)] = {{0}}, gaps[FN(WIDE)] = {{0}};
+    V ties = C(-1);
+    for (ptrdiff_t first = 0; first < width; first += 4) {
+        V term[4], gap[4];
+        UNROLLED
+        for (int q = 0; q < 4; q++) {
+            const ptrdiff_t k = first + q;
+            term[q] = gap[q] = C(0);
+            if (k < width) {
+                const M largest = v_eq(z[k], m);
+                const V x = FN(vm_exp_below)(top.frame, z[k]);
+                gap[q] = v_zero_if(largest, m - z[k]);
+                term[q] = v_zero_if(largest, x);
+                e[k] = v_select(largest, top.e, x);
+                ties += v_zero_unless(largest, C(1));
+            }
+        }
+        vf64 wide[FN(WIDE)], wide_gap[FN(WIDE)];
+        FN(loss_widen)((term[0] + term[1]) + (term[2] + term[3]), wide);
+        FN(loss_widen)((gap[0] + gap[1]) + (gap[2] + gap[3]), wide_gap);
+        UNROLLED
+        for (int w = 0; w < FN(WIDE); w++) {
+            others[w] += wide[w];
+            gaps[w] += wide_gap[w];
+        }
+    }
+    /* NaN where every class is impossible, or the first logit is NaN (one after it makes the sum NaN). */
+    ties = v_select(v_lt(C(-INFINITY), m), ties, C(NAN));
+    const V label = v_load(chosen);
+    vf64 wide_ties[FN(WIDE)], wide_top[FN(WIDE)], wide_m[FN(WIDE)], wide_label[FN(WIDE)];
+    FN(loss_widen)(ties, wide_ties);
+    FN(loss_widen)(top.e, wide_top);
+    FN(loss_widen)(m, wide_m);
+    FN(loss_widen)(label, wide_label);
+    UNROLLED
+    for (int w = 0; w < FN(WIDE); w++) {
+        const int at = r + w * LANES_f64;
+        vf64 gap = v_zero_if(v_eq(wide_m[w], wide_label[w]), wide_m[w] - wide_label[w]);
+        if (task->smoothing > 0) {
+            gap = v_set1(1 - task->smoothing) * gap + v_set1(FN(categorical_floor)(task)) * gaps[w];
+        }
+        v_store(out->gap + at, gap);
+        v_store(out->top + at, wide_top[w]);
+        v_store(out->others + at, others[w] + wide_ties[w] * wide_top[w]);
+        v_store(out->share + at, v_set1(1.0));
+    }
+}
+
+/* Rows of e·factor − floor, for each lane its own. */
+ALWAYS_INLINE void FN(categorical_short_gradient)(R *g, const V *e, ptrdiff_t width, V factor, V floor) {
+    enum { COLS = FN(COLS) };
+    ptrdiff_t k = 0;
+    for (; k + COLS <= width; k += COLS) {
+        V block[COLS];
+        UNROLLED
+        for (int c = 0; c < COLS; c++) {
+            block[c] = e[k + c] * factor - floor;
+        }
+        FN(v_store_columns)(g + k, width, block);
+    }
+    for (; k < width; k++) {
+        R lanes[LANES] __attribute__((aligned(64)));
+        v_store(lanes, e[k] * factor - floor);
+        for (int p = 0; p < LANES; p++) {
+            g[p * width + k] = lanes[p];
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------- the kernel */
+
+/* Weights and labels of a set; returns the first row whose label is no class, or −1. */
+static ptrdiff_t FN(categorical_labels)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, FN(categorical_rows) *rows) {
+    for (ptrdiff_t r = 0; r < n; r++) {
+        rows->weight[r] = task->weights ? (double)((const R *)task->weights)[start + r] : 1;
+        rows->label[r] = -1;
+        if (task->targets) {
+            continue;
+        }
+        const int64_t label = task->labels[start + r];
+        if (task->ignores && label == task->ignored) {
+            rows->weight[r] = 0;
+        } else if (label < 0 || label >= task->width) {
+            return start + r;
+        }
+        rows->label[r] = rows->weight[r] == 0 ? 0 : (ptrdiff_t)label;
+    }
+    return -1;
+}
+
+/* The derivative in the label's logit: −(1 − p) by the others' share, without cancellation where p is nearly 1. */
+ALWAYS_INLINE R FN(categorical_label_slope)(const loglik_loss_task *task, double e, double others, double top, double weight) {
+    const double rest = (e == top ? others : top + others - e) / (top + others);
+    return (R)(-weight * (rest - (task->smoothing - FN(categorical_floor)(task))));
+}
+
+/* The gradient rows of a set. e: the exponentials of short rows; long rows have theirs where the gradient goes. */
+static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, const V *e,
+                                      const FN(categorical_rows) *rows) {
+    enum { ROWS = FN(CATEGORICAL_ROWS), SHORT = FN(CATEGORICAL_SHORT) };
+    const ptrdiff_t width = task->width;
+    const int log_probs = task->form == LOGLIK_LOSS_LOG_PROBS;
+    R *const gradient = (R *)task->gradient[0] + start * width;
+    R factor[ROWS] __attribute__((aligned(64))), floor[ROWS] __attribute__((aligned(64)));
+    double weight[ROWS];
+    for (ptrdiff_t r = 0; r < ROWS; r++) {
+        weight[r] = r < n ? rows->weight[r] * task->scale : 0;
+        factor[r] = r < n && !log_probs ? (R)(weight[r] * rows->share[r] / (rows->top[r] + rows->others[r])) : 0;
+        floor[r] = r < n ? (R)(weight[r] * rows->share[r] * FN(categorical_floor)(task)) : 0;
+    }
+    for (ptrdiff_t r = 0; r < n && e; r += LANES) {
+        FN(categorical_short_gradient)(gradient + r * width, e + r / LANES * SHORT, width, v_load(factor + r), v_load(floor + r));
+    }
+    for (ptrdiff_t r = 0; r < n; r++) {
+        R *const g = gradient + r * width;
+        const ptrdiff_t label = rows->label[r];
+        const R kept = (R)(weight[r] * (1 - task->smoothing));
+        if (rows->weight[r] == 0) {
+            memset(g, 0, (size_t)width * sizeof(R));
+            continue;
+        }
+        double at_label = 0;
+        if (label >= 0 && !log_probs) {
+            at_label = e ? (double)((const R *)(e + r / LANES * SHORT + label))[r % LANES] : (double)g[label];
+        }
+        if (log_probs) {
+            memset(g, 0, (size_t)width * sizeof(R));
+        }
+        if (!e) {
+            const R *const t = task->targets ? (const R *)task->targets + (start + r) * width : NULL;
+            FN(categorical_long_gradient)(g, t, width, factor[r], kept, floor[r]);
+        }
+        if (label >= 0) {
+            g[label] = log_probs ? -kept - floor[r]
+                                 : FN(categorical_label_slope)(task, at_label, rows->others[r], rows->top[r], weight[r]);
+        }
+    }
+}
+
+static void FN(categorical_nll_task)(loglik_loss_task *task) {
+    enum { ROWS = FN(CATEGORICAL_ROWS), SHORT = FN(CATEGORICAL_SHORT) };
+    const fp_state saved = fp_enter();
+    const ptrdiff_t width = task->width;
+    const int is_short = !task->targets && task->form == LOGLIK_LOSS_LOGITS && width <= SHORT;
+    loss_total total = {0, 0};
+    vf64 lanes[LOSS_VECTORS] = {{0}};
+    task->bad = -1;
+    task->which = 0;
+    for (ptrdiff_t start = 0; start < task->n; start += ROWS) {
+        const ptrdiff_t n = task->n - start < ROWS ? task->n - start : ROWS;
+        FN(categorical_rows) rows = {.gap = {0}};
+        for (int r = 0; r < ROWS; r++) {
+            rows.top[r] = 1;
+        }
+        V e[ROWS / LANES * SHORT];
+        const int together = is_short && n == ROWS;
+        ptrdiff_t bad = FN(categorical_labels)(task, start, n, &rows);
+        for (ptrdiff_t r = 0; r < n && bad < 0 && together; r += LANES) {
+            FN(categorical_short)(task, start + r, e + r / LANES * SHORT, &rows, (int)r);
+        }
+        for (ptrdiff_t r = 0; r < n && bad < 0 && !together; r++) {
+            R *const g = task->gradient[0] ? (R *)task->gradient[0] + (start + r) * width : NULL;
+            if (FN(categorical_long)(task, start + r, g, &rows, (int)r)) {
+                const R *const t = (const R *)task->targets + (start + r) * width;
+                for (bad = 0; bad < width && t[bad] >= 0 && t[bad] <= 1; bad++) {
+                }
+                task->which = bad < width ? 0 : -1;
+                bad = (start + r) * width + bad % width;
+            }
+        }
+        if (bad >= 0) {
+            task->bad = bad;
+            break;
+        }
+        for (int v = 0; v < LOSS_VECTORS; v++) {
+            const ptrdiff_t at = v * LANES_f64;
+            const vf64 share = v_load(rows.share + at), weight = v_load(rows.weight + at), gap = v_load(rows.gap + at);
+            const vf64 value = gap + share * vm_log1p_f64(v_load(rows.others + at) / v_load(rows.top + at));
+            const vf64 weighted = v_zero_if(v_eq(weight, v_set1(0.0)), value * weight);
+            lanes[v] += weighted;
+            for (ptrdiff_t k = 0; task->values && k < LANES_f64 && at + k < n; k++) {
+                ((R *)task->values)[start + at + k] = (R)weighted[k];
+            }
+        }
+        if (task->gradient[0]) {
+            FN(categorical_gradients)(task, start, n, together ? e : NULL, &rows);
+        }
+        if ((start + ROWS) % FN(LOSS_BLOCK) == 0 || start + ROWS >= task->n) {
+            loss_add(&total, loss_sum_lanes(lanes));
+            memset(lanes, 0, sizeof lanes);
+        }
+    }
+    task->sum = loss_result(&total);
+    fp_leave(saved, 0);
+}

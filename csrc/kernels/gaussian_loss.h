@@ -1,0 +1,90 @@
+/* Gaussian negative log-likelihood: (target − mean)²/(2σ²) + log σ + ½ log 2π, with its derivatives, for each way in which
+ * the spread is given. A spread outside its range makes the value NaN and is reported. */
+
+ALWAYS_INLINE void FN(gaussian_point_variance)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+    const V variance = in[2];
+    const M valid = v_gt(variance, C(0)) & v_lt(variance, C(INFINITY));
+    FN(gaussian_nll_map)(in, value);
+    *bad |= m_not(valid) & m_not(v_unord(variance, variance));
+    if (want_slope) {
+        const V inverse = C(1) / variance, z = (in[0] - in[1]) * inverse;
+        slope[0] = -z;
+        slope[1] = C(0.5) * (inverse - z * z);
+    }
+}
+
+ALWAYS_INLINE void FN(gaussian_point_scale)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+    const V scale = in[2], inverse = C(1) / scale;
+    const M valid = v_gt(scale, C(0)) & v_lt(scale, C(INFINITY));
+    const V half = FN(half_squared_deviation)(in[0], in[1], scale, inverse);
+    *value = v_select(valid, half + FN(vm_log)(scale) + C(0.91893853320467274178), C(NAN));
+    *bad |= m_not(valid) & m_not(v_unord(scale, scale));
+    if (want_slope) {
+        slope[0] = -FN(standardise)(in[0], in[1], scale) * inverse;
+        slope[1] = (C(1) - (half + half)) * inverse;
+    }
+}
+
+/* exp(−log σ²) by its root, which stays in range and is squared with the deviation: no inf·0 for a target on the mean. */
+ALWAYS_INLINE void FN(gaussian_point_log_variance)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+    const V log_variance = in[2], root = FN(vm_exp)(C(-0.5) * log_variance);
+    V low;
+    const V difference = v_two_sum(in[0], -in[1], &low);
+    const V z = difference * root, plain = z * (C(0.5) * z);
+    /* The rounding error of the difference, which would count twice, is added back. */
+    const V corrected = v_fma(z, low * root, plain);
+    const V half = v_select(v_lt(plain, C(INFINITY)) & v_lt(v_abs(difference), C(INFINITY)), corrected, plain);
+    const M infinite = FN(is_infinite)(log_variance);
+    *value = v_select(infinite, C(NAN), v_fma(C(0.5), log_variance, half) + C(0.91893853320467274178));
+    *bad |= infinite;
+    if (want_slope) {
+        slope[0] = -z * root;
+        slope[1] = C(0.5) - half;
+    }
+}
+
+/* First element whose spread is outside its range. */
+static ptrdiff_t FN(gaussian_first_bad)(const R *spread, ptrdiff_t n, int logarithm) {
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const R s = spread[i];
+        if (s == (R)INFINITY || (logarithm ? s == (R)-INFINITY : s <= 0)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void FN(gaussian_nll_task)(loglik_loss_task *task) {
+    enum { BLOCK = FN(LOSS_BLOCK) };
+    const fp_state saved = fp_enter();
+    const int want = task->gradient[0] || task->gradient[1];
+    loss_total total = {0, 0};
+    task->bad = -1;
+    task->which = 2;
+    for (ptrdiff_t start = 0; start < task->n && task->bad < 0; start += BLOCK) {
+        const ptrdiff_t n = task->n - start < BLOCK ? task->n - start : BLOCK;
+        const FN(loss_part) part = FN(loss_part_of)(task, start);
+        int bad = 0;
+        double block;
+        switch (task->form) {
+        case LOGLIK_LOSS_VARIANCE:
+            block = want ? FN(loss_points)(&part, n, 2, FN(gaussian_point_variance), 1, &bad)
+                         : FN(loss_points)(&part, n, 2, FN(gaussian_point_variance), 0, &bad);
+            break;
+        case LOGLIK_LOSS_SCALE:
+            block = want ? FN(loss_points)(&part, n, 2, FN(gaussian_point_scale), 1, &bad)
+                         : FN(loss_points)(&part, n, 2, FN(gaussian_point_scale), 0, &bad);
+            break;
+        default:
+            block = want ? FN(loss_points)(&part, n, 2, FN(gaussian_point_log_variance), 1, &bad)
+                         : FN(loss_points)(&part, n, 2, FN(gaussian_point_log_variance), 0, &bad);
+        }
+        if (bad) {
+            task->bad = FN(gaussian_first_bad)(part.in[2], n, task->form == LOGLIK_LOSS_LOG_VARIANCE);
+            task->bad += task->bad < 0 ? 0 : start;
+        }
+        loss_add(&total, block);
+    }
+    task->sum = loss_result(&total);
+    fp_leave(saved, 0);
+}
