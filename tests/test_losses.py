@@ -314,5 +314,14 @@ def test_inputs_are_not_changed():
     np.testing.assert_array_equal(logits, before[1])
 
 
+def test_negative_zero_is_a_logit(dtype):
+    for logits in ([0.0] * 20, [-0.0] * 20):
+        for target in (0.0, 0.25, 1.0):
+            for keywords in ({"reduction": "sum"}, {"reduction": "none"}):
+                z = np.array(logits, dtype)
+                _, gradient = ll.bernoulli_nll([target] * 20, logits=z, wrt="logits", **keywords)
+                assert (gradient == 0.5 - target).all()
+
+
 def test_negative_zero_is_a_target():
     assert ll.bernoulli_nll([-0.0], logits=[-3.0]) == ll.bernoulli_nll([0.0], logits=[-3.0])

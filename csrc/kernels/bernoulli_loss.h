@@ -13,7 +13,7 @@ ALWAYS_INLINE V FN(join_log1p)(V a, V b) { return v_fma(a, b, a + b); }
 /* Derivative of the loss in its logits, sigmoid(logits) − target, from e and the share: no cancellation where
  * the outcome is certain. */
 ALWAYS_INLINE V FN(bernoulli_slope)(V logits, V share, V e) {
-    return v_flip_sign(share - e / (C(1) + e), logits);
+    return v_flip_sign(share - e / (C(1) + e), logits + C(0)); /* −0 counts as positive, as in the share */
 }
 
 /* Sums of a block. The fast pass has no guard for 0·inf and sees a NaN target only as a NaN sum: where a block's sum is NaN,

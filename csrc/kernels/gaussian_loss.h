@@ -25,20 +25,26 @@ ALWAYS_INLINE void FN(gaussian_point_scale)(const V *in, V *value, V *slope, con
     }
 }
 
-/* exp(−log σ²) by its root, which stays in range and is squared with the deviation: no inf·0 for a target on the mean. */
 ALWAYS_INLINE void FN(gaussian_point_log_variance)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
-    const V log_variance = in[2], root = FN(vm_exp)(C(-0.5) * log_variance);
+    const V log_variance = in[2], precision = FN(vm_exp)(-log_variance);
     V low;
     const V difference = v_two_sum(in[0], -in[1], &low);
-    const V z = difference * root, plain = z * (C(0.5) * z);
+    V gradient = difference * precision;
+    const V ratio = C(0.5) * gradient, plain = difference * ratio;
     /* The rounding error of the difference, which would count twice, is added back. */
-    const V corrected = v_fma(z, low * root, plain);
-    const V half = v_select(v_lt(plain, C(INFINITY)) & v_lt(v_abs(difference), C(INFINITY)), corrected, plain);
+    V half = v_select(v_lt(plain, C(INFINITY)), v_fma(difference, ratio, (low + low) * ratio), plain);
+    /* Where exp leaves the normal numbers its root may not; no inf·0 for a target on the mean. */
+    const M extreme = v_lt(C(REAL_IS_DOUBLE ? 690 : 80), v_abs(log_variance)) | FN(is_infinite)(difference);
+    if (__builtin_expect(m_any(extreme), 0)) {
+        const V root = FN(vm_exp)(C(-0.5) * log_variance), z = v_zero_if(v_eq(difference, C(0)), difference * root);
+        half = v_select(extreme, z * (C(0.5) * z), half);
+        gradient = v_select(extreme, v_zero_if(v_eq(z, C(0)), z * root), gradient);
+    }
     const M infinite = FN(is_infinite)(log_variance);
     *value = v_select(infinite, C(NAN), v_fma(C(0.5), log_variance, half) + C(0.91893853320467274178));
     *bad |= infinite;
     if (want_slope) {
-        slope[0] = -z * root;
+        slope[0] = -gradient;
         slope[1] = C(0.5) - half;
     }
 }
