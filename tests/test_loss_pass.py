@@ -1,0 +1,245 @@
+"""What all losses share: reductions, axes, weights, layouts, threads, outputs, gradients of broadcast arguments."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import loglik as ll
+from loglik._parallel import num_threads
+from memory_tools import peak_memory
+
+
+class Loss:
+    """A loss with arguments of a given batch shape."""
+
+    def __init__(self, name, model, make, core=0):
+        self.name, self.model, self.make, self.core = name, model, make, core
+
+    def __repr__(self):
+        return f"{self.name}-{self.model[-1]}"
+
+    def __call__(self, arguments, **keywords):
+        count = len(self.model)
+        model = dict(zip(self.model, arguments[-count:], strict=True))
+        return getattr(ll, self.name)(*arguments[:-count], **model, **keywords)
+
+
+def bernoulli(form):
+    def make(rng, shape):
+        return rng.random(shape), 3 * rng.standard_normal(shape) if form == "logits" else rng.uniform(0.01, 0.99, shape)
+
+    return Loss("bernoulli_nll", (form,), make)
+
+
+def gaussian(form):
+    def make(rng, shape):
+        return *rng.standard_normal((2, *shape)), rng.uniform(0.5, 2, shape)
+
+    return Loss("gaussian_nll", ("mean", form), make)
+
+
+def categorical(classes, soft):
+    def make(rng, shape):
+        targets = rng.dirichlet(np.ones(classes), shape) if soft else rng.integers(0, classes, shape)
+        return targets, 3 * rng.standard_normal((*shape, classes))
+
+    return Loss("categorical_nll", ("logits",), make, core=1)
+
+
+def vae(width):
+    def make(rng, shape):
+        return tuple(rng.standard_normal((2, *shape, width)))
+
+    return Loss("kl_standard_normal", ("loc", "log_variance"), make, core=1)
+
+
+LOSSES = [
+    bernoulli("logits"), bernoulli("probs"), gaussian("variance"), gaussian("log_variance"), gaussian("scale"),
+    categorical(3, False), categorical(40, False), categorical(5, True), vae(7),
+]  # fmt: skip
+every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
+
+
+def sample(loss, dtype, shape, seed=0):
+    arguments = loss.make(np.random.default_rng(seed), shape)
+    return tuple(a if a.dtype.kind == "i" else a.astype(dtype) for a in arguments)
+
+
+def bits(result):
+    """Of a value, or a value and its gradients."""
+    value, gradients = result if isinstance(result, tuple) else (result, ())
+    return [np.ascontiguousarray(a).tobytes() for a in (value, *gradients)]
+
+
+# ------------------------------------------------------------------------------- reductions
+
+
+@every_loss
+def test_reductions_follow_from_the_values(loss, dtype):
+    arguments = sample(loss, dtype, (7, 3, 150))
+    weights = np.random.default_rng(1).random((7, 1, 150)).astype(dtype)
+    none = loss(arguments, reduction="none").astype(np.float64)
+    assert none.shape == (7, 3, 150)
+    wide = np.broadcast_to(weights, none.shape).astype(np.float64)
+    close = {"rtol": 20 * np.finfo(dtype).eps, "atol": 20 * np.finfo(dtype).eps}
+    for axis in (None, 0, 1, -1, (0, 2), (1, 2), (0, 1, 2)):
+        np.testing.assert_allclose(loss(arguments, axis=axis), none.mean(axis=axis), **close)
+        np.testing.assert_allclose(loss(arguments, axis=axis, reduction="sum"), none.sum(axis=axis), **close)
+        mean = loss(arguments, axis=axis, weights=weights)
+        np.testing.assert_allclose(mean, (wide * none).sum(axis=axis) / wide.sum(axis=axis), **close)
+    np.testing.assert_allclose(loss(arguments, weights=weights, reduction="none"), wide * none, **close)
+
+
+@every_loss
+def test_gradients_are_those_of_the_reduced_value(loss, dtype):
+    """Sum, mean and weighted mean differ by factors only; along an axis as well."""
+    arguments = sample(loss, dtype, (6, 50))
+    weights = np.random.default_rng(1).random((6, 50))
+    weights[2, 3] = 0
+    _, unit = loss(arguments, reduction="sum", wrt=loss.model)
+    unit = [g.astype(np.float64) for g in unit]
+    tail = (...,) + (None,) * loss.core
+    eps = np.finfo(dtype).eps
+
+    def check(factor, **keywords):
+        _, gradients = loss(arguments, wrt=loss.model, **keywords)
+        for g, u in zip(gradients, unit, strict=True):
+            assert g.shape == u.shape
+            assert g.dtype == dtype
+            factors = np.broadcast_to(factor, (6, 50))[tail]
+            # p - t of a soft target cancels.
+            np.testing.assert_allclose(g, factors * u, rtol=20 * eps, atol=4 * eps * float(np.max(factors)))
+
+    check(1.0, reduction="none")
+    check(1 / 300)
+    check(1 / 50, axis=1)
+    check(1 / 6, axis=0)
+    check(1.0, axis=0, reduction="sum")
+    w = weights.astype(dtype).astype(np.float64)
+    check(w, reduction="none", weights=weights)
+    check(w / w.sum(), weights=weights)
+    check(w / w.sum(axis=1, keepdims=True), weights=weights, axis=1)
+
+
+@every_loss
+def test_weights_are_repetitions(loss):
+    arguments = sample(loss, np.float64, (40,))
+    times = np.random.default_rng(2).integers(0, 4, 40)
+    repeated = tuple(np.repeat(a, times, axis=0) for a in arguments)
+    np.testing.assert_allclose(loss(arguments, weights=times), loss(repeated), rtol=1e-14)
+    np.testing.assert_allclose(
+        loss(arguments, weights=times, reduction="sum"), loss(repeated, reduction="sum"), rtol=1e-14
+    )
+
+
+# ------------------------------------------------------------------------------- broadcasting
+
+
+@every_loss
+def test_gradients_of_broadcast_arguments_are_sums(loss, dtype):
+    rng = np.random.default_rng(3)
+    full = (5, 70, 4)
+    arguments = sample(loss, dtype, full)
+    eps = np.finfo(dtype).eps
+    shapes = [(5, 70, 4), (70, 4), (4,), (), (5, 1, 1), (5, 1, 4), (1, 70, 1), (5, 70, 1), (1, 1, 1)]
+    for position, name in enumerate(loss.model):
+        for shape in shapes:
+            which = len(arguments) - len(loss.model) + position
+            core = arguments[which].shape[len(full) :]
+            index = tuple(0 if n == 1 else slice(None) for n in (1,) * (3 - len(shape)) + shape)
+            small = arguments[which][index].reshape(shape + core)
+            some = [*arguments[:which], small, *arguments[which + 1 :]]
+            wide = [*arguments[:which], np.broadcast_to(small, full + core).copy(), *arguments[which + 1 :]]
+            weights = rng.random(full)
+            _, (want,) = loss(wide, wrt=(name,), weights=weights)
+            value, (got,) = loss(some, wrt=(name,), weights=weights)
+            assert got.shape == small.shape
+            axes = tuple(i for i, n in enumerate((1,) * (3 - len(shape)) + shape) if n == 1 and full[i] != 1)
+            summed = want.astype(np.float64).sum(axis=axes).reshape(got.shape)
+            size = np.abs(want.astype(np.float64)).sum(axis=axes).reshape(got.shape)
+            np.testing.assert_allclose(got, summed, rtol=0, atol=4 * eps * (float(size.max()) + 1e-30))
+            assert value == loss(wide, weights=weights)
+
+
+@pytest.mark.parametrize("shapes", [((), ()), ((700,), ()), ((1000, 1), (700,)), ((1000, 1), (1, 700)), ((1, 1), (1000, 700))])
+def test_large_broadcast_gradients_have_the_same_bits_for_any_threads(dtype, shapes):
+    rng = np.random.default_rng(4)
+    targets = rng.standard_normal((1000, 700)).astype(dtype)
+    mean, variance = rng.standard_normal(shapes[0]).astype(dtype), rng.uniform(1, 2, shapes[1]).astype(dtype)
+    want = None
+    for threads in (1, 2, 3, 7, 16):
+        with num_threads(threads):
+            got = ll.gaussian_nll(targets, mean=mean, variance=variance, wrt=("mean", "variance"), reduction="sum")
+        want = want or bits(got)
+        assert bits(got) == want
+    slope = (mean - targets.astype(np.float64)) / variance + np.zeros((1000, 700))
+    padded = (1,) * (2 - mean.ndim) + mean.shape
+    exact = slope.sum(axis=tuple(i for i, n in enumerate(padded) if n == 1)).reshape(mean.shape)
+    np.testing.assert_allclose(got[1][0], exact, rtol=1e-4, atol=1e-4 * np.abs(slope).sum() ** 0.5)
+
+
+# ------------------------------------------------------------------------------- layouts, threads, outputs
+
+
+def layouts(array):
+    yield np.asfortranarray(array)
+    yield array[::-1].copy()[::-1]
+    yield np.repeat(array, 2, axis=1)[:, ::2]
+    yield array.astype(array.dtype.newbyteorder())
+    raw = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    raw[...] = array
+    raw.setflags(write=False)
+    yield raw
+
+
+@every_loss
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_bits_do_not_depend_on_layout_or_threads(loss, dtype, axis):
+    arguments = sample(loss, dtype, (60, 403), seed=9)
+    for reduction in ("mean", "none") if axis is None else ("mean",):
+        keywords = {"reduction": reduction, "axis": axis, "wrt": loss.model}
+        want = bits(loss(arguments, **keywords))
+        for views in zip(*map(layouts, arguments), strict=True):
+            assert bits(loss(views, **keywords)) == want
+        for threads in (1, 2, 3, 7):
+            with num_threads(threads):
+                assert bits(loss(arguments, **keywords)) == want
+
+
+@every_loss
+def test_out_holds_the_results_also_when_it_is_an_input(loss, dtype):
+    arguments = sample(loss, dtype, (4, 50))
+    want, slopes = loss(arguments, reduction="none", wrt=loss.model)
+    out = (np.empty((4, 50), dtype), tuple(np.empty_like(g) for g in slopes))
+    got = loss(arguments, reduction="none", wrt=loss.model, out=out)
+    assert got[0] is out[0]
+    assert all(a is b for a, b in zip(got[1], out[1], strict=True))
+    assert bits(out) == bits((want, slopes))
+    mine = [a.copy() for a in arguments]
+    loss(mine, reduction="none", wrt=loss.model, out=(out[0], tuple(mine[-len(slopes) :])))
+    assert bits((out[0], tuple(mine[-len(slopes) :]))) == bits((want, slopes))
+    with pytest.raises(TypeError, match="tuple of the same length"):
+        loss(arguments, wrt=loss.model, out=(np.empty((), dtype), slopes[0]))
+    single = loss(arguments, reduction="none", wrt=loss.model[-1])
+    assert bits((single[0], (single[1],))) == bits((want, slopes[-1:]))
+    assert loss(arguments, wrt=())[1] == ()
+
+
+@every_loss
+def test_empty_input(loss):
+    for shape, axis in itertools.product([(0,), (3, 0), (0, 3)], [None, -1]):
+        arguments = sample(loss, np.float64, shape)
+        assert (loss(arguments, reduction="sum", axis=axis) == 0).all()
+        assert loss(arguments, reduction="none").shape == shape
+    with pytest.warns(RuntimeWarning, match="Mean of empty slice"):
+        assert np.isnan(loss(sample(loss, np.float64, (0,))))
+
+
+@every_loss
+def test_no_temporary_is_as_large_as_an_input(loss):
+    n = 1_000_000
+    arguments = sample(loss, np.float64, (n // (8 if loss.core else 1),))
+    out = loss(arguments, wrt=loss.model, reduction="none")
+    peak = peak_memory(lambda: loss(arguments, wrt=loss.model, reduction="none", out=out))
+    assert peak < 4 << 20
