@@ -68,6 +68,21 @@ def main(seconds: float, seed: int) -> int:
             junk(), logits=maybe(), probs=maybe(), weights=maybe(), axis=maybe(),
             reduction=draw.choice(["mean", "sum", "none", "x"]), wrt=draw.choice([None, "logits", "probs", junk()]),
         ),
+        "gaussian_nll": lambda: ll.gaussian_nll(
+            junk(), mean=junk(), variance=maybe(), log_variance=maybe(), scale=maybe(), weights=maybe(), axis=maybe(),
+            reduction=draw.choice(["mean", "sum", "none", "x"]), wrt=draw.choice([None, "mean", ("mean", "scale"), junk()]),
+        ),
+        "categorical_nll": lambda: ll.categorical_nll(
+            draw.choice([junk(), np.arange(3), small(3, 2), small(3)]),
+            logits=draw.choice([None, junk(), small(3, 2), small(2)]), log_probs=maybe(), weights=maybe(), axis=maybe(),
+            label_smoothing=draw.choice([0.0, 0.1, junk()]), ignore_index=draw.choice([None, 1, junk()]),
+            reduction=draw.choice(["mean", "sum", "none", "x"]), wrt=draw.choice([None, "logits", junk()]),
+        ),
+        "kl_standard_normal": lambda: ll.kl_standard_normal(
+            draw.choice([junk(), small(3, 2)]), draw.choice([junk(), small(2)]), event_axis=draw.choice([-1, 0, (0, 1), junk()]),
+            weights=maybe(), axis=maybe(), reduction=draw.choice(["mean", "sum", "none", "x"]),
+            wrt=draw.choice([None, "loc", ("loc", "log_variance"), junk()]),
+        ),
         "Normal": lambda: ll.Normal(junk(), junk()).log_prob(junk()),
         "MultivariateNormal": lambda: ll.MultivariateNormal(
             junk(), maybe(), precision=maybe(), variance=maybe()

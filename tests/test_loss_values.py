@@ -164,6 +164,9 @@ def test_kl_standard_normal_event_axes():
     np.testing.assert_allclose(a, 3 * loc[0])
     assert b.shape == (3, 4, 5)
     assert ll.kl_standard_normal(np.zeros((3, 0)), np.zeros((3, 0)), reduction="none").tolist() == [0, 0, 0]
+    for axis in (None, 0):  # events without coordinates
+        value, (a, b) = ll.kl_standard_normal(np.zeros(0), np.zeros((3, 0)), axis=axis, wrt=("loc", "log_variance"))
+        assert (value, a.shape, b.shape) == (0, (0,), (3, 0))
     inf = ll.kl_standard_normal([[np.inf], [0.0], [0.0]], [[0.0], [np.inf], [-np.inf]], reduction="none")
     assert inf.tolist() == [np.inf] * 3
     for axes, message in ((3, "out of range"), ((0, 0), "repeated axis"), ((), "at least one")):

@@ -40,6 +40,8 @@ class Folded:
         self._sums = [None] * parts
 
     def add(self, part: int, start: int, gradient: np.ndarray) -> None:
+        if gradient.size == 0:
+            return
         x, groups = gradient.astype(np.float64), self._groups
         if groups and not groups[-1][1]:
             size = groups[-1][0]

@@ -179,7 +179,7 @@ class LossPass:
                 bads[i] = (start + bad if by_value else start * w + bad, which)
                 return
             sums[i] = _row_sums(v, self.inner) if by_rows else total
-            if by_rows and totals is not None:
+            if by_rows and totals is not None and w:
                 first = start // self.inner
                 for array in g.values():
                     rows = array.reshape(-1, self.inner * w)
