@@ -1,9 +1,8 @@
 # cython: language_level=3, freethreading_compatible=True
-# cython: boundscheck=False, wraparound=False
 """Sums of discrete variables: a thin skin over csrc/kernels/{convolve,dice,scaled}.h.
 
-Arrays are one-dimensional and C-contiguous; the callers (`loglik._pmf`) see to it. Every function takes the name
-of an instruction-set level for the tests; None is the level in use.
+Arrays are one-dimensional and C-contiguous; the callers (`loglik._pmf`) see to it, and `vector` makes sure. Every
+function takes the name of an instruction-set level for the tests; None is the level in use.
 """
 
 cimport numpy as cnp
@@ -11,6 +10,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
+from loglik._arrays cimport memory
 from loglik._dispatch cimport active_kernels, kernels_of, loglik_dice_segment, loglik_kernels
 
 import numpy as np
@@ -37,6 +37,15 @@ cdef const loglik_kernels *table(level) except NULL:
 cdef cnp.ndarray new_array(Py_ssize_t count, int type_number):
     cdef cnp.npy_intp size = count
     return cnp.PyArray_EMPTY(1, &size, type_number, 0)
+
+
+cdef char *vector(cnp.ndarray array, int type_number, Py_ssize_t size=-1, bint write=False) except NULL:
+    """Memory of a one-dimensional array, of `size` elements unless that is negative."""
+    if array is None or cnp.PyArray_NDIM(array) != 1:
+        raise ValueError("expected an array with one dimension")
+    if size >= 0 and cnp.PyArray_SIZE(array) != size:
+        raise ValueError(f"expected an array of {size} elements, got {cnp.PyArray_SIZE(array)}")
+    return memory(array, type_number, write)
 
 
 def dice_pmf(int64_t n, int64_t s, bint scaled, level=None):
@@ -67,30 +76,32 @@ def dice_pmf(int64_t n, int64_t s, bint scaled, level=None):
     return (out, exponents) if scaled else out
 
 
-def convolve_range(a, padded, Py_ssize_t first, Py_ssize_t last, out, level=None):
+def convolve_range(
+    cnp.ndarray a not None, cnp.ndarray padded not None, Py_ssize_t first, Py_ssize_t last, cnp.ndarray out not None,
+    level=None,
+):
     """out[first:last] of the convolution of `a` with `padded`, which has PADDING zeros at both ends.
 
     All three have the same dtype, float32 or float64.
     """
     cdef const loglik_kernels *kernels = table(level)
-    cdef Py_ssize_t na = a.shape[0], nb = padded.shape[0] - 2 * LOGLIK_CONVOLVE_PADDING
-    cdef const double[::1] a64, b64
-    cdef double[::1] out64
-    cdef const float[::1] a32, b32
-    cdef float[::1] out32
-    if out.dtype == np.float64:
-        a64, b64, out64 = a, padded, out
-        with nogil:
-            kernels.convolve_f64(&a64[0], na, &b64[LOGLIK_CONVOLVE_PADDING], nb, first, last, &out64[first])
-    else:
-        a32, b32, out32 = a, padded, out
-        with nogil:
-            kernels.convolve_f32(&a32[0], na, &b32[LOGLIK_CONVOLVE_PADDING], nb, first, last, &out32[first])
+    cdef int dtype = cnp.NPY_DOUBLE if cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE else cnp.NPY_FLOAT
+    cdef Py_ssize_t na = cnp.PyArray_SIZE(a), nb = cnp.PyArray_SIZE(padded) - 2 * LOGLIK_CONVOLVE_PADDING
+    cdef char *x = vector(a, dtype)
+    cdef char *y = vector(padded, dtype)
+    cdef char *z = vector(out, dtype, -1, True)
+    with nogil:
+        if dtype == cnp.NPY_DOUBLE:
+            kernels.convolve_f64(
+                <double *> x, na, <double *> y + LOGLIK_CONVOLVE_PADDING, nb, first, last, <double *> z + first)
+        else:
+            kernels.convolve_f32(
+                <float *> x, na, <float *> y + LOGLIK_CONVOLVE_PADDING, nb, first, last, <float *> z + first)
 
 
-cdef list chunks(const double[::1] mantissas, const int64_t[::1] exponents):
+cdef list chunks(const double *mantissas, const int64_t *exponents, Py_ssize_t n):
     """Stretches (first, last, top exponent) of a scaled pmf that lie within 2^CHUNK_BITS; none holds only zeros."""
-    cdef Py_ssize_t i, first = -1, last = 0, n = mantissas.shape[0]
+    cdef Py_ssize_t i, first = -1, last = 0
     cdef int64_t low = 0, high = 0, e
     found = []
     for i in range(n):
@@ -109,7 +120,9 @@ cdef list chunks(const double[::1] mantissas, const int64_t[::1] exponents):
     return found
 
 
-def convolve_scaled(a_m, a_e, b_m, b_e, level=None):
+def convolve_scaled(
+    cnp.ndarray a_m not None, cnp.ndarray a_e not None, cnp.ndarray b_m not None, cnp.ndarray b_e not None, level=None,
+):
     """Convolution of two scaled pmfs (mantissas in [1, 2) or 0, exponents), as mantissas and exponents.
 
     Chunks of bounded dynamic range are convolved in plain doubles, in pairs, largest products first; pairs that
@@ -117,24 +130,26 @@ def convolve_scaled(a_m, a_e, b_m, b_e, level=None):
     relative error below (number of terms + 4) units.
     """
     cdef const loglik_kernels *kernels = table(level)
-    cdef Py_ssize_t na = a_m.shape[0], nb = b_m.shape[0], n = na + nb - 1, i, k, first, count, begin, end, step
-    cdef double[::1] m = np.zeros(n)
-    cdef int64_t[::1] e = np.full(n, LOGLIK_SCALED_ZERO)
-    cdef double[::1] terms = np.empty(n)
-    cdef const double[::1] x, y
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(a_m) + cnp.PyArray_SIZE(b_m) - 1, i, k, first, count, begin, end, step
+    cdef cnp.ndarray mantissas = np.zeros(n), exponents = np.full(n, LOGLIK_SCALED_ZERO)
+    cdef cnp.ndarray room = new_array(n, cnp.NPY_DOUBLE), values_a, values_b
+    cdef double *m = <double *> vector(mantissas, cnp.NPY_DOUBLE, n, True)
+    cdef int64_t *e = <int64_t *> vector(exponents, cnp.NPY_INT64, n, True)
+    cdef double *terms = <double *> cnp.PyArray_DATA(room)
+    cdef const double *x
+    cdef const double *y
     cdef Py_ssize_t nx, ny
     cdef int64_t top, reach
     cdef bint needed
     pieces_a = scaled_pieces(a_m, a_e, 0)
     pieces_b = scaled_pieces(b_m, b_e, LOGLIK_CONVOLVE_PADDING)
-    pairs = sorted(
-        ((ta + tb, i, j) for i, (_, _, ta) in enumerate(pieces_a) for j, (_, _, tb) in enumerate(pieces_b)),
-        reverse=True)
+    pairs = [(a[2] + b[2], i, j) for i, a in enumerate(pieces_a) for j, b in enumerate(pieces_b)]
+    pairs.sort(reverse=True)
     for number, (total, i, j) in enumerate(pairs):
         start_a, values_a, _ = pieces_a[i]
         start_b, values_b, _ = pieces_b[j]
-        x, y = values_a, values_b
-        nx, ny = x.shape[0], y.shape[0] - 2 * LOGLIK_CONVOLVE_PADDING
+        x, y = <double *> cnp.PyArray_DATA(values_a), <double *> cnp.PyArray_DATA(values_b) + LOGLIK_CONVOLVE_PADDING
+        nx, ny = cnp.PyArray_SIZE(values_a), cnp.PyArray_SIZE(values_b) - 2 * LOGLIK_CONVOLVE_PADDING
         first, count, top = start_a + start_b, nx + ny - 1, total
         if number & 255 == 0:
             PyErr_CheckSignals()
@@ -154,48 +169,54 @@ def convolve_scaled(a_m, a_e, b_m, b_e, level=None):
             if begin > 0:
                 PyErr_CheckSignals()
             with nogil:
-                kernels.convolve_f64(&x[0], nx, &y[LOGLIK_CONVOLVE_PADDING], ny, begin, end, &terms[begin])
+                kernels.convolve_f64(x, nx, y, ny, begin, end, terms + begin)
         with nogil:
-            kernels.scaled_add(&m[first], &e[first], &terms[0], top, count)
+            kernels.scaled_add(m + first, e + first, terms, top, count)
     with nogil:
-        kernels.scaled_normalise(&m[0], &e[0], n)
-    return np.asarray(m), np.asarray(e)
+        kernels.scaled_normalise(m, e, n)
+    return mantissas, exponents
 
 
-cdef list scaled_pieces(m, e, Py_ssize_t padding):
+cdef list scaled_pieces(cnp.ndarray m, cnp.ndarray e, Py_ssize_t padding):
     """The chunks as (start, values, top): value·2^top is what they stand for; `padding` zeros at both ends."""
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(m)
+    cdef double *mantissas = <double *> vector(m, cnp.NPY_DOUBLE)
+    cdef int64_t *exponents = <int64_t *> vector(e, cnp.NPY_INT64, n)
     pieces = []
-    for first, last, top in chunks(m, e):
+    for first, last, top in chunks(mantissas, exponents, n):
         values = np.zeros(last - first + 2 * padding)
         values[padding:padding + last - first] = scaled_values(m[first:last], e[first:last] - top)
         pieces.append((first, values, top))
     return pieces
 
 
-def scaled_values(const double[::1] m, const int64_t[::1] e, level=None):
+def scaled_values(cnp.ndarray m not None, cnp.ndarray e not None, level=None):
     """Array of m·2^e, rounded once; 0 below the subnormal numbers."""
     cdef const loglik_kernels *kernels = table(level)
-    cdef Py_ssize_t n = m.shape[0]
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(m)
+    cdef double *mantissas = <double *> vector(m, cnp.NPY_DOUBLE)
+    cdef int64_t *exponents = <int64_t *> vector(e, cnp.NPY_INT64, n)
     cdef cnp.ndarray out = new_array(n, cnp.NPY_DOUBLE)
     cdef double *data = <double *> cnp.PyArray_DATA(out)
     if n:
         with nogil:
-            kernels.scaled_values(&m[0], &e[0], data, n)
+            kernels.scaled_values(mantissas, exponents, data, n)
     return out
 
 
-def cumulative(const double[::1] m, e=None, level=None):
+def cumulative(cnp.ndarray m not None, cnp.ndarray e=None, level=None):
     """Running sums of an array, or of scaled numbers as mantissas (not in [1, 2)) and exponents; in about 100 bits."""
     cdef const loglik_kernels *kernels = table(level)
-    cdef Py_ssize_t n = m.shape[0]
-    cdef double[::1] out_m = np.empty(n)
-    cdef const int64_t[::1] powers
-    cdef int64_t[::1] out_e
-    if e is None:
-        with nogil:
-            kernels.scaled_cumulative(&m[0], NULL, &out_m[0], NULL, n)
-        return np.asarray(out_m)
-    powers, out_e = e, np.empty(n, np.int64)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(m)
+    cdef double *values = <double *> vector(m, cnp.NPY_DOUBLE)
+    cdef int64_t *exponents = NULL
+    cdef cnp.ndarray sums = new_array(n, cnp.NPY_DOUBLE), powers = None
+    cdef double *sums_data = <double *> cnp.PyArray_DATA(sums)
+    cdef int64_t *powers_data = NULL
+    if e is not None:
+        exponents = <int64_t *> vector(e, cnp.NPY_INT64, n)
+        powers = new_array(n, cnp.NPY_INT64)
+        powers_data = <int64_t *> cnp.PyArray_DATA(powers)
     with nogil:
-        kernels.scaled_cumulative(&m[0], &powers[0], &out_m[0], &out_e[0], n)
-    return np.asarray(out_m), np.asarray(out_e)
+        kernels.scaled_cumulative(values, exponents, sums_data, powers_data, n)
+    return sums if e is None else (sums, powers)
