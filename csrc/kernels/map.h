@@ -78,29 +78,40 @@ ALWAYS_INLINE void FN(map)(char **args, const ptrdiff_t *dims, const ptrdiff_t *
             const int direct = steps[nin + a] == sizeof(R);
             out[a] = direct ? (R *)(args[nin + a] + start * steps[nin + a]) : buffer[nin + a];
         }
-        for (ptrdiff_t i = 0; i < whole; i += LANES) {
-            made_nan = FN(map_vector)(in, out, i, nin, nout, f, made_nan);
+        /* Whole vectors first; then, by the same code, those that are left over. */
+        R padded[MAX][LANES] __attribute__((aligned(64)));
+        const R *from[MAX];
+        R *to[MAX];
+        UNROLLED
+        for (int a = 0; a < nin; a++) {
+            from[a] = in[a];
         }
-        if (rest) {
-            R padded[MAX][LANES] __attribute__((aligned(64)));
-            const R *pin[MAX];
-            R *pout[MAX];
+        UNROLLED
+        for (int a = 0; a < nout; a++) {
+            to[a] = out[a];
+        }
+        for (ptrdiff_t now = whole, left = rest;; now = LANES, left = 0) {
+            for (ptrdiff_t i = 0; i < now; i += LANES) {
+                made_nan = FN(map_vector)(from, to, i, nin, nout, f, made_nan);
+            }
+            if (left == 0) {
+                break;
+            }
             UNROLLED
             for (int a = 0; a < nin; a++) {
                 for (ptrdiff_t i = 0; i < LANES; i++) {
                     padded[a][i] = in[a][whole + (i < rest ? i : 0)];
                 }
-                pin[a] = padded[a];
+                from[a] = padded[a];
             }
             UNROLLED
             for (int a = 0; a < nout; a++) {
-                pout[a] = padded[nin + a];
+                to[a] = padded[nin + a];
             }
-            made_nan = FN(map_vector)(pin, pout, 0, nin, nout, f, made_nan);
-            UNROLLED
-            for (int a = 0; a < nout; a++) {
-                memcpy(out[a] + whole, pout[a], (size_t)rest * sizeof(R));
-            }
+        }
+        UNROLLED
+        for (int a = 0; a < nout && rest; a++) {
+            memcpy(out[a] + whole, padded[nin + a], (size_t)rest * sizeof(R));
         }
         UNROLLED
         for (int a = 0; a < nout; a++) {

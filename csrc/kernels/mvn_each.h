@@ -215,26 +215,19 @@ static __attribute__((noinline)) int FN(each_repair)(R *value, int32_t *info, co
     return invalid;
 }
 
-/* Writes a group's values and infos; failed: the pivots that failed, differs: a matrix is not equal to its transpose.
- * Returns whether NaN was made. */
-ALWAYS_INLINE int FN(each_finish)(const FN(problems) *g, V log_p, V failed, int differs) {
+/* Values and infos of a group one by one; the arguments and the result are those of each_finish. */
+static __attribute__((noinline)) int FN(each_write)(const FN(problems) *g, V log_p, V failed, int differs) {
     R value[LANES] __attribute__((aligned(64))), pivot[LANES] __attribute__((aligned(64)));
-    int32_t code[LANES] = {0};
+    int32_t code[LANES];
     int invalid = 0;
+    v_store(value, log_p);
+    v_store(pivot, failed);
+    for (int i = 0; i < LANES; i++) {
+        code[i] = (int32_t)pivot[i];
+    }
     const M fine = v_eq(log_p - log_p, C(0)) & v_eq(failed, C(0));
     if (differs || !m_all(fine)) {
-        v_store(value, log_p);
-        v_store(pivot, failed);
-        for (int i = 0; i < LANES; i++) {
-            code[i] = (int32_t)pivot[i];
-        }
         invalid = FN(each_repair)(value, code, g, differs);
-    } else if (g->count == LANES && g->out_step == sizeof(R) && g->info_step == sizeof(int32_t)) {
-        v_store((R *)g->out, log_p);
-        memset(g->info, 0, LANES * sizeof(int32_t));
-        return 0;
-    } else {
-        v_store(value, log_p);
     }
     for (ptrdiff_t p = 0; p < g->count; p++) {
         *(R *)(g->out + p * g->out_step) = value[p];
@@ -243,20 +236,48 @@ ALWAYS_INLINE int FN(each_finish)(const FN(problems) *g, V log_p, V failed, int 
     return invalid;
 }
 
+/* Writes a group's values and infos; failed: the pivots that failed, differs: a matrix is not equal to its transpose.
+ * Returns whether NaN was made. */
+ALWAYS_INLINE int FN(each_finish)(const FN(problems) *g, V log_p, V failed, int differs) {
+    const M fine = v_eq(log_p - log_p, C(0)) & v_eq(failed, C(0));
+    if (differs || !m_all(fine) || g->count != LANES || g->out_step != sizeof(R) || g->info_step != sizeof(int32_t)) {
+        return FN(each_write)(g, log_p, failed, differs);
+    }
+    v_store((R *)g->out, log_p);
+    memset(g->info, 0, LANES * sizeof(int32_t));
+    return 0;
+}
+
 /* ---------------------------------------------------------------------------------- small matrices, in registers */
 
 enum { FN(EACH_SMALL) = 8 };
+
+/* What load_entries does not load itself, to memory. */
+static __attribute__((noinline)) void FN(gather_entries)(V *entry, const R *p, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t column,
+                                                         int size, int columns, ptrdiff_t count) {
+    for (int e = 0; e < size; e += columns, p += row) {
+        if (count == LANES && (lane == 0 || lane == 1)) {
+            for (int k = 0; k < columns; k++) {
+                entry[e + k] = lane == 0 ? v_set1(p[k * column]) : v_load(p + k * column);
+            }
+        } else {
+            FN(gather_lanes)(entry + e, p, lane, column, columns, count);
+        }
+    }
+}
 
 /* entry[e], e < size, lanes being problems: entries of a vector (d = 0), or of a matrix with d columns, row by row. With
  * `blocks` they stand in a row of which at least COLS may be loaded; then what is above the diagonal is left out unless
  * `all` is set. */
 ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const int d, int blocks, ptrdiff_t count, int all) {
-    enum { COLS = FN(COLS) };
+    enum { COLS = FN(COLS), MOST = FN(EACH_SMALL) * FN(EACH_SMALL) };
     const int columns = d > 0 ? d : size;
-    if (count == LANES && (b.lane == 0 || b.lane == 1)) {
+    if (size == 1 && count == LANES && b.lane == 1) {
+        entry[0] = v_load(b.data);
+    } else if (d == 0 && count == LANES && b.lane == 0) {
+        UNROLLED
         for (int e = 0; e < size; e++) {
-            const R *const p = b.data + e / columns * b.row + e % columns * b.column;
-            entry[e] = b.lane == 0 ? v_set1(*p) : v_load(p);
+            entry[e] = v_set1(b.data[e * b.column]);
         }
     } else if (count == LANES && blocks) {
         UNROLLED
@@ -278,9 +299,12 @@ ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const
                 }
             }
         }
-    } else {
-        for (int e = 0; e < size; e += columns) {
-            FN(load_lanes)(entry + e, b, e / columns, columns, 0, count);
+    } else { /* by way of memory of its own: entry stays in registers */
+        V gathered[MOST];
+        FN(gather_entries)(gathered, b.data, b.lane, b.row, b.column, size, columns, count);
+        UNROLLED
+        for (int e = 0; e < size; e++) {
+            entry[e] = gathered[e];
         }
     }
 }
@@ -292,13 +316,11 @@ ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const
 ALWAYS_INLINE int FN(each_small)(const int d, const FN(problems) *g, int follow) {
     enum { MAX = FN(EACH_SMALL), COLS = FN(COLS) };
     V a[MAX * MAX], p[MAX], m[MAX];
+    const int check = g->check;
     const int dense = g->matrix.column == 1 && g->matrix.row == d;
-    FN(load_entries)(a, g->matrix, d * d, d, dense && (d * d >= COLS || follow), g->count, g->check);
-    FN(load_entries)(p, g->x, d, 0, g->x.column == 1 && (d >= COLS || follow), g->count, 1);
-    FN(load_entries)(m, g->mean, d, 0, g->mean.column == 1 && (d >= COLS || follow), g->count, 1);
-
+    FN(load_entries)(a, g->matrix, d * d, d, dense && (d * d >= COLS || follow), g->count, check);
     VI differs = (VI){0};
-    if (g->check) {
+    if (check) {
         UNROLLED
         for (int i = 0; i < d; i++) {
             UNROLLED
@@ -307,6 +329,8 @@ ALWAYS_INLINE int FN(each_small)(const int d, const FN(problems) *g, int follow)
             }
         }
     }
+    FN(load_entries)(p, g->x, d, 0, g->x.column == 1 && (d >= COLS || follow), g->count, 1);
+    FN(load_entries)(m, g->mean, d, 0, g->mean.column == 1 && (d >= COLS || follow), g->count, 1);
     UNROLLED
     for (int k = 0; k < d; k++) {
         p[k] -= m[k];
@@ -404,37 +428,48 @@ static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *
 
 /* ---------------------------------------------------------------------------------- the loops */
 
-/* Arguments of the problems from i on. */
-ALWAYS_INLINE FN(problems) FN(problems_at)(char **args, ptrdiff_t i, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *steps, int check) {
+/* Arguments of the first problems. */
+static FN(problems) FN(problems_at)(char **args, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *steps, int check) {
     const ptrdiff_t *const s = steps + 5;
     return (FN(problems)){
-        .x = FN(batch_at)(args[0] + i * steps[0], steps[0], 0, s[0]),
-        .mean = FN(batch_at)(args[1] + i * steps[1], steps[1], 0, s[1]),
-        .matrix = FN(batch_at)(args[2] + i * steps[2], steps[2], s[2], s[3]),
-        .d = d, .count = n - i < LANES ? n - i : LANES, .check = check,
-        .out = args[3] + i * steps[3], .info = args[4] + i * steps[4], .out_step = steps[3], .info_step = steps[4],
+        .x = FN(batch_at)(args[0], steps[0], 0, s[0]),
+        .mean = FN(batch_at)(args[1], steps[1], 0, s[1]),
+        .matrix = FN(batch_at)(args[2], steps[2], s[2], s[3]),
+        .d = d, .count = n < LANES ? n : LANES, .check = check,
+        .out = args[3], .info = args[4], .out_step = steps[3], .info_step = steps[4],
     };
 }
 
+/* On to the next problems, of which there are `left`. */
+ALWAYS_INLINE void FN(advance)(FN(problems) *g, ptrdiff_t left) {
+    const ptrdiff_t by = g->count;
+    g->x.data += by * g->x.lane;
+    g->mean.data += by * g->mean.lane;
+    g->matrix.data += by * g->matrix.lane;
+    g->out += by * g->out_step;
+    g->info += by * g->info_step;
+    g->count = left < LANES ? left : LANES;
+}
+
 /* All groups, for one d (a constant), or d = 0: for any. */
-ALWAYS_INLINE int FN(each_groups)(const int constant, char **args, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *steps, int check,
-                                  V *scratch) {
-    enum { COLS = FN(COLS), SIZE = sizeof(R) };
-    const ptrdiff_t group = LANES * steps[2], distance = FN(AHEAD) / (group > 0 ? group : 1) + 1;
-    const int dense = steps[7] == d * SIZE && steps[8] == SIZE && steps[2] == d * d * SIZE;
+ALWAYS_INLINE int FN(each_groups)(const int constant, FN(problems) g, ptrdiff_t n, V *scratch) {
+    enum { COLS = FN(COLS) };
+    const ptrdiff_t d = constant > 0 ? constant : g.d, group = LANES * g.matrix.lane * (ptrdiff_t)sizeof(R);
+    const ptrdiff_t distance = FN(AHEAD) / (group > 0 ? group : 1) + 1;
+    const int dense = g.matrix.row == d && g.matrix.column == 1 && g.matrix.lane == d * d;
     int invalid = 0;
-    for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const FN(problems) g = FN(problems_at)(args, i, n, d, steps, check);
+    for (ptrdiff_t left = n; left > 0; left -= LANES) {
         const uintptr_t ahead = dense ? (uintptr_t)g.matrix.data + (uintptr_t)(distance * group) : 0;
         int done = -1;
         if (constant > 0) {
             if (ahead) {
                 FN(fetch)(ahead, group, FN(L2));
             }
-            const int follow = n - i >= LANES + COLS && steps[0] > 0 && steps[1] > 0 && steps[2] > 0;
+            const int follow = left >= LANES + COLS && g.x.lane > 0 && g.mean.lane > 0 && g.matrix.lane > 0;
             done = FN(each_small)(constant, &g, follow);
         }
         invalid |= done < 0 ? FN(each_blocked)(&g, scratch, constant > 0 ? 0 : ahead) : done;
+        FN(advance)(&g, left - LANES);
     }
     return invalid;
 }
@@ -458,7 +493,9 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
     const fp_state saved = fp_enter();
     int invalid = 0;
 
+
     if (d > FN(EACH_MAX)) {
+        FN(problems) one = FN(problems_at)(args, 1, d, steps, check);
         for (ptrdiff_t i = 0; i < n; i++) {
             invalid |= FN(mvn_grid_task)(
                 (FN(grid_task)){
@@ -468,8 +505,8 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
                 },
                 FN(COVARIANCE));
             if (check) {
-                const FN(problems) one = FN(problems_at)(args, i, n, d, steps, 1);
                 FN(check_one)(&one);
+                FN(advance)(&one, 1);
             }
         }
         fp_leave(saved, invalid);
@@ -485,11 +522,12 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
         return;
     }
     V *const scratch = (V *)memory;
+    const FN(problems) g = FN(problems_at)(args, n, d, steps, check);
     switch (d) {
 #if LOGLIK_HAVE_FMA /* not at baseline, which is to be small rather than fast */
 #define LOGLIK_EACH(D)                                                                                      \
     case D:                                                                                                 \
-        invalid = FN(each_groups)(D, args, n, D, steps, check, scratch);                                    \
+        invalid = FN(each_groups)(D, g, n, scratch);                                                        \
         break;
         LOGLIK_EACH(1)
         LOGLIK_EACH(2)
@@ -502,7 +540,7 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
 #undef LOGLIK_EACH
 #endif
     default:
-        invalid = FN(each_groups)(0, args, n, d, steps, check, scratch);
+        invalid = FN(each_groups)(0, g, n, scratch);
     }
     FN(scratch_give_back)((R *)stack, memory);
     fp_leave(saved, invalid);
@@ -530,8 +568,8 @@ static void FN(each_factored)(char **args, const ptrdiff_t *dims, const ptrdiff_
     V *const z = (V *)memory, *const row = z + width, *const shift = row + width;
     int invalid = 0;
 
-    for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const FN(problems) g = FN(problems_at)(args, i, n, d, steps, 0);
+    FN(problems) g = FN(problems_at)(args, n, d, steps, 0);
+    for (ptrdiff_t left = n; left > 0; left -= LANES) {
         V log_p = C(NAN), failed = C(0);
         if (memory) {
             V square = C(0), log_det = C(0);
@@ -578,6 +616,7 @@ static void FN(each_factored)(char **args, const ptrdiff_t *dims, const ptrdiff_
             failed = C(-2);
         }
         invalid |= FN(each_finish)(&g, log_p, failed, 0);
+        FN(advance)(&g, left - LANES);
     }
     FN(scratch_give_back)((R *)stack, memory);
     fp_leave(saved, invalid && memory);

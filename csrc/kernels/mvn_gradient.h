@@ -22,26 +22,44 @@ typedef struct {
 } FN(gradient_memory);
 
 /* LANES entries from `start` on, for all lanes. */
-ALWAYS_INLINE void FN(store_square)(R *out, ptrdiff_t step, const V *in, const int stream) {
+ALWAYS_INLINE void FN(store_square)(R *out, ptrdiff_t step, const V *in, int stream) {
     V square[LANES];
     UNROLLED
     for (int i = 0; i < LANES; i++) {
         square[i] = in[i];
     }
     FN(v_transpose)(square);
-    UNROLLED
-    for (int i = 0; i < LANES; i++) {
-        if (stream) {
+    if (stream) {
+        UNROLLED
+        for (int i = 0; i < LANES; i++) {
             v_stream(out + i * step, square[i]);
-        } else {
+        }
+    } else {
+        UNROLLED
+        for (int i = 0; i < LANES; i++) {
             v_store(out + i * step, square[i]);
         }
     }
 }
 
+/* out[p·step + k] = in[k][p], k < d, for count lanes, one element at a time. */
+ALWAYS_INLINE void FN(scatter_each)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count) {
+    for (ptrdiff_t k = 0; k < d; k++) {
+        R value[LANES] __attribute__((aligned(64)));
+        v_store(value, in[k]);
+        for (ptrdiff_t p = 0; p < count; p++) {
+            out[p * step + k] = value[p];
+        }
+    }
+}
+
+static __attribute__((noinline)) void FN(scatter_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count) {
+    FN(scatter_each)(out, step, in, d, count);
+}
+
 /* out[p·step + k] = in[k][p], k < d, for count lanes; the reverse of load_lanes. Where the lanes allow it, stores are aligned: NumPy
  * aligns memory to 16 bytes, and a store across two cache lines costs two. `stream`: past the caches. */
-ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count, const int stream) {
+ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count, int stream) {
     enum { COLS = FN(COLS) };
     const ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)out % LOGLIK_VECTOR_BYTES / sizeof(R));
     const int aligned = (uintptr_t)out % sizeof(R) == 0 && step % LANES == 0 && head % COLS == 0 && d % COLS == 0;
@@ -50,11 +68,8 @@ ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_
         for (; k < head; k += COLS) {
             FN(v_store_columns)(out + k, step, in + k);
         }
-        for (; k + LANES <= d && stream; k += LANES) {
-            FN(store_square)(out + k, step, in + k, 1);
-        }
         for (; k + LANES <= d; k += LANES) {
-            FN(store_square)(out + k, step, in + k, 0);
+            FN(store_square)(out + k, step, in + k, stream);
         }
         for (; k < d; k += COLS) {
             FN(v_store_columns)(out + k, step, in + k);
@@ -70,18 +85,12 @@ ALWAYS_INLINE void FN(store_lanes)(R *out, ptrdiff_t step, const V *in, ptrdiff_
             FN(v_store_columns)(out + start, step, in + start);
         }
     } else {
-        for (; k < d; k++) {
-            R value[LANES] __attribute__((aligned(64)));
-            v_store(value, in[k]);
-            for (ptrdiff_t p = 0; p < count; p++) {
-                out[p * step + k] = value[p];
-            }
-        }
+        FN(scatter_lanes)(out, step, in, d, count);
     }
 }
 
 /* tile → out, W·tile with rows in reversed order; square[v] += (W·tile)[i]², i ascending. The tile is 0 from row d on. */
-ALWAYS_INLINE void FN(tile_product)(R *out, const R *tile, const R *panels, const ptrdiff_t d, V *square) {
+static __attribute__((noinline)) void FN(tile_product)(R *out, const R *tile, const R *panels, const ptrdiff_t d, V *square) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
         V acc[ROWS][VECTORS] = {{C(0)}};
@@ -113,27 +122,18 @@ ALWAYS_INLINE void FN(gradient_forward)(R *tile, R *reversed, const FN(gaussian)
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     const int in_rows = count == TILE && x.column == 1 && d >= FN(COLS);
     const FN(ahead) ahead = FN(look_ahead)(x, first, d);
+    const FN(tile) points = {x.data + first * x.row, x.row, tile, {C(0)}};
     if (!in_rows) {
         FN(load_tile)(tile, x, first, count, d, g->mean);
+        /* beyond d the tile before may have left a NaN */
+        memset(tile + d * TILE, 0, (size_t)((FN(padded)(d) - d) * TILE) * sizeof(R));
     }
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
         V acc[ROWS][VECTORS];
         if (in_rows) {
             FN(fetch_share)(ahead, i, d);
-            FN(load_panel)(acc, x.data + first * x.row, x.row, i, d);
         }
-        UNROLLED
-        for (int r = 0; r < ROWS; r++) {
-            const V m = v_set1(g->mean[i + r]); /* 0 from d on */
-            UNROLLED
-            for (int v = 0; v < VECTORS; v++) {
-                if (in_rows) {
-                    acc[r][v] -= m;
-                } else { /* beyond d the tile before may have left a NaN */
-                    acc[r][v] = i + r < d ? v_load(tile + (i + r) * TILE + v * LANES) : C(0);
-                }
-            }
-        }
+        FN(centred_panel)(acc, FN(ROWS_IN_MEMORY), &points, g->mean, !in_rows, i, d);
         FN(panel_solve)(acc, g->panels + FN(panel_start)(i / ROWS), tile, i);
         FN(store_panel)(tile + i * TILE, acc);
         UNROLLED

@@ -118,6 +118,11 @@ ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const
     }
 }
 
+/* Results to rows, one body for every d. */
+static __attribute__((noinline)) void FN(store_results)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count, int stream) {
+    FN(store_lanes)(out, step, in, d, count, stream);
+}
+
 /* One group of LANES problems. */
 ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdiff_t d, V *memory, ptrdiff_t e, ptrdiff_t count) {
     const ptrdiff_t size = sizeof(R), padded = FN(lane_padded)(d), width = FN(lane_width)(d);
@@ -197,7 +202,11 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
         for (ptrdiff_t k = 0; k < d; k++) {
             g.result[k] = -g.s[k];
         }
-        FN(store_lanes)((R *)t->rows + e * d, d, g.result, d, count, 0);
+        if (d == 8) {
+            FN(store_lanes)((R *)t->rows + e * 8, 8, g.result, 8, count, 0);
+        } else {
+            FN(store_results)((R *)t->rows + e * d, d, g.result, d, count, 0);
+        }
     }
     if (!t->gradient) {
         return;
@@ -212,14 +221,14 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
             }
             row[i] -= g.reciprocal[i];
             if ((i + 1) % rows == 0) {
-                FN(store_lanes)(out + (i + 1 - rows) * d, d * d, g.result, rows * d, count, t->stream);
+                FN(store_results)(out + (i + 1 - rows) * d, d * d, g.result, rows * d, count, t->stream);
             }
         }
         return;
     }
     FN(lane_invert)(&g);
     FN(lane_symmetric)(&g, form == LOGLIK_GRADIENT_PRECISION ? g.delta : g.s, form == LOGLIK_GRADIENT_PRECISION);
-    FN(store_lanes)(out, d * d, g.result, d * d, count, t->stream);
+    FN(store_results)(out, d * d, g.result, d * d, count, t->stream);
 }
 
 static ptrdiff_t FN(mvn_gradient_each_scratch)(ptrdiff_t d) { return FN(lane_vectors)(d) * LOGLIK_VECTOR_BYTES + 64; }

@@ -51,7 +51,8 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
         const ptrdiff_t now = count - p < LANES ? count - p : LANES;
         const FN(batch) points = {x.data + (first + p) * x.row, x.row, 0, x.column};
         V column[8 + FN(COLS)], y[8], s[8 + FN(COLS)], square = C(0);
-        FN(load_lanes)(column, points, 0, d, d, now);
+        const int follow = x.row > 0 && first + p + LANES + FN(COLS) <= t->points; /* rows, behind a short one */
+        FN(load_entries)(column, points, d, 0, x.column == 1 && (d >= FN(COLS) || follow), now, 1);
         UNROLLED
         for (int i = 0; i < d; i++) {
             column[i] -= v_set1(g->mean[i]);
@@ -96,7 +97,19 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
             for (int i = 0; i < d; i++) {
                 s[i] = -s[i];
             }
-            FN(store_lanes)(t->rows && !t->stream_rows ? (R *)t->rows + to : m->rows + p * d, d, s, d, now, 0);
+            R *const rows = t->rows && !t->stream_rows ? (R *)t->rows + to : m->rows + p * d;
+            if (now == LANES && d >= FN(COLS)) {
+                FN(store_lanes)(rows, d, s, d, LANES, 0);
+            } else if (now == LANES) {
+                FN(scatter_each)(rows, d, s, d, LANES);
+            } else { /* from a copy: s itself stays in registers */
+                V copy[8];
+                UNROLLED
+                for (int i = 0; i < d; i++) {
+                    copy[i] = s[i];
+                }
+                FN(scatter_lanes)(rows, d, copy, d, now);
+            }
         }
         if (now < LANES) {
             UNROLLED

@@ -212,6 +212,10 @@ ALWAYS_INLINE ptrdiff_t FN(points_in_blocks)(FN(rows) x, ptrdiff_t n, ptrdiff_t 
 ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t first) {
     enum { COLS = FN(COLS) };
     const R *const p = x.data + first * x.row;
+    if (d == 1 && x.row == 1) {
+        column[0] = v_load(p);
+        return;
+    }
     UNROLLED
     for (int k = 0; k < d; k += COLS) {
         const int start = k + COLS <= d || d < COLS ? k : d - COLS;
@@ -311,14 +315,25 @@ typedef struct {
     V square[LOGLIK_TILE_VECTORS];
 } FN(tile);
 
-/* Centred coordinates i ... i + ROWS − 1. */
-ALWAYS_INLINE void FN(centred_panel)(const enum FN(source) source, V (*acc)[LOGLIK_TILE_VECTORS], const FN(tile) *t,
-                                     const R *mean, ptrdiff_t i, ptrdiff_t d) {
+/* Coordinates i ... i + ROWS − 1, centred; if begun, what has been stored of them in the tile of solutions. */
+ALWAYS_INLINE void FN(centred_panel)(V (*acc)[LOGLIK_TILE_VECTORS], enum FN(source) source, const FN(tile) *t, const R *mean,
+                                     int begun, ptrdiff_t i, ptrdiff_t d) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
-    if (source == FN(ROWS_IN_MEMORY)) {
-        FN(load_panel)(acc, t->points, t->row, i, d);
+    const R *stored = t->y + i * TILE;
+    if (!begun && source == FN(TRANSPOSED)) {
+        stored = t->points + i * TILE;
+    } else if (!begun && (i + ROWS <= d || d % FN(COLS) == 0)) {
+        stored = NULL;
+    } else if (!begun) {
+        FN(load_last_panel)(t->y + i * TILE, t->points, t->row, i, d);
+    }
+    if (stored) {
+        FN(load_stored)(acc, stored);
     } else {
-        FN(load_stored)(acc, t->points + i * TILE);
+        FN(load_panel)(acc, t->points, t->row, i, d);
+    }
+    if (begun) {
+        return;
     }
     UNROLLED
     for (int r = 0; r < ROWS; r++) { /* the mean is 0 from d on */
@@ -331,55 +346,63 @@ ALWAYS_INLINE void FN(centred_panel)(const enum FN(source) source, V (*acc)[LOGL
 }
 
 /* Rows i ... i + ROWS − 1 of the solve, as far as the columns first ... first + BLOCK − 1 matter for them. */
-ALWAYS_INLINE void FN(solve_step)(const enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first, ptrdiff_t i,
+ALWAYS_INLINE void FN(solve_step)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first, ptrdiff_t i,
                                   ptrdiff_t d) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), BLOCK = FN(BLOCK) };
     const R *const panel = g->panels + FN(panel_start)(i / ROWS) + first * ROWS;
+    const ptrdiff_t before = i - first;
+    const int last = before < BLOCK; /* block of columns */
     V acc[ROWS][VECTORS];
-    if (first == 0) {
-        FN(centred_panel)(source, acc, t, g->mean, i, d);
-    } else {
-        FN(load_stored)(acc, t->y + i * TILE);
+    FN(centred_panel)(acc, source, t, g->mean, first > 0, i, d);
+    FN(panel_update)(acc, panel, ROWS, t->y + first * TILE, last ? before : BLOCK);
+    if (last) {
+        FN(panel_triangle)(acc, panel, before);
     }
-    if (i >= first + BLOCK) {
-        FN(panel_update)(acc, panel, ROWS, t->y + first * TILE, BLOCK);
-        FN(store_panel)(t->y + i * TILE, acc);
-        return;
-    }
-    FN(panel_solve)(acc, panel, t->y + first * TILE, i - first);
-    if (i + ROWS < d) {
+    if (!last || i + ROWS < d) {
         FN(store_panel)(t->y + i * TILE, acc);
     }
-    FN(panel_squares)(t->square, acc, g->scale + i);
+    if (last) {
+        FN(panel_squares)(t->square, acc, g->scale + i);
+    }
 }
 
-/* Squared norms of `tiles` tiles. By blocks of columns: what is solved of a tile stays in the first-level cache while the
- * rows below are updated, and each part of the triangle serves all tiles. ahead: what to fetch meanwhile, or NULL. */
-ALWAYS_INLINE void FN(mvn_solve)(const enum FN(source) source, FN(tile) *t, const int tiles, const FN(gaussian) *g, ptrdiff_t d,
-                                 const FN(ahead) *ahead) {
-    enum { ROWS = FN(ROWS), BLOCK = FN(BLOCK) };
-    for (ptrdiff_t first = 0; first < d; first += BLOCK) {
+/* Rows begin ... end − 1 of the solve, one panel after the other. ahead: what to fetch meanwhile, or NULL. */
+ALWAYS_INLINE void FN(solve_panels)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first, ptrdiff_t begin,
+                                    ptrdiff_t end, ptrdiff_t d, const FN(ahead) *ahead) {
+    for (ptrdiff_t i = begin; i < end; i += FN(ROWS)) {
+        if (ahead && first == 0) {
+            FN(fetch_share)(*ahead, i, d);
+        }
+        FN(solve_step)(source, t, g, first, i, d);
+    }
+}
+static __attribute__((noinline)) void FN(solve_rows)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first,
+                                                     ptrdiff_t begin, ptrdiff_t end, ptrdiff_t d, const FN(ahead) *ahead) {
+    FN(solve_panels)(source, t, g, first, begin, end, d, ahead);
+}
+
+/* Squared norms of two tiles of points in memory. By blocks of columns: what is solved of a tile stays in the first-level cache
+ * while the rows below are updated, and each part of the triangle serves both tiles. */
+ALWAYS_INLINE void FN(mvn_solve_pair)(FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d) {
+    enum { ROWS = FN(ROWS) };
+    for (ptrdiff_t first = 0; first < d; first += FN(BLOCK)) {
         for (ptrdiff_t i = first; i < d; i += ROWS) {
-            if (ahead && first == 0) {
-                FN(fetch_share)(*ahead, i, d);
-            }
-            for (int j = 0; j < tiles; j++) {
-                FN(solve_step)(source, &t[j], g, first, i, d);
-            }
+            FN(solve_rows)(FN(ROWS_IN_MEMORY), &t[0], g, first, i, i + ROWS, d, NULL);
+            FN(solve_rows)(FN(ROWS_IN_MEMORY), &t[1], g, first, i, i + ROWS, d, NULL);
         }
     }
 }
 
 /* The same for a whitener: the centred tile is kept, products of its rows are summed. */
-ALWAYS_INLINE void FN(mvn_product)(const enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
-                                   const FN(ahead) *ahead) {
+ALWAYS_INLINE void FN(product_panels)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
+                                      const FN(ahead) *ahead) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
         V centred[ROWS][VECTORS], acc[ROWS][VECTORS] = {{C(0)}};
         if (ahead) {
             FN(fetch_share)(*ahead, i, d);
         }
-        FN(centred_panel)(source, centred, t, g->mean, i, d);
+        FN(centred_panel)(centred, source, t, g->mean, 0, i, d);
         FN(store_panel)(t->y + i * TILE, centred);
         FN(panel_product)(acc, g->panels + FN(panel_start)(i / ROWS), t->y, i);
         UNROLLED
@@ -392,53 +415,62 @@ ALWAYS_INLINE void FN(mvn_product)(const enum FN(source) source, FN(tile) *t, co
     }
 }
 
-ALWAYS_INLINE void FN(mvn_tile)(const enum FN(source) source, const enum FN(matrix_kind) kind, FN(tile) *t,
-                                const FN(gaussian) *g, ptrdiff_t d, const FN(ahead) *ahead) {
-    if (kind == FN(WHITENER)) {
-        FN(mvn_product)(source, t, g, d, ahead);
-    } else {
-        FN(mvn_solve)(source, t, 1, g, d, ahead);
+static __attribute__((noinline)) void FN(product_rows)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
+                                                       const FN(ahead) *ahead) {
+    FN(product_panels)(source, t, g, d, ahead);
+}
+
+/* Squared norms of a tile. The call is noticed where the tile is in cache already: there (`inlined`) the code is repeated. */
+ALWAYS_INLINE void FN(mvn_tile)(enum FN(source) source, enum FN(matrix_kind) kind, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
+                                const FN(ahead) *ahead, const int inlined) {
+    if (kind == FN(WHITENER) && inlined) {
+        FN(product_panels)(source, t, g, d, ahead);
+    } else if (kind == FN(WHITENER)) {
+        FN(product_rows)(source, t, g, d, ahead);
+    }
+    for (ptrdiff_t first = 0; first < d && kind != FN(WHITENER); first += FN(BLOCK)) {
+        if (inlined) {
+            FN(solve_panels)(source, t, g, first, first, d, d, ahead);
+        } else {
+            FN(solve_rows)(source, t, g, first, first, d, d, ahead);
+        }
     }
 }
 
 /* One Gaussian. Where the triangle outgrows the cache, each part of it serves two tiles. */
-ALWAYS_INLINE void FN(mvn_one)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
-                               FN(sink) sink, R *work) {
+static __attribute__((noinline)) void FN(mvn_one)(enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n,
+                                                  const FN(gaussian) *g, FN(sink) sink, R *work) {
     enum { VECTORS = FN(VECTORS), TILE = FN(TILE), PAIRED = 256 };
     const ptrdiff_t size = FN(padded)(d) * TILE, whole = x.column == 1 && d >= FN(COLS) ? n / TILE * TILE : 0;
-    ptrdiff_t first = 0;
-    V value[VECTORS];
-    for (; kind == FN(FACTOR) && d > PAIRED && first + 2 * TILE <= whole; first += 2 * TILE) {
+    const int paired = kind != FN(WHITENER) && d > PAIRED;
+    for (ptrdiff_t first = 0, tiles; first < n; first += tiles * TILE) {
         FN(tile) t[2];
-        for (int j = 0; j < 2; j++) {
+        tiles = paired && first + 2 * TILE <= whole ? 2 : 1;
+        for (int j = 0; j < tiles; j++) {
             t[j] = (FN(tile)){x.data + (first + j * TILE) * x.row, x.row, work + j * size, {C(0)}};
         }
-        FN(mvn_solve)(FN(ROWS_IN_MEMORY), t, 2, g, d, NULL);
-        for (int j = 0; j < 2; j++) {
-            FN(log_densities)(value, t[j].square, VECTORS, g, x, first + j * TILE, TILE, d);
-            FN(put)(sink, value, 1, VECTORS, 0, first + j * TILE, TILE);
-        }
-    }
-    for (; first < n; first += TILE) {
-        const ptrdiff_t count = n - first < TILE ? n - first : TILE;
-        if (first < whole) {
+        if (tiles == 2) {
+            FN(mvn_solve_pair)(t, g, d);
+        } else if (first < whole) {
             const FN(ahead) ahead = FN(look_ahead)(x, first, d);
-            FN(tile) t = {x.data + first * x.row, x.row, work, {C(0)}};
-            FN(mvn_tile)(FN(ROWS_IN_MEMORY), kind, &t, g, d, &ahead);
-            FN(log_densities)(value, t.square, VECTORS, g, x, first, count, d);
+            FN(mvn_tile)(FN(ROWS_IN_MEMORY), kind, t, g, d, &ahead, 0);
         } else {
-            FN(tile) t = {work + size, 0, work, {C(0)}};
-            FN(load_tile)(work + size, x, first, count, d, NULL);
-            FN(mvn_tile)(FN(TRANSPOSED), kind, &t, g, d, NULL);
-            FN(log_densities)(value, t.square, VECTORS, g, x, first, count, d);
+            FN(load_tile)(work + size, x, first, n - first < TILE ? n - first : TILE, d, NULL);
+            t[0].points = work + size;
+            FN(mvn_tile)(FN(TRANSPOSED), kind, t, g, d, NULL, 0);
         }
-        FN(put)(sink, value, 1, VECTORS, 0, first, count);
+        for (int j = 0; j < tiles; j++) {
+            const ptrdiff_t at = first + j * TILE, count = n - at < TILE ? n - at : TILE;
+            V value[VECTORS];
+            FN(log_densities)(value, t[j].square, VECTORS, g, x, at, count, d);
+            FN(put)(sink, value, 1, VECTORS, 0, at, count);
+        }
     }
 }
 
 /* Several Gaussians: a tile is transposed once for all of them. */
-ALWAYS_INLINE void FN(mvn_many)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g,
-                                ptrdiff_t k, FN(sink) sink, R *work) {
+static __attribute__((noinline)) void FN(mvn_many)(enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n,
+                                                   const FN(gaussian) *g, ptrdiff_t k, FN(sink) sink, R *work) {
     enum { VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS) };
     R *const tile = work + FN(padded)(d) * TILE;
     const ptrdiff_t share = TILE * sink.n / k; /* of the next values' memory, fetched while there is other work */
@@ -453,7 +485,7 @@ ALWAYS_INLINE void FN(mvn_many)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN
                 const FN(gaussian) *const gaussian = &g[j + c];
                 FN(tile) t = {tile, 0, work, {C(0)}};
                 FN(fetch)(ahead + (uintptr_t)((j + c) * share), sink.k == sizeof(R) ? share : 0, FN(L1));
-                FN(mvn_tile)(FN(TRANSPOSED), kind, &t, gaussian, d, NULL);
+                FN(mvn_tile)(FN(TRANSPOSED), kind, &t, gaussian, d, NULL, 1);
                 FN(log_densities)(value + c * VECTORS, t.square, VECTORS, gaussian, x, first, count, d);
             }
             FN(put)(sink, value, columns, VECTORS, j, first, count);
@@ -461,18 +493,12 @@ ALWAYS_INLINE void FN(mvn_many)(const enum FN(matrix_kind) kind, ptrdiff_t d, FN
     }
 }
 
-static void FN(mvn_values)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
-                           enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k, R *work) {
+/* Not inlined: its inner loops are short of registers as it is. */
+static __attribute__((noinline)) void FN(mvn_values)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
+                                                     enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k,
+                                                     R *work) {
     const FN(sink) sink = {out, out_n, out_k};
-    if (kind == FN(WHITENER)) {
-        if (k == 1) {
-            FN(mvn_one)(FN(WHITENER), d, x, n, g, sink, work);
-        } else {
-            FN(mvn_many)(FN(WHITENER), d, x, n, g, k, sink, work);
-        }
-        return;
-    }
-    switch (d) {
+    switch (kind == FN(WHITENER) ? 0 : d) {
 #define LOGLIK_SMALL(D)                                                                                     \
     case D:                                                                                                 \
         FN(mvn_small)(D, x, n, g, k, FN(FACTOR), sink);                                                    \
@@ -488,9 +514,9 @@ static void FN(mvn_values)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussi
 #undef LOGLIK_SMALL
     default:
         if (k == 1) {
-            FN(mvn_one)(FN(FACTOR), d, x, n, g, sink, work);
+            FN(mvn_one)(kind, d, x, n, g, sink, work);
         } else {
-            FN(mvn_many)(FN(FACTOR), d, x, n, g, k, sink, work);
+            FN(mvn_many)(kind, d, x, n, g, k, sink, work);
         }
     }
 }

@@ -141,16 +141,18 @@ static void FN(column_sums)(const R *a, ptrdiff_t d, ptrdiff_t count, double *su
 }
 
 /* One square of pack_points: columns j ... j + LANES − 1, those from d on 0. */
-ALWAYS_INLINE void FN(pack_square)(R *to, const R *tile, const R *scale, ptrdiff_t j, ptrdiff_t d, const int reversed, const int whole) {
+ALWAYS_INLINE void FN(pack_square)(R *to, const R *tile, const R *scale, ptrdiff_t j, ptrdiff_t d, int reversed, const int whole) {
     enum { PANEL = FN(RANK_PANEL), TILE = FN(TILE) };
+    const ptrdiff_t first = reversed ? d - 1 - j : j, step = reversed ? -1 : 1;
     V square[LANES];
     UNROLLED
     for (int c = 0; c < LANES; c++) {
-        const ptrdiff_t i = reversed ? d - 1 - j - c : j + c;
-        square[c] = C(0);
-        if (whole || j + c < d) {
-            square[c] = v_load(tile + i * TILE);
-            square[c] = scale ? square[c] * v_set1(scale[i]) : square[c];
+        square[c] = whole || j + c < d ? v_load(tile + (first + c * step) * TILE) : C(0);
+    }
+    if (scale) {
+        UNROLLED
+        for (int c = 0; c < LANES; c++) {
+            square[c] = whole || j + c < d ? square[c] * v_set1(scale[first + c * step]) : C(0);
         }
     }
     FN(v_transpose)(square);
@@ -162,7 +164,8 @@ ALWAYS_INLINE void FN(pack_square)(R *to, const R *tile, const R *scale, ptrdiff
 
 /* packed[first + p][j] = tile[j][p]·scale[j] for a whole tile of points; scale may be NULL. Tile rows in descending order
  * if reversed: row i of the tile, and scale[i], belong to column d − 1 − i. */
-ALWAYS_INLINE void FN(pack_points)(R *packed, const R *tile, const R *scale, ptrdiff_t d, const int reversed, ptrdiff_t first) {
+static __attribute__((noinline)) void FN(pack_points)(R *packed, const R *tile, const R *scale, ptrdiff_t d, int reversed,
+                                                      ptrdiff_t first) {
     enum { PANEL = FN(RANK_PANEL), VECTORS = FN(VECTORS) };
     for (ptrdiff_t j = 0; j < d; j += LANES) {
         R *const to = packed + (j / PANEL * FN(RANK_BLOCK) + first) * PANEL + j % PANEL;

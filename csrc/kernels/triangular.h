@@ -68,6 +68,18 @@ ALWAYS_INLINE FN(rows) FN(batch_lane)(FN(batch) b, ptrdiff_t p) {
     return (FN(rows)){b.data + p * b.lane, b.row, b.column};
 }
 
+/* out[k] = p[lane][k], k < columns, one element at a time; lanes from count on repeat the last one. */
+static __attribute__((noinline)) void FN(gather_lanes)(V *out, const R *p, ptrdiff_t lane, ptrdiff_t column, ptrdiff_t columns,
+                                                       ptrdiff_t count) {
+    for (ptrdiff_t k = 0; k < columns; k++) {
+        R value[LANES] __attribute__((aligned(64)));
+        for (ptrdiff_t i = 0; i < LANES; i++) {
+            value[i] = p[(i < count ? i : count - 1) * lane + k * column];
+        }
+        out[k] = v_load(value);
+    }
+}
+
 /* out[k] = entries k < columns of one row, lanes being problems or points; lanes from count on repeat the last one.
  * width: entries of the row that may be loaded, 0: only those wanted, one by one. out has room for the next multiple of COLS. */
 ALWAYS_INLINE void FN(load_lanes)(V *out, FN(batch) b, ptrdiff_t row, ptrdiff_t columns, ptrdiff_t width, ptrdiff_t count) {
@@ -79,20 +91,14 @@ ALWAYS_INLINE void FN(load_lanes)(V *out, FN(batch) b, ptrdiff_t row, ptrdiff_t 
             FN(v_load_columns)(p + start, b.lane, out + start);
         }
     } else {
-        for (ptrdiff_t k = 0; k < columns; k++) {
-            R value[LANES] __attribute__((aligned(64)));
-            for (ptrdiff_t i = 0; i < LANES; i++) {
-                value[i] = p[(i < count ? i : count - 1) * b.lane + k * b.column];
-            }
-            out[k] = v_load(value);
-        }
+        FN(gather_lanes)(out, p, b.lane, b.column, columns, count);
     }
 }
 
 /* tile[k][p] = a[first + p][k] − shift[k] for p < count and k < columns; 0 in the lanes from count on.
  * shift may be NULL. Whole tiles of rows whose entries are adjacent are transposed in registers. */
-ALWAYS_INLINE void FN(load_tile)(R *tile, FN(rows) a, ptrdiff_t first, ptrdiff_t count, ptrdiff_t columns,
-                                 const R *shift) {
+static __attribute__((noinline)) void FN(load_tile)(R *tile, FN(rows) a, ptrdiff_t first, ptrdiff_t count, ptrdiff_t columns,
+                                                    const R *shift) {
     enum { TILE = FN(TILE), COLS = FN(COLS) };
     const R *const p = a.data + first * a.row;
     if (count == TILE && a.column == 1 && columns >= COLS) {
@@ -118,8 +124,11 @@ ALWAYS_INLINE void FN(load_tile)(R *tile, FN(rows) a, ptrdiff_t first, ptrdiff_t
     } else {
         for (ptrdiff_t k = 0; k < columns; k++) {
             const R m = shift ? shift[k] : 0;
-            for (ptrdiff_t i = 0; i < TILE; i++) {
-                tile[k * TILE + i] = i < count ? p[i * a.row + k * a.column] - m : 0;
+            for (ptrdiff_t i = 0; i < count; i++) {
+                tile[k * TILE + i] = p[i * a.row + k * a.column] - m;
+            }
+            for (ptrdiff_t i = count; i < TILE; i++) {
+                tile[k * TILE + i] = 0;
             }
         }
     }
@@ -212,39 +221,47 @@ ALWAYS_INLINE void FN(fetch_share)(FN(ahead) a, ptrdiff_t i, ptrdiff_t d) {
 
 /* ---------------------------------------------------------------------------------- one panel of a solve */
 
-/* acc[r] = coordinate i + r of the TILE points whose rows start at p, 0 from coordinate d on; d >= COLS. */
+/* acc[r] = coordinate i + r of the TILE points whose rows start at p, 0 from d on; no block of COLS goes across d. */
 ALWAYS_INLINE void FN(load_panel)(V (*acc)[LOGLIK_TILE_VECTORS], const R *p, ptrdiff_t row, ptrdiff_t i, ptrdiff_t d) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), COLS = FN(COLS) };
     UNROLLED
-    for (int v = 0; v < VECTORS; v++) {
-        const R *const q = p + v * LANES * row + i;
+    for (int c = 0; c < ROWS; c += COLS) {
         UNROLLED
-        for (int c = 0; c < ROWS; c += COLS) {
-            V column[COLS];
-            if (i + c + COLS <= d) {
-                FN(v_load_columns)(q + c, row, column);
-                UNROLLED
-                for (int t = 0; t < COLS; t++) {
-                    acc[c + t][v] = column[t];
-                }
-            } else { /* the last columns, by a block that overlaps the one before */
-                const ptrdiff_t beyond = i + c + COLS - d;
-                if (beyond < COLS) {
-                    FN(v_load_columns)(q + c - beyond, row, column);
-                }
-                UNROLLED
-                for (int t = 0; t < COLS; t++) {
-                    acc[c + t][v] = t + beyond < COLS ? column[t + beyond] : C(0);
-                }
+        for (int v = 0; v < VECTORS; v++) {
+            V column[COLS] = {C(0)};
+            if (i + c < d) {
+                FN(v_load_columns)(p + v * LANES * row + i + c, row, column);
+            }
+            UNROLLED
+            for (int t = 0; t < COLS; t++) {
+                acc[c + t][v] = column[t];
             }
         }
     }
 }
 
-/* acc ← (unit triangle on the diagonal of the panel of row i)⁻¹ · (acc − panel · y). */
-ALWAYS_INLINE void FN(panel_solve)(V (*acc)[LOGLIK_TILE_VECTORS], const R *panel, const R *y, ptrdiff_t i) {
+/* The same for a last panel of any width, to memory; d >= COLS. */
+static __attribute__((noinline)) void FN(load_last_panel)(R *tile, const R *p, ptrdiff_t row, ptrdiff_t i, ptrdiff_t d) {
+    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), COLS = FN(COLS), TILE = FN(TILE) };
+    for (ptrdiff_t k = i; k < d; k += COLS) {
+        const ptrdiff_t start = k + COLS <= d ? k : d - COLS; /* the last block overlaps the one before */
+        for (int v = 0; v < VECTORS; v++) {
+            V column[COLS];
+            FN(v_load_columns)(p + v * LANES * row + start, row, column);
+            UNROLLED
+            for (int c = 0; c < COLS; c++) {
+                if (start + c >= i) {
+                    v_store(tile + (start + c - i) * TILE + v * LANES, column[c]);
+                }
+            }
+        }
+    }
+    memset(tile + (d - i) * TILE, 0, (size_t)((i + ROWS - d) * TILE) * sizeof(R));
+}
+
+/* acc ← (unit triangle on the diagonal of the panel of row i)⁻¹ · acc. */
+ALWAYS_INLINE void FN(panel_triangle)(V (*acc)[LOGLIK_TILE_VECTORS], const R *panel, ptrdiff_t i) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS) };
-    FN(panel_update)(acc, panel, ROWS, y, i);
     UNROLLED
     for (int s = 0; s < ROWS - 1; s++) {
         UNROLLED
@@ -256,6 +273,12 @@ ALWAYS_INLINE void FN(panel_solve)(V (*acc)[LOGLIK_TILE_VECTORS], const R *panel
             }
         }
     }
+}
+
+/* acc ← (unit triangle)⁻¹ · (acc − panel · y). */
+ALWAYS_INLINE void FN(panel_solve)(V (*acc)[LOGLIK_TILE_VECTORS], const R *panel, const R *y, ptrdiff_t i) {
+    FN(panel_update)(acc, panel, FN(ROWS), y, i);
+    FN(panel_triangle)(acc, panel, i);
 }
 
 /* square[v] += (scale[r]·acc[r][v])², r ascending. scale is 0 from row d on. */
