@@ -136,6 +136,30 @@ def bernoulli_kl(p, q):
         return part(p, q) + part(1 - p, 1 - q)
 
 
+def relative_entropy(p, q):
+    with mp.workdps(800):
+        return q if p == 0 else mp.inf if q == 0 else +(p * mp.log(p / q) + q - p)
+
+
+def js_term(p, q):
+    with mp.workdps(800):
+        def part(a):
+            return mp.mpf(0) if a == 0 else a * mp.log(2 * a / (p + q))
+
+        return +((part(p) + part(q)) / 2)
+
+
+def bernoulli_js(p, q):
+    with mp.workdps(400):
+        return js_term(p, q) + js_term(1 - p, 1 - q)
+
+
+def uniform_kl(p_low, p_high, q_low, q_high):
+    with mp.workdps(800):
+        covered = q_low <= p_low and p_high <= q_high
+        return +mp.log((q_high - q_low) / (p_high - p_low)) if covered else mp.inf
+
+
 def log_ndtr(x):
     # 1 - erfc loses the digits of the upper tail
     return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2) if x < 0 else mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2)
@@ -272,6 +296,57 @@ KERNELS = [
         (
             ((0.5, 0.5), 0.0), ((0.0, 0.0), 0.0), ((1.0, 1.0), 0.0), ((0.5, 0.0), INF), ((0.5, 1.0), INF), ((0.0, 1.0), INF),
             ((1.0, 0.0), INF), ((1.5, 0.5), NAN), ((0.5, -0.5), NAN), ((NAN, 0.5), NAN), ((0.5, NAN), NAN),
+        ),
+    ),
+    Kernel(
+        "bernoulli_js", bernoulli_js,
+        (
+            (PROBABILITY, PROBABILITY), (Interval(0.3, 0.3 + 1e-9), Interval(0.3, 0.3 + 1e-9)), (Interval(0.0, 1.0, 1e-300),) * 2,
+            (Interval(0.999, 1.0), Interval(0.9, 1.0)), (Choice((0.0, 1.0, 0.5)), Interval(0.0, 1.0, 1e-320)),
+        ),
+        {"f64": 8.0, "f32": 8.0},
+        (
+            ((0.5, 0.5), 0.0), ((0.0, 0.0), 0.0), ((1.0, 1.0), 0.0), ((1.5, 0.5), NAN), ((0.5, -0.5), NAN), ((NAN, 0.5), NAN),
+            ((0.5, NAN), NAN), ((INF, 0.5), NAN),
+        ),
+    ),
+    Kernel(
+        "relative_entropy", relative_entropy,
+        (
+            (PROBABILITY, PROBABILITY), (Interval(0.3, 0.3 + 1e-9), Interval(0.3, 0.3 + 1e-9)), (Interval(0.0, 1.0, 1e-320),) * 2,
+            (Interval(1.0, 1.0 + 1e-12), Interval(1.0, 1.0 + 1e-12)), (Interval(0.2, 1.0), Interval(0.1, 4.0)), (Interval(0.0, 1e300, 1e-300),) * 2,
+        ),
+        {"f64": 8.0, "f32": 8.0},
+        (
+            ((0.5, 0.5), 0.0), ((0.0, 0.0), 0.0), ((0.0, 0.3), 0.3), ((0.3, 0.0), INF), ((-0.0, 0.25), 0.25), ((INF, 1.0), INF), ((1.0, INF), INF),
+            ((0.0, INF), INF), ((INF, INF), NAN), ((-1.0, 0.5), NAN), ((0.5, -1.0), NAN), ((NAN, 0.5), NAN), ((0.5, NAN), NAN), ((NAN, 0.0), NAN),
+        ),
+    ),
+    Kernel(
+        "js_term", js_term,
+        (
+            (PROBABILITY, PROBABILITY), (Interval(0.3, 0.3 + 1e-9), Interval(0.3, 0.3 + 1e-9)), (Interval(0.0, 1.0, 1e-320),) * 2,
+            (Interval(1.0, 1.0 + 1e-12), Interval(1.0, 1.0 + 1e-12)), (Interval(0.25, 0.5), Interval(0.75, 1.0)), (Interval(0.0, 1e300, 1e-300),) * 2,
+        ),
+        {"f64": 8.0, "f32": 8.0},
+        (
+            ((0.5, 0.5), 0.0), ((0.0, 0.0), 0.0), ((-0.0, -0.0), 0.0), ((INF, 1.0), INF), ((1.0, INF), INF), ((INF, INF), NAN), ((-1.0, 0.5), NAN),
+            ((0.5, -1.0), NAN), ((NAN, 0.5), NAN), ((0.5, NAN), NAN),
+        ),
+    ),
+    Kernel(
+        "uniform_kl", uniform_kl,
+        (
+            (Interval(0.0, 0.5), Interval(0.6, 1.0), Interval(-3.0, 0.3), Interval(0.7, 9.0)),
+            (Interval(0.25, 0.25 + 1e-9), Interval(1.0, 1.0 + 1e-9), Interval(0.25 - 1e-9, 0.25), Interval(1.0 + 1e-9, 1.0 + 2e-9)),
+            (Interval(-1e10, 0.0, 1e-300), Interval(0.0, 1e10, 1e-300), Interval(-1e308, -1e9, 1e9), Interval(1e9, 1e308, 1e9)),
+            (Choice((-1e38, 0.0)), Choice((1e-40, 1e38)), Choice((-1.5e38, -3e38)), Choice((1.5e38, 3e38))),
+        ),
+        {"f64": 8.0, "f32": 8.0},
+        (
+            ((0.0, 1.0, 0.0, 1.0), 0.0), ((-1.0, 3.0, 0.0, 1.0), INF), ((0.0, 1.0, 0.5, 2.0), INF), ((0.0, 1.0, -1.0, 0.5), INF),
+            ((1.0, 0.0, 0.0, 1.0), NAN), ((0.0, 1.0, 0.0, 0.0), NAN), ((0.0, INF, 0.0, INF), NAN), ((0.0, 1.0, 0.0, INF), NAN),
+            ((0.0, 1.0, -INF, 1.0), NAN), ((NAN, 1.0, 0.0, 1.0), NAN), ((0.0, 1.0, 0.0, NAN), NAN), ((0.0, 1.0, NAN, 1.0), NAN),
         ),
     ),
 ]

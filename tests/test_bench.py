@@ -47,7 +47,15 @@ DEFINITIONS: dict[str, Callable] = {
     "gaussian_nll": lambda t, m, v: -mpmath.log(mpmath.npdf(t, m, mpmath.sqrt(v))),
     "normal_kl": lambda a, s, b, t: mpmath.log(t / s) + (s**2 + (a - b) ** 2) / (2 * t**2) - mpf(1) / 2,
     "bernoulli_kl": lambda p, q: p * mpmath.log(p / q) + (1 - p) * mpmath.log((1 - p) / (1 - q)),
+    "bernoulli_js": lambda p, q: _exact_js(p, q) + _exact_js(1 - p, 1 - q),
+    "relative_entropy": lambda p, q: p * mpmath.log(p / q) + q - p,
+    "js_term": lambda p, q: _exact_js(p, q),
+    "uniform_kl": lambda a, b, c, d: mpmath.log((d - c) / (b - a)) if c <= a and b <= d else mpf("inf"),
 }
+
+
+def _exact_js(p: mpf, q: mpf) -> mpf:
+    return (p * mpmath.log(2 * p / (p + q)) + q * mpmath.log(2 * q / (p + q))) / 2
 
 
 def _tuple(result: object) -> tuple:

@@ -149,26 +149,171 @@ ALWAYS_INLINE void FN(normal_kl_map)(const V *in, V *out) {
 }
 LOGLIK_MAP(normal_kl, 4, 1)
 
-/* a·log(a/b) + (b − a) >= 0 for a and b = a + difference in [0, 1]: the part of one outcome. The difference comes
- * from the caller, since that of 1 − p and 1 − q has lost digits to the rounding of both. */
-ALWAYS_INLINE V FN(relative_entropy_term)(V a, V b, V difference) {
+/* The rare lanes of the following: a or a/b near the ends of the range (0 and inf included), NaN. */
+__attribute__((noinline, cold)) static V FN(relative_entropy_rare)(V a, V b, V difference) {
     const V x = difference / a;
-    const V near = C(0) - a * FN(vm_log1pmx)(x);
-    /* Apart, the two parts do not cancel, and log1p(x) would magnify the rounding of x near −1. */
-    const M apart = v_lt(x, C(-0.75)) | v_ge(x, C(2));
-    const V ratio = a / b;
-    V log_ratio = FN(vm_log)(ratio);
-    const M extreme = v_lt(ratio, C(REAL_IS_DOUBLE ? 0x1p-1000 : 0x1p-120f)) | FN(is_infinite)(ratio);
-    if (__builtin_expect(m_any(extreme), 0)) {
-        log_ratio = v_select(extreme, FN(vm_log)(a) - FN(vm_log)(b), log_ratio);
-    }
-    const V value = v_select(apart, v_fma(a, log_ratio, difference), near);
-    return v_select(v_eq(a, C(0)), b, value);
+    const M apart = v_lt(x, C(-0.75)) | v_not_lt(x, C(2));
+    const V ratio = a / b, least = C(REAL_IS_DOUBLE ? 0x1p-1000 : 0x1p-120f);
+    const M extreme = v_lt(ratio, least) | FN(is_infinite)(ratio);
+    const V log_ratio = v_select(extreme, FN(vm_log)(a) - FN(vm_log)(b), FN(vm_log)(ratio));
+    const V value = v_select(apart, v_fma(a, log_ratio, difference), C(0) - a * FN(vm_log1pmx)(x));
+    return v_select(v_eq(a, C(0)), C(0) + b, v_select(v_eq(b, C(0)), C(INFINITY), value));
 }
 
-ALWAYS_INLINE void FN(bernoulli_kl_map)(const V *in, V *out) {
-    const V p = in[0], q = in[1];
-    const V value = FN(relative_entropy_term)(p, q, q - p) + FN(relative_entropy_term)(C(1) - p, C(1) - q, p - q);
-    out[0] = v_select(FN(is_probability)(p) & FN(is_probability)(q), value, C(NAN));
+/* a·log(a/b) + (b − a) >= 0 for a, b >= 0 and b = a + difference: the part of one outcome in a divergence. The difference
+ * comes from the caller, since that of 1 − p and 1 − q has lost digits to the rounding of both.
+ *
+ * It is a·(x − log(1 + x)) with x = difference/a, rounded about once; log(1 + x) = x − s·(x − R) as in vmath_log.h. For x in
+ * (−1/2, 1) no exponent is taken out, and s·(x − R) is the result. Beyond, x and the logarithm cancel less than two bits, and one
+ * of 1 + x, rounded, serves; from x = −3/4 and 2 on that of b/a, since 1 + x would magnify the rounding of x. */
+typedef struct {
+    V ratio, x, k, f;
+} FN(relative_entropy_parts);
+
+ALWAYS_INLINE FN(relative_entropy_parts) FN(relative_entropy_split)(V a, V b, V difference, V inverse) {
+    const V quotient = difference * inverse, ratio = b * inverse;
+    const V x = v_fma(v_residual(quotient, a, difference), inverse, quotient);
+    const M near = v_lt(C(-0.5), x) & v_lt(x, C(1)), close = v_lt(C(-0.75), x) & v_lt(x, C(2));
+    V k;
+    const V m = FN(vm_split)(v_select(close, C(1) + x, ratio), &k);
+    /* f is finite in any case: it enters the division of another term */
+    return (FN(relative_entropy_parts)){ratio, x, v_zero_if(near, k), v_select(near, x, m - C(1))};
 }
+ALWAYS_INLINE V FN(relative_entropy_join)(V a, FN(relative_entropy_parts) parts, V s) {
+    const V k = parts.k, f = parts.f, z = s * s;
+    const V base = k * C(FN(vm_ln2_hi)), head = base + f, rest = f - (head - base);
+    const V small = v_fma(k, C(FN(vm_ln2_lo)), rest);
+    return a * ((parts.x - head) + v_fms(s, v_fnma(z, VM_POLY(vm_log1p_01_c, z), f), small));
+}
+
+/* Where a and b/a, of which these are the least and the largest, are far from the ends of the range: so a, b > 0 as well. */
+ALWAYS_INLINE M FN(relative_entropy_usual)(V least, V largest) {
+    return v_lt(C(REAL_IS_DOUBLE ? 0x1p-900 : 0x1p-90f), least) & v_lt(largest, C(REAL_IS_DOUBLE ? 0x1p900 : 0x1p90f));
+}
+
+/* The value for any a and b. */
+ALWAYS_INLINE V FN(relative_entropy_repaired)(V a, V b, V difference, FN(relative_entropy_parts) parts, V value) {
+    const M usual = FN(relative_entropy_usual)(v_min(a, parts.ratio), v_max(a, parts.ratio));
+    const M no_a = v_eq(a, C(0)), no_b = v_eq(b, C(0)), handled = usual | no_a | no_b;
+    value = v_select(no_a, C(0) + b, v_select(no_b, C(INFINITY), value));
+    if (__builtin_expect(m_any(m_not(handled)), 0)) {
+        value = v_select(handled, value, FN(relative_entropy_rare)(a, b, difference));
+    }
+    return value;
+}
+
+/* Both arguments in [0, inf], one of them finite. */
+ALWAYS_INLINE V FN(where_measures)(V p, V q, V value) {
+    const M measures = v_le(C(0), p) & v_le(C(0), q), one = v_lt(v_min(p, q), C(INFINITY));
+    const V bounded = v_select(v_lt(v_max(p, q), C(INFINITY)), value, C(INFINITY));
+    return v_select(measures & one, bounded, C(NAN));
+}
+
+/* Here and below no copy for each place of use: a call costs little beside the work, the code much. */
+__attribute__((noinline)) static V FN(relative_entropy_of)(V p, V q) {
+    const V difference = q - p;
+    const FN(relative_entropy_parts) parts = FN(relative_entropy_split)(p, q, difference, C(1) / p);
+    V value = FN(relative_entropy_join)(p, parts, parts.f / (parts.f + C(2)));
+    const M usual = FN(relative_entropy_usual)(v_min(p, parts.ratio), v_max(p, parts.ratio));
+    if (m_any(m_not(usual))) {
+        value = FN(where_measures)(p, q, FN(relative_entropy_repaired)(p, q, difference, parts, value));
+    }
+    return value;
+}
+
+ALWAYS_INLINE void FN(relative_entropy_map)(const V *in, V *out) { out[0] = FN(relative_entropy_of)(in[0], in[1]); }
+LOGLIK_MAP(relative_entropy, 2, 1)
+
+/* Both terms share their divisions. */
+__attribute__((noinline)) static V FN(bernoulli_kl_of)(V p, V q) {
+    const V p0 = C(1) - p, q0 = C(1) - q, difference = q - p, product = p * p0, inverse = C(1) / product;
+    V of_p = p0 * inverse, of_p0 = p * inverse;
+    const M certain = v_eq(product, C(0));
+    if (m_any(certain)) { /* p is 0 or 1; or so small that it is repaired */
+        of_p = v_select(certain, C(1), of_p);
+        of_p0 = v_select(certain, C(1), of_p0);
+    }
+    const FN(relative_entropy_parts) one = FN(relative_entropy_split)(p, q, difference, of_p);
+    const FN(relative_entropy_parts) zero = FN(relative_entropy_split)(p0, q0, -difference, of_p0);
+    V s, s0;
+    FN(vm_log_quotients)(one.f, zero.f, &s, &s0);
+    const V at_one = FN(relative_entropy_join)(p, one, s), at_zero = FN(relative_entropy_join)(p0, zero, s0);
+    V value = at_one + at_zero;
+    const V least = v_min(v_min(p, one.ratio), v_min(p0, zero.ratio)), largest = v_max(one.ratio, zero.ratio);
+    if (m_any(m_not(FN(relative_entropy_usual)(least, largest)))) {
+        value = FN(relative_entropy_repaired)(p, q, difference, one, at_one) +
+                FN(relative_entropy_repaired)(p0, q0, -difference, zero, at_zero);
+        value = v_select(FN(is_probability)(p) & FN(is_probability)(q), value, C(NAN));
+    }
+    return value;
+}
+
+ALWAYS_INLINE void FN(bernoulli_kl_map)(const V *in, V *out) { out[0] = FN(bernoulli_kl_of)(in[0], in[1]); }
 LOGLIK_MAP(bernoulli_kl, 2, 1)
+
+/* (p·log(p/m) + q·log(q/m))/2 >= 0 with m = (p + q)/2, for p, q >= 0 and q = p + difference. With t = difference/(p + q)
+ * it is (p + q)/4·((1 + t)·log(1 + t) + (1 − t)·log(1 − t)), an even function of t: a polynomial times t² up to 1/2, the
+ * two logarithms beyond, where they cancel at most two bits. Their ratios share the errors of p + q and of its inverse, which
+ * are added back. */
+__attribute__((noinline)) static V FN(js_term_of)(V p, V q, V difference) {
+    const V least = C(REAL_IS_DOUBLE ? 0x1p-900 : 0x1p-90f), most = C(REAL_IS_DOUBLE ? 0x1p900 : 0x1p90f);
+    const V up = C(REAL_IS_DOUBLE ? 0x1p600 : 0x1p60f), down = C(REAL_IS_DOUBLE ? 0x1p-600 : 0x1p-60f);
+    const M small = v_lt(p, least) & v_lt(q, least), large = v_gt(p, most) | v_gt(q, most);
+    const M scaled = small | large;
+    V back = C(1);
+    if (__builtin_expect(m_any(scaled), 0)) {
+        const V factor = v_select(scaled, v_select(large, down, up), C(1));
+        back = v_select(scaled, v_select(large, up, down), C(1));
+        p = p * factor;
+        q = q * factor;
+        difference = difference * factor;
+    }
+    V sum_low;
+    const V sum = v_two_sum(p, q, &sum_low), inverse = C(1) / sum, t = difference * inverse, z = t * t;
+    V value = (difference * t) * VM_POLY_SCALED(vm_js_c, z, (R)0.25);
+    const M apart = v_gt(z, C(0.25));
+    if (m_any(apart)) {
+        const V error = v_residual(inverse, sum, C(1)) - inverse * sum_low;
+        const V nothing = C(0x1p-100); /* of such a ratio, 0 included, the logarithm does not count */
+        V log_p, log_q;
+        FN(vm_log_two)(v_max(C(2) * (p * inverse), nothing), v_max(C(2) * (q * inverse), nothing), &log_p, &log_q);
+        value = v_select(apart, C(0.5) * v_fma(sum, error, p * log_p + q * log_q), value);
+    }
+    value = v_select(v_eq(sum, C(0)), C(0), value);
+    return value * back;
+}
+
+ALWAYS_INLINE void FN(js_term_map)(const V *in, V *out) {
+    out[0] = FN(where_measures)(in[0], in[1], FN(js_term_of)(in[0], in[1], in[1] - in[0]));
+}
+LOGLIK_MAP(js_term, 2, 1)
+
+ALWAYS_INLINE void FN(bernoulli_js_map)(const V *in, V *out) {
+    const V p = in[0], q = in[1];
+    const V value = FN(js_term_of)(p, q, q - p) + FN(js_term_of)(C(1) - p, C(1) - q, p - q);
+    /* log 2 rounded down */
+    const V bounded = v_min(value, C(REAL_IS_DOUBLE ? 0x1.62e42fefa39efp-1 : 0x1.62e42ep-1f));
+    out[0] = v_select(FN(is_probability)(p) & FN(is_probability)(q), bounded, C(NAN));
+}
+LOGLIK_MAP(bernoulli_js, 2, 1)
+
+/* log(1 + x) with x = (what q has to the left of p and to the right)/(width of p): nothing cancels. */
+ALWAYS_INLINE void FN(uniform_kl_map)(const V *in, V *out) {
+    const V largest = C(REAL_IS_DOUBLE ? 0x1p1000 : 0x1p120f);
+    const V factor = v_select(v_gt(v_abs(in[2]), largest) | v_gt(v_abs(in[3]), largest), C(0.25), C(1));
+    const V p_low = in[0] * factor, p_high = in[1] * factor, q_low = in[2] * factor, q_high = in[3] * factor;
+    const V outside = (p_low - q_low) + (q_high - p_high), x = outside / (p_high - p_low);
+    V value = FN(vm_log1p)(x);
+    const M overflow = FN(is_infinite)(x);
+    if (__builtin_expect(m_any(overflow), 0)) {
+        const V q_width = in[3] * C(0.25) - in[2] * C(0.25);
+        const V logs = (FN(vm_log)(q_width) - FN(vm_log)(in[1] - in[0])) + C(1.38629436111989061883);
+        value = v_select(overflow, logs, value);
+    }
+    const M covered = v_le(in[2], in[0]) & v_le(in[1], in[3]);
+    const M ordered = v_lt(in[0], in[1]) & v_lt(in[2], in[3]);
+    const V lowest = v_min(in[0], in[2]), highest = v_max(in[1], in[3]);
+    const M valid = ordered & v_lt(C(-INFINITY), lowest) & v_lt(highest, C(INFINITY));
+    out[0] = v_select(valid, v_select(covered, value, C(INFINITY)), C(NAN));
+}
+LOGLIK_MAP(uniform_kl, 4, 1)

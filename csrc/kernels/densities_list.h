@@ -42,8 +42,33 @@
       "Kullback-Leibler divergence of two Bernoulli distributions in nats, from probabilities.\n\n"         \
       "bernoulli_kl(p, q) = p log(p/q) + (1-p) log((1-p)/(1-q)) with 0 log 0 = 0; +inf where q is 0 or 1\n" \
       "and p is not; never negative. Arguments outside [0, 1] give NaN.\n\n"                                \
-      "Each term is taken with the difference of its probabilities, a log(a/b) + b - a >= 0, so that\n"     \
-      "nearly equal arguments keep their digits.\n\n"                                                       \
+      "Computed as relative_entropy(p, q) + relative_entropy(1-p, 1-q) from the difference of p and q, so\n" \
+      "that nearly equal arguments keep their digits.\n\n"                                                  \
+      "Accuracy: 8 ulp.")                                                                                   \
+    X(bernoulli_js, NULL, "rr->r",                                                                          \
+      "Jensen-Shannon divergence of two Bernoulli distributions in nats, from probabilities.\n\n"           \
+      "bernoulli_js(p, q) = js_term(p, q) + js_term(1-p, 1-q), from the difference of p and q; in\n"       \
+      "[0, log 2]. Arguments outside [0, 1] give NaN.\n\n"                                                  \
+      "Accuracy: 8 ulp.")                                                                                   \
+    X(relative_entropy, NULL, "rr->r",                                                                      \
+      "One term of a Kullback-Leibler divergence in nats, never negative.\n\n"                              \
+      "relative_entropy(p, q) = p log(p/q) + q - p for p, q >= 0 with 0 log 0 = 0: q where p is 0, +inf\n" \
+      "where q is 0 and p is not. Its sum over distributions p and q is KL(p || q), since the terms q - p\n" \
+      "add up to 0; with them no term cancels another. Negative arguments give NaN.\n\n"                    \
+      "Computed as p (x - log(1+x)) with x = (q - p)/p, so that nearly equal arguments keep their digits.\n\n" \
+      "Accuracy: 8 ulp.")                                                                                   \
+    X(js_term, NULL, "rr->r",                                                                               \
+      "One term of a Jensen-Shannon divergence in nats, never negative.\n\n"                                \
+      "js_term(p, q) = (p log(p/m) + q log(q/m))/2 with m = (p + q)/2, for p, q >= 0 with 0 log 0 = 0. Its\n" \
+      "sum over distributions p and q is their divergence. Negative arguments give NaN.\n\n"                \
+      "Computed as (p+q)/4 ((1+t) log(1+t) + (1-t) log(1-t)) with t = (q-p)/(p+q), by an even polynomial\n" \
+      "up to |t| = 1/2.\n\n"                                                                                \
+      "Accuracy: 8 ulp.")                                                                                   \
+    X(uniform_kl, NULL, "rrrr->r",                                                                          \
+      "Kullback-Leibler divergence of two uniform distributions in nats.\n\n"                               \
+      "uniform_kl(p_low, p_high, q_low, q_high) = log((q_high - q_low)/(p_high - p_low)) where q covers p,\n" \
+      "+inf elsewhere. Bounds that are not finite or not in order (low < high) give NaN.\n\n"               \
+      "Computed as log1p of what q has outside p, in widths of p.\n\n"                                      \
       "Accuracy: 8 ulp.")
 
 #define LOGLIK_FUNCTIONS_DENSITIES(X, R, T)

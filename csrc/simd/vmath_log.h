@@ -24,13 +24,24 @@ ALWAYS_INLINE M FN(vm_log_special)(V x) {
     return m_not(usual);
 }
 
-/* log(2^k · (1 + f)) + f_tail/(1 + f) = head + tail. */
-ALWAYS_INLINE V FN(vm_log_parts)(V k, V f, V f_tail, V *tail) {
-    const V s = f / (f + C(2)), z = s * s;
+/* log(2^k · (1 + f)) + f_tail/(1 + f) = head + tail; s = f/(2 + f) comes in. */
+ALWAYS_INLINE V FN(vm_log_parts_from)(V k, V f, V f_tail, V s, V *tail) {
+    const V z = s * s;
     const V base = k * C(FN(vm_ln2_hi)), head = base + f, rest = f - (head - base);
     const V small = v_fma(k, C(FN(vm_ln2_lo)), rest) + f_tail;
     *tail = v_fnma(s, v_fnma(z, VM_POLY(vm_log_c, z), f), small);
     return head;
+}
+
+ALWAYS_INLINE V FN(vm_log_parts)(V k, V f, V f_tail, V *tail) {
+    return FN(vm_log_parts_from)(k, f, f_tail, f / (f + C(2)), tail);
+}
+
+/* s of two logarithms by one division: two units of error instead of half a one. */
+ALWAYS_INLINE void FN(vm_log_quotients)(V f0, V f1, V *s0, V *s1) {
+    const V d0 = f0 + C(2), d1 = f1 + C(2), inverse = C(1) / (d0 * d1);
+    *s0 = f0 * (d1 * inverse);
+    *s1 = f1 * (d0 * inverse);
 }
 
 /* log(x) of positive normal finite x: what hot loops with known arguments call. Bound as vm_log. */
@@ -62,6 +73,17 @@ ALWAYS_INLINE V FN(vm_log)(V x) {
         y = FN(vm_log_rare)(x);
     }
     return y;
+}
+
+/* log(x) and log(y), both positive, normal and finite. About 1.3 ulp (estimate). */
+ALWAYS_INLINE void FN(vm_log_two)(V x, V y, V *log_x, V *log_y) {
+    V kx, ky, sx, sy, tail_x, tail_y;
+    const V fx = FN(vm_split)(x, &kx) - C(1), fy = FN(vm_split)(y, &ky) - C(1);
+    FN(vm_log_quotients)(fx, fy, &sx, &sy);
+    const V head_x = FN(vm_log_parts_from)(kx, fx, C(0), sx, &tail_x);
+    const V head_y = FN(vm_log_parts_from)(ky, fy, C(0), sy, &tail_y);
+    *log_x = head_x + tail_x;
+    *log_y = head_y + tail_y;
 }
 
 /* log(u + low) = head + tail, u positive, normal and finite, |low| <= ulp(u)/2: both are scaled by 2^-k. */

@@ -311,6 +311,29 @@ FITS += [
 ]
 
 
+def js_factor(z: mpf) -> mpf:
+    """((1 + t)·log(1 + t) + (1 − t)·log(1 − t)) / t² in z = t²."""
+
+    def direct(z: mpf) -> mpf:
+        t = mp.sqrt(z)
+        return ((1 + t) * mp.log1p(t) + (1 - t) * mp.log1p(-t)) / z
+
+    return series(lambda z: mp.fsum(z**k / ((k + 1) * (2 * k + 1)) for k in range(13)), direct, mpf("1e-4"))(z)
+
+
+FITS.append(
+    Fit(
+        "vm_js_c",
+        "((1 + t) log(1 + t) + (1 - t) log(1 - t)) / t^2 in z = t^2, |t| <= 1/2",
+        js_factor,
+        lambda z: 1 / js_factor(z),
+        mpf(0),
+        mpf(1) / 4,
+        {"f64": 13, "f32": 6},
+    )
+)
+
+
 def literal(c: mpf, kind: str) -> str:
     return float(c).hex() + ("f" if kind == "f32" else "")
 

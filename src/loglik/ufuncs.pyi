@@ -4,6 +4,7 @@ from numpy import ufunc
 __all__: list[str]
 
 asymmetry: ufunc  # (d,d)->()
+bernoulli_js: ufunc  # rr->r
 bernoulli_kl: ufunc  # rr->r
 bernoulli_log_prob: ufunc  # rr->r
 bernoulli_nll: ufunc  # tr->r
@@ -13,6 +14,7 @@ erfc: ufunc  # r->r
 exp: ufunc  # r->r
 expm1: ufunc  # r->r
 gaussian_nll: ufunc  # trr->r
+js_term: ufunc  # rr->r
 log: ufunc  # r->r
 log1p: ufunc  # r->r
 log1pmx: ufunc  # r->r
@@ -31,8 +33,10 @@ mvn_log_prob_whitened_each: ufunc  # (d),(d),(d,d)->(),()
 ndtr: ufunc  # r->r
 normal_kl: ufunc  # rrrr->r
 normal_log_prob: ufunc  # rrr->r
+relative_entropy: ufunc  # rr->r
 sigmoid: ufunc  # r->r
 sincos_2pi: ufunc  # r->rr
 softplus: ufunc  # r->r
+uniform_kl: ufunc  # rrrr->r
 uniform_log_prob: ufunc  # rrr->r
 whiten: ufunc  # (n,d),(d),(d,d)->(n,d)

@@ -83,6 +83,10 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "gaussian_nll": Elementwise("loss", (_REAL, _REAL, _POSITIVE), _gaussian_terms),
     "normal_kl": Elementwise("divergence", (_REAL, _POSITIVE, _REAL, _POSITIVE)),
     "bernoulli_kl": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
+    "bernoulli_js": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
+    "relative_entropy": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
+    "js_term": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
+    "uniform_kl": Elementwise("divergence", (_uniform(0, 0.4), _uniform(0.6, 1), _uniform(-2, -1), _uniform(2, 3))),
 }
 """One row for each elementwise ufunc; a test asserts that none is missing."""
 

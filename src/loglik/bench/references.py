@@ -196,6 +196,51 @@ def bernoulli_kl(p, q):
     return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
 
 
+def _xlogx_over(x, y):
+    """x log(x/y), 0 where x is"""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(x > 0, x * np.log(x / y), 0)
+
+
+def relative_entropy(p, q):
+    """p log(p/q) + q − p"""
+    return _xlogx_over(p, q) + q - p
+
+
+def js_term(p, q):
+    """½ (p log(p/m) + q log(q/m)), m = ½ (p + q)"""
+    mean = 0.5 * (p + q)
+    return 0.5 * (_xlogx_over(p, mean) + _xlogx_over(q, mean))
+
+
+def bernoulli_js(p, q):
+    """½ KL(p ‖ m) + ½ KL(q ‖ m), m = ½ (p + q)"""
+    mean = 0.5 * (p + q)
+    return 0.5 * (bernoulli_kl(p, mean) + bernoulli_kl(q, mean))
+
+
+def uniform_kl(p_low, p_high, q_low, q_high):
+    """log of the ratio of the widths where q covers p, else ∞"""
+    covered = (q_low <= p_low) & (p_high <= q_high)
+    return np.where(covered, np.log((q_high - q_low) / (p_high - p_low)), np.inf)
+
+
+def rows_kl(p, q, axis):
+    """Σ p log(p/q) along an axis"""
+    return _xlogx_over(p, q).sum(axis=axis)
+
+
+def rows_js(p, q, axis):
+    """Σ ½ (p log(p/m) + q log(q/m)) along an axis"""
+    return js_term(p, q).sum(axis=axis)
+
+
+def bernoulli_kl_gradient(p, q):
+    """The divergences, and their gradients: log odds of p less those of q; (q − p)/(q (1 − q))"""
+    by_p = np.log(p / (1 - p)) - np.log(q / (1 - q))
+    return bernoulli_kl(p, q), by_p, (q - p) / (q * (1 - q))
+
+
 def mvn_kl(p_loc, p_covariance, q_loc, q_covariance):
     """½ [tr(Σq⁻¹Σp) + (μq−μp)ᵀΣq⁻¹(μq−μp) − d + log(|Σq|/|Σp|)]"""
     shift = q_loc - p_loc
