@@ -154,6 +154,23 @@ def test_mvn_from_factors(d, difference):
     assert relative_error(got, expected) <= 8 * d * scaled_condition(q_tril @ q_tril.T) * U
 
 
+@pytest.mark.parametrize("d", [1, 2, 5])
+@pytest.mark.parametrize("difference", [1.0, 1e-3, 1e-8, 1e-12])
+def test_mvn_from_precisions(d, difference):
+    rng = np.random.default_rng(40 + d)
+    q_matrix = random_covariance(rng, d)
+    p_matrix = q_matrix + difference * random_covariance(rng, d, 0.0) * np.sqrt(np.outer(np.diag(q_matrix), np.diag(q_matrix)))
+    loc = rng.normal(size=d)
+    expected = mvn_kl_reference(vector(loc), from_lower(p_matrix) ** -1, vector(loc), from_lower(q_matrix) ** -1)
+    p, q = ll.MultivariateNormal(loc, precision=p_matrix), ll.MultivariateNormal(loc, precision=q_matrix)
+    got = ll.kl_divergence(p, q)
+    assert relative_error(got, expected) <= 8 * d * np.linalg.cond(q_matrix) * U
+    _, gradient = ll.kl_divergence(p, q, wrt="p.precision")
+    covariance = mvn_gradients_reference(vector(loc), from_lower(p_matrix) ** -1, vector(loc), from_lower(q_matrix) ** -1)[2]
+    inverse = from_lower(p_matrix) ** -1
+    assert norm_error(gradient, -inverse * covariance * inverse) <= 8 * d * np.linalg.cond(p_matrix) ** 2 * U
+
+
 def test_mvn_of_very_different_sizes():
     """tᵢᵢ far below and above 1: the logarithm must not go through 1 + excess."""
     rng = np.random.default_rng(3)
@@ -222,5 +239,145 @@ def test_errors_name_what_is_wrong():
         ll.kl_divergence(ll.Normal(np.zeros(2)), ll.Normal(np.zeros(3)))
     with pytest.raises(NotImplementedError, match=r"KL\(Normal ‖ int\).*loglik\.estimate_kl"):
         ll.kl_divergence(p, 3)
-    with pytest.raises(NotImplementedError, match="gradients"):
-        ll.kl_divergence(p, p, wrt="p.loc")
+    for name in ("loc", "p.variance", "p.x", "r.loc", ""):
+        with pytest.raises(ValueError, match=r"a gradient can be taken in: 'p.loc', 'p.scale', 'q.loc', 'q.scale'$"):
+            ll.kl_divergence(p, p, wrt=name)
+    with pytest.raises(ValueError, match=r"'p.loc' more than once"):
+        ll.kl_divergence(p, p, wrt=("p.loc", "p.loc"))
+    with pytest.raises(TypeError, match="wrt must be a name or a tuple"):
+        ll.kl_divergence(p, p, wrt=3)
+    with pytest.raises(ValueError, match=r"in: 'p.loc', 'p.covariance', 'q.loc', 'q.precision'$"):
+        ll.kl_divergence(q, ll.MultivariateNormal(np.zeros(2), precision=np.eye(2)), wrt="q.covariance")
+    with pytest.raises(ValueError, match=r"in: 'p.probs', 'q.logits'$"):
+        ll.kl_divergence(ll.Bernoulli(0.5), ll.Bernoulli(logits=0.0), wrt="q.probs")
+    with pytest.raises(NotImplementedError, match=r"no gradients \(wrt\) for KL\(Uniform ‖ Uniform\)"):
+        ll.kl_divergence(ll.Uniform(), ll.Uniform(), wrt="p.low")
+    with pytest.raises(NotImplementedError, match="not for arrays"):
+        ll.kl_divergence([0.5, 0.5], [0.5, 0.5], wrt="p")
+    with pytest.raises(NotImplementedError, match=r"JS\(Normal ‖ Normal\).*Monte Carlo.*estimate_kl"):
+        ll.js_divergence(p, p)
+    with pytest.raises(NotImplementedError, match=r"JS\(Uniform ‖ Bernoulli\).*Monte Carlo"):
+        ll.js_distance(ll.Uniform(), ll.Bernoulli(0.5))
+    with pytest.raises(NotImplementedError, match=r"^cross_entropy: no closed form for H\(Normal ‖ Bernoulli\)"):
+        ll.cross_entropy(p, ll.Bernoulli(0.5))
+
+
+# ------------------------------------------------------------------------------------------- gradients of Gaussians
+
+
+def mvn_gradients_reference(p_loc, p_cov, q_loc, q_cov):
+    """In both means, and the symmetric ones in both covariances, for mpmath matrices."""
+    with mp.workdps(100):
+        p_inverse, q_inverse, delta = p_cov**-1, q_cov**-1, p_loc - q_loc
+        by_loc = q_inverse * delta
+        of_p = (q_inverse - p_inverse) / 2
+        of_q = (q_inverse - q_inverse * (p_cov + delta * delta.T) * q_inverse) / 2
+        return by_loc, -by_loc, of_p, of_q
+
+
+def norm_error(got, expected):
+    """Largest error over the largest entry."""
+    flat = [expected[i, j] for i in range(expected.rows) for j in range(expected.cols)]
+    top = max(abs(x) for x in flat)
+    errors = [abs(exact(g) - e) for g, e in zip(np.ravel(got), flat, strict=True)]
+    return float(max(errors) / top) if top else float(max(errors))
+
+
+@pytest.mark.parametrize("d", [1, 2, 4])
+@pytest.mark.parametrize("difference", [1.0, 1e-3, 1e-8, 1e-12])
+def test_mvn_gradients_of_covariances(d, difference):
+    rng = np.random.default_rng(20 + d)
+    q_cov, q_loc = random_covariance(rng, d), rng.normal(size=d)
+    p_cov = q_cov + difference * random_covariance(rng, d, 0.0) * 0.3 * np.sqrt(np.outer(np.diag(q_cov), np.diag(q_cov)))
+    p_loc = q_loc + difference * rng.normal(size=d)
+    p, q = ll.MultivariateNormal(p_loc, p_cov), ll.MultivariateNormal(q_loc, q_cov)
+    value, got = ll.kl_divergence(p, q, wrt=("p.loc", "q.loc", "p.covariance", "q.covariance"))
+    assert value == ll.kl_divergence(p, q)
+    expected = mvn_gradients_reference(vector(p_loc), from_lower(p_cov), vector(q_loc), from_lower(q_cov))
+    bound = 8 * d * np.linalg.cond(q_cov) * np.linalg.cond(p_cov) * U
+    for g, e in zip(got, expected, strict=True):
+        assert norm_error(g, e) <= bound
+    np.testing.assert_array_equal(got[2], got[2].T)
+    np.testing.assert_array_equal(got[3], got[3].T)
+
+
+@pytest.mark.parametrize("form", ["precision", "scale_tril", "variance"])
+@pytest.mark.parametrize("difference", [1.0, 1e-6, 1e-10])
+def test_mvn_gradients_of_other_forms(form, difference):
+    """By the chain rule, from differences of the definition along random directions."""
+    rng = np.random.default_rng(30)
+    d = 3
+
+    def make():
+        if form == "variance":
+            return np.exp(rng.normal(size=d))
+        tril = np.tril(rng.normal(size=(d, d)) * 0.3, -1) + np.diag(np.exp(0.3 * rng.normal(size=d)))
+        return tril if form == "scale_tril" else tril @ tril.T
+
+    q_matrix = make()
+    p_matrix = q_matrix + difference * 0.1 * q_matrix * (np.eye(d) if form != "variance" else 1.0)
+    p_loc, q_loc = rng.normal(size=d), rng.normal(size=d)
+    p, q = ll.MultivariateNormal(p_loc, **{form: p_matrix}), ll.MultivariateNormal(q_loc, **{form: q_matrix})
+    _, got = ll.kl_divergence(p, q, wrt=(f"p.{form}", f"q.{form}"))
+    assert [g.shape for g in got] == [p_matrix.shape, q_matrix.shape]
+
+    def covariance(entries):
+        m = matrix(np.zeros((d, d)))
+        for i, row in enumerate(entries):
+            for j, x in enumerate(row):
+                m[i, j] = x
+        return m**-1 if form == "precision" else m * m.T if form == "scale_tril" else m
+
+    def full(array):
+        return np.diag(array) if form == "variance" else array
+
+    for which, g in enumerate(got):
+        direction = rng.normal(size=(d, d))
+        direction = {
+            "variance": np.diag(np.diag(direction)), "scale_tril": np.tril(direction), "precision": direction + direction.T,
+        }[form]
+
+        def along(t, which=which, direction=direction):
+            entries = [[[exact(x) for x in row] for row in full(m)] for m in (p_matrix, q_matrix)]
+            for i, j in np.ndindex(d, d):
+                entries[which][i][j] += t * exact(direction[i, j])
+            return mvn_kl_reference(vector(p_loc), covariance(entries[0]), vector(q_loc), covariance(entries[1]))
+
+        with mp.workdps(90):
+            step = mp.mpf(10) ** -25
+            slope = (along(step) - along(-step)) / (2 * step)
+        total = np.sum(full(g) * direction)
+        assert abs(total - float(slope)) <= 1e-12 * np.abs(full(g) * direction).sum() + 1e-14 * difference
+
+
+def test_mvn_gradients_have_the_shapes_of_their_arguments():
+    rng = np.random.default_rng(31)
+    d = 3
+    p_cov = np.stack([random_covariance(rng, d, 0.3) for _ in range(4)])
+    q_cov = random_covariance(rng, d, 0.3)
+    p_loc, q_loc = rng.normal(size=(4, d)), rng.normal(size=(5, 1, d))
+    p, q = ll.MultivariateNormal(p_loc, p_cov), ll.MultivariateNormal(q_loc, q_cov)
+    names = ("p.loc", "p.covariance", "q.loc", "q.covariance")
+    value, got = ll.kl_divergence(p, q, wrt=names)
+    assert value.shape == (5, 4)
+    assert [g.shape for g in got] == [(4, d), (4, d, d), (5, 1, d), (d, d)]
+    sums = [np.zeros_like(g) for g in got]
+    for i in range(5):
+        for j in range(4):
+            one = ll.MultivariateNormal(p_loc[j], p_cov[j]), ll.MultivariateNormal(q_loc[i, 0], q_cov)
+            _, parts = ll.kl_divergence(*one, wrt=names)
+            for total, part, index in zip(sums, parts, (j, j, (i, 0), ...), strict=True):
+                total[index] += part
+    for g, total in zip(got, sums, strict=True):
+        np.testing.assert_allclose(g, total, rtol=1e-12, atol=1e-13)
+    # a univariate normal with a 1-dimensional multivariate one
+    first, second = ll.Normal([0.0, 1.0], 2.0), ll.MultivariateNormal([0.5], [[9.0]])
+    _, got = ll.kl_divergence(first, second, wrt=("p.loc", "p.scale", "q.loc", "q.covariance"))
+    _, want = ll.kl_divergence(first, ll.Normal(0.5, 3.0), wrt=("p.loc", "p.scale", "q.loc", "q.scale"))
+    assert [np.shape(g) for g in got] == [(2,), (), (1,), (1, 1)]
+    np.testing.assert_allclose(got[0], want[0], rtol=1e-14)
+    np.testing.assert_allclose(got[1], want[1], rtol=1e-14)
+    np.testing.assert_allclose(got[2][0], want[2], rtol=1e-14)
+    np.testing.assert_allclose(got[3][0, 0], want[3] / 6, rtol=1e-14)
+    single = ll.MultivariateNormal(np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
+    assert ll.kl_divergence(single, single, wrt="q.covariance")[1].dtype == np.float32

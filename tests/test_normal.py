@@ -150,3 +150,43 @@ def test_value_semantics():
 
 def test_public_name():
     assert ll.Normal is Normal
+
+
+def test_gradients_against_the_definition():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        x, mu, sigma = rng.normal(), rng.normal(), np.exp(rng.normal())
+        value, got = Normal(mu, sigma).log_prob(x, wrt=("x", "loc", "scale"))
+        assert value == Normal(mu, sigma).log_prob(x)
+        z = (mp.mpf(x) - mp.mpf(mu)) / mp.mpf(sigma)
+        terms = [(-z / sigma,), (z / sigma,), (z * z / sigma, -1 / mp.mpf(sigma))]
+        for g, t in zip(got, terms, strict=True):
+            assert abs(mp.mpf(float(g)) - mp.fsum(t)) <= 8 * 2.0**-53 * mp.fsum(abs(a) for a in t)
+    assert Normal(-1e308, 1e308).log_prob(1e308, wrt="x")[1] == pytest.approx(-2e-308, rel=1e-14)
+
+
+def test_gradients_are_of_the_sum():
+    rng = np.random.default_rng(4)
+    x, mu, sigma = rng.normal(size=(50, 1, 4)), rng.normal(size=(3, 1)), np.array([1.0, 2.0, 3.0, 4.0])
+    d = Normal(mu, sigma)
+    value, (by_x, by_loc, by_scale) = d.log_prob(x, wrt=("x", "loc", "scale"))
+    z = (x - mu) / sigma
+    np.testing.assert_array_equal(value, d.log_prob(x))
+    np.testing.assert_allclose(by_x, (-z / sigma).sum(axis=1, keepdims=True), rtol=1e-12)
+    np.testing.assert_allclose(by_loc, (z / sigma).sum(axis=(0, 2))[:, None], rtol=1e-12)
+    np.testing.assert_allclose(by_scale, ((z * z - 1) / sigma).sum(axis=(0, 1)), rtol=1e-12)
+    out = (np.empty((50, 3, 4)), (np.empty((3, 1)), np.empty(x.shape)))
+    assert d.log_prob(x, wrt=("loc", "x"), out=out) is out
+    np.testing.assert_array_equal(out[1][1], by_x)
+    single, gradient = Normal(np.float32(0)).log_prob(np.ones(3, np.float32), wrt="loc")
+    assert single.dtype == gradient.dtype == np.float32
+    with pytest.raises(ValueError, match=r"in: 'x', 'loc', 'scale'$"):
+        d.log_prob(x, wrt="variance")
+    with pytest.raises(TypeError, match="out must be a pair"):
+        d.log_prob(x, wrt="loc", out=np.empty(3))
+
+
+def test_long_sums_are_pairwise_wherever_their_terms_lie():
+    n = 1_000_000
+    gradient = Normal([0.0, 0.0]).log_prob(np.full((n, 2), 0.1), wrt="loc")[1]
+    assert abs(gradient / (n * 0.1) - 1).max() < 2e-15

@@ -9,11 +9,13 @@ from loglik._dispatch import available_isas, isa
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
 from loglik.dice import dice, die
+from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.discrete import Discrete, convolve
 from loglik.distributions.mixture import mixture_log_prob
 from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
-from loglik.divergences import kl_divergence
+from loglik.distributions.uniform import Uniform
+from loglik.divergences import cross_entropy, js_distance, js_divergence, kl_divergence
 from loglik.estimate import Estimate, estimate_kl
 from loglik.losses import bernoulli_nll, categorical_nll, gaussian_nll, kl_standard_normal
 
@@ -21,14 +23,17 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyWarning",
+    "Bernoulli",
     "Discrete",
     "Estimate",
     "MultivariateNormal",
     "Normal",
+    "Uniform",
     "available_isas",
     "bernoulli_nll",
     "categorical_nll",
     "convolve",
+    "cross_entropy",
     "dice",
     "die",
     "estimate_kl",
@@ -36,6 +41,8 @@ __all__ = [
     "get_include",
     "get_num_threads",
     "isa",
+    "js_distance",
+    "js_divergence",
     "kl_divergence",
     "kl_standard_normal",
     "mixture_log_prob",

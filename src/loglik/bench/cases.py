@@ -563,6 +563,78 @@ def _divergence(d: int) -> Problem:
     )
 
 
+def _rows(kind: str, dtype: str, n: int, k: int, axis: int) -> Problem:
+    """Many pairs of k probabilities each, along the last or the first axis."""
+    rng = _rng()
+    p, q = (rng.dirichlet(np.ones(k), n).astype(dtype) for _ in range(2))
+    p, q = (a / a.sum(axis=-1, keepdims=True, dtype=F64).astype(dtype) for a in (p, q))
+    if axis == 0:
+        p, q = np.ascontiguousarray(p.T), np.ascontiguousarray(q.T)
+    ours = {"kl": ll.kl_divergence, "js": ll.js_divergence}[kind]
+    reference = {"kl": references.rows_kl, "js": references.rows_js}[kind]
+    few = (slice(0, 50), slice(None)) if axis else (slice(None), slice(0, 50))
+    wide = [a[few].astype(np.longdouble) for a in (p, q)]
+    exact = (references.relative_entropy(*wide) if kind == "kl" else references.js_term(*wide)).sum(axis=axis)
+    return Problem(
+        run=lambda: ours(p, q, axis=axis),
+        reference=lambda: reference(p, q, axis),
+        error=lambda got: _error(got[:50], exact, exact, dtype),
+        tolerance=100.0,
+        inputs=(p, q),
+        outputs=(np.empty(n, dtype),),
+        kernel=f"rows_{kind}",
+        arguments=(p, q, axis),
+    )
+
+
+def _discrete_kl(k: int) -> Problem:
+    rng = _rng()
+    p, q = (rng.dirichlet(np.ones(k)) for _ in range(2))
+    first, second = ll.Discrete(p), ll.Discrete(q)
+    exact = references.relative_entropy(*(d.probs.astype(np.longdouble) for d in (first, second))).sum()
+    return Problem(
+        run=lambda: ll.kl_divergence(first, second),
+        reference=lambda: references.rows_kl(p, q, -1),
+        error=lambda got: _error(got, exact, exact, F64),
+        tolerance=100.0,
+        inputs=(p, q),
+        kernel="rows_kl",
+        arguments=(p, q, -1),
+    )
+
+
+def _bernoulli_gradient(n: int) -> Problem:
+    rng = _rng()
+    p, q = rng.uniform(0.05, 0.45, n), rng.uniform(0.55, 0.95, n)
+    first, second = ll.Bernoulli(p), ll.Bernoulli(q)
+    exact = references.bernoulli_kl_gradient(p.astype(np.longdouble), q.astype(np.longdouble))
+
+    def run() -> tuple[Any, ...]:
+        value, gradients = ll.kl_divergence(first, second, wrt=("p.probs", "q.probs"))
+        return (value, *gradients)
+
+    return Problem(
+        run=run,
+        reference=lambda: references.bernoulli_kl_gradient(p, q),
+        error=lambda got: max(_error(x, y, np.abs(y), F64) for x, y in zip(got, exact, strict=True)),
+        tolerance=100.0,
+        inputs=(p, q),
+        outputs=(np.empty(n), np.empty(n), np.empty(n)),
+    )
+
+
+def _divergence_cases(scale: int) -> Iterator[Case]:
+    for dtype in BOTH:
+        for kind, n, k, axis in (("kl", 100_000, 10, -1), ("kl", 1000, 1000, -1), ("kl", 1000, 1000, 0), ("js", 1000, 1000, -1)):
+            m, place = n // scale, "" if axis else ".first"
+            build = functools.partial(_rows, kind, dtype, m, k, axis)
+            yield Case(f"divergence.{kind}.rows{place}.k{k}", dtype, (m, k), build, m * k)
+    k = 1_000_000 // scale
+    yield Case("divergence.kl.discrete", F64, (k,), functools.partial(_discrete_kl, k), k)
+    n = 1_000_000 // scale
+    yield Case("divergence.kl.bernoulli.grad", F64, (n,), functools.partial(_bernoulli_gradient, n), n)
+
+
 def _random_cases(scale: int) -> Iterator[Case]:
     for dtype in BOTH:
         n = 10_000_000 // scale
@@ -710,7 +782,7 @@ def all_cases(*, quick: bool = False) -> list[Case]:
     for dtype in BOTH:
         n = 10_000_000 // scale
         cases.append(Case("density.normal.log_prob", dtype, (n,), functools.partial(_normal, dtype, n), n))
-    for family in (_gaussian_cases, loss_cases, _random_cases, _dice_cases, _small_cases):
+    for family in (_gaussian_cases, loss_cases, _random_cases, _divergence_cases, _dice_cases, _small_cases):
         cases.extend(family(scale))
     return cases
 

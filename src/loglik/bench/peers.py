@@ -57,6 +57,7 @@ def _numpy_fft(threads: int) -> dict[str, Maker]:
 
 def _scipy(threads: int) -> dict[str, Maker]:
     from scipy import linalg, signal, special, stats
+    from scipy.spatial import distance
 
     def unary(function: Callable) -> Maker:
         return lambda x: lambda: function(x)
@@ -76,6 +77,9 @@ def _scipy(threads: int) -> dict[str, Maker]:
         "uniform_log_prob": lambda x, low, high: lambda: stats.uniform.logpdf(x, low, high - low),
         "mvn_shared": mvn,
         "cholesky": lambda a: lambda: linalg.cholesky(a, lower=True),
+        "relative_entropy": lambda p, q: lambda: special.kl_div(p, q),
+        "rows_kl": lambda p, q, axis: lambda: stats.entropy(p, q, axis=axis),
+        "rows_js": lambda p, q, axis: lambda: distance.jensenshannon(p, q, axis=axis) ** 2,
         "convolve_two": lambda a, b: lambda: signal.fftconvolve(a, b),
     }
 
@@ -95,7 +99,7 @@ def _sklearn(threads: int) -> dict[str, Maker]:
 
 def _torch(threads: int) -> dict[str, Maker]:
     import torch
-    from torch.distributions import MultivariateNormal, Normal, kl_divergence
+    from torch.distributions import Bernoulli, MultivariateNormal, Normal, Uniform, kl_divergence
     from torch.nn import functional
 
     torch.set_num_threads(threads)
@@ -187,6 +191,19 @@ def _torch(threads: int) -> dict[str, Maker]:
         p, q = Normal(a, b, validate_args=False), Normal(c, d, validate_args=False)
         return lambda: kl_divergence(p, q)
 
+    def uniform_kl(*parameters):
+        a, b, c, d = tensors(*parameters)
+        p, q = Uniform(a, b, validate_args=False), Uniform(c, d, validate_args=False)
+        return lambda: kl_divergence(p, q)
+
+    def bernoulli_kl(*parameters):
+        p, q = (Bernoulli(t, validate_args=False) for t in tensors(*parameters))
+        return lambda: kl_divergence(p, q)
+
+    def rows_kl(p, q, axis):
+        p, q = tensors(p, q)
+        return lambda: functional.kl_div(q.log(), p, reduction="none").sum(axis)
+
     def mvn_kl(*parameters):
         a, b, c, d = tensors(*parameters)
         p = MultivariateNormal(a, b, validate_args=False)
@@ -231,6 +248,9 @@ def _torch(threads: int) -> dict[str, Maker]:
         "cholesky": unary(torch.linalg.cholesky),
         "normals": normals,
         "normal_kl": normal_kl,
+        "uniform_kl": uniform_kl,
+        "bernoulli_kl": bernoulli_kl,
+        "rows_kl": rows_kl,
         "mvn_kl": mvn_kl,
         "monte_carlo_kl": monte_carlo_kl,
     }

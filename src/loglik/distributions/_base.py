@@ -74,3 +74,10 @@ def _literal(value: Any) -> str:
         with np.printoptions(threshold=2**31, floatmode="unique", linewidth=120):
             return repr(value) if value.ndim else repr(value[()])
     return repr(value)
+
+
+def keep(given: Any, array: np.ndarray) -> Any:
+    """A Python number as a float, anything else as an own read-only array."""
+    if type(given) in (bool, int, float):
+        return float(given)
+    return array.copy() if isinstance(given, np.ndarray) else array

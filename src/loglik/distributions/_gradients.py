@@ -38,7 +38,7 @@ def parse_wrt(function: str, wrt: Any, valid: tuple[str, ...]) -> tuple[str, ...
     return names
 
 
-def _parse_out(
+def parse_out(
     function: str, out: Any, wrt: Any, shapes: list[tuple[int, ...]], lead: tuple[int, ...], dtype: np.dtype
 ) -> tuple[Any, list[Any]]:
     """The arrays of `out`, which is nested like the return value."""
@@ -165,7 +165,7 @@ def log_prob_gradients(
     loc, matrix = mvn._factor_in(dtype)
     lead = broadcast_shapes(function, **{"x's leading axes": x.shape[:-1], "batch_shape": mvn.batch_shape})
     shapes = {"x": x.shape, "loc": loc.shape, form: matrix.shape}
-    value_out, outs = _parse_out(function, out, wrt, [shapes[name] for name in names], lead, dtype)
+    value_out, outs = parse_out(function, out, wrt, [shapes[name] for name in names], lead, dtype)
     # A kernel reads points while it writes: memory in common goes through a fresh array.
     value, *gradients = (
         np.empty(shape, dtype) if target is None or np.may_share_memory(target, x) else target

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from loglik import _elementwise, _validate, ufuncs
-from loglik.distributions._base import Distribution
+from loglik.distributions._base import Distribution, keep
+from loglik.distributions._sums import value_and_gradients
 
 _HALF_LOG_2PI = 0.9189385332046727
 _INFINITY = float("inf")
@@ -53,8 +54,8 @@ class Normal(Distribution):
         _validate.require("Normal", "scale", sigma, (sigma > 0) & np.isfinite(sigma), "positive and finite")
         self._initialise(
             # Python scalars stay as they are: they are weak in what follows, so float32 data gives float32 results.
-            _loc=_keep(loc, mu),
-            _scale=_keep(scale, sigma),
+            _loc=keep(loc, mu),
+            _scale=keep(scale, sigma),
             batch_shape=_validate.broadcast_shapes("Normal", loc=mu.shape, scale=sigma.shape),
             dtype=_validate.result_dtype(loc, scale),
         )
@@ -81,26 +82,62 @@ class Normal(Distribution):
         x : array_like
             Points; broadcast with the parameters. NaN gives NaN, ±inf gives -inf.
         out : ndarray, optional
-            Where to put the result.
+            Where to put the result; with `wrt`, nested like the return value.
+        wrt : str or tuple of str, optional
+            What to take gradients in: ``"x"``, ``"loc"``, ``"scale"``.
 
         Returns
         -------
-        ndarray or scalar
-            Of the broadcast shape, float32 if all floating inputs are float32 or float16.
+        ndarray or scalar, or with `wrt` a pair (value, gradient) or (value, (gradients, ...))
+            Of the broadcast shape, float32 if all floating inputs are float32 or float16. A gradient has the shape of its
+            argument: that of the sum of all values.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not broadcast, `out` does not fit, or `wrt` names something else or a name twice.
+        TypeError
+            If `x` is not real, or `wrt` or `out` has the wrong form.
 
         Notes
         -----
         Error at most 4 units of u·Σ|terms| (u = 2⁻⁵³ or 2⁻²⁴) for x and σ over the whole range, without overflow of
-        x - μ or of squares. Gradients (`wrt`) are not available yet.
+        x - μ or of squares. With z = (x - μ)/σ the gradients are -z/σ in x, z/σ in μ and (z² - 1)/σ in σ, computed and
+        added up in float64: at most 8 units. An infinite x gives what these formulas give.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> value, (by_loc, by_scale) = ll.Normal(0.0, 2.0).log_prob([2.0, 4.0], wrt=("loc", "scale"))
+        >>> by_loc, by_scale
+        (np.float64(1.5), np.float64(1.5))
         """
         if wrt is not None:
-            raise NotImplementedError("Normal.log_prob: gradients (wrt) are not available yet")
+            return self._gradients(x, wrt, out)
         x_array = x if type(x) is float else _validate.as_array("Normal.log_prob", "x", x)
         dtype = _validate.result_dtype(x, self._loc, self._scale)
         return _elementwise.apply(
             "Normal.log_prob", ufuncs.normal_log_prob, x_array, self._loc, self._scale,
             dtype=dtype, out=out, nanoseconds=1.0,
         )
+
+    def _gradients(self, x: Any, wrt: Any, out: Any) -> tuple[Any, Any]:
+        name = "Normal.log_prob"
+        x_array = _validate.as_array(name, "x", x)
+        dtype = _validate.result_dtype(x, self._loc, self._scale)
+        lead = _validate.broadcast_shapes(name, x=x_array.shape, batch=self.batch_shape)
+        # the numbers that the value is computed from
+        points, loc, scale = (np.asarray(a).astype(dtype).astype(np.float64) for a in (x_array, self._loc, self._scale))
+        with np.errstate(all="ignore"):
+            difference = points - loc
+            overflow = np.isinf(difference) & np.isfinite(points)
+            z = np.where(overflow, 2 * ((points / 2 - loc / 2) / scale), difference / scale)
+        formulas = {
+            "x": (x_array.shape, lambda: -z / scale),
+            "loc": (np.shape(self._loc), lambda: z / scale),
+            "scale": (np.shape(self._scale), lambda: (z - 1) * ((z + 1) / scale)),
+        }
+        return value_and_gradients(name, lambda: self.log_prob(x), formulas, lead=lead, dtype=dtype, wrt=wrt, out=out)
 
     # ------------------------------------------------------------------------------------------- distribution
 
@@ -152,10 +189,3 @@ class Normal(Distribution):
     def entropy(self) -> Any:
         """Differential entropy in nats: log σ + (1 + log 2π)/2."""
         return (np.log(self.std) + self.dtype.type(0.5 + _HALF_LOG_2PI))[()]
-
-
-def _keep(given: Any, array: np.ndarray) -> Any:
-    """A Python number as a float, anything else as an own read-only array."""
-    if type(given) in (bool, int, float):
-        return float(given)
-    return array.copy() if isinstance(given, np.ndarray) else array

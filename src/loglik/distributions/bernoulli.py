@@ -1,0 +1,220 @@
+"""The Bernoulli distribution."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from loglik import _elementwise, _validate, ufuncs
+from loglik.distributions._base import Distribution, keep
+from loglik.distributions._sums import value_and_gradients
+
+
+class Bernoulli(Distribution):
+    """Distribution on {0, 1} with P(X = 1) = p and P(X = 0) = 1 - p.
+
+    Exactly one of `probs` and `logits` is given. Logits z = log(p/(1 - p)) keep the digits of both probabilities where one
+    of them is near 1.
+
+    Parameters
+    ----------
+    probs : array_like, optional
+        Probability p of 1, within [0, 1].
+    logits : array_like, optional
+        Its logit, not NaN; ±inf are the probabilities 1 and 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range (the message names the first index and its value).
+    TypeError
+        If not exactly one parameter is given, or it is not real.
+
+    Examples
+    --------
+    >>> import loglik as ll
+    >>> ll.Bernoulli(0.75).log_prob([0, 1])
+    array([-1.38629436, -0.28768207])
+    >>> ll.Bernoulli(logits=0.0).entropy()
+    np.float64(0.6931471805599453)
+    """
+
+    _parameters: ClassVar = ("probs", "logits")
+    event_shape = ()
+    _probs: Any
+    _logits: Any
+
+    # ------------------------------------------------------------------------------------------- construction
+
+    def __init__(self, probs: Any = None, *, logits: Any = None) -> None:
+        if (probs is None) == (logits is None):
+            raise TypeError(f"Bernoulli: give exactly one of probs and logits, got {'none' if probs is None else 'both'}")
+        name, given = ("probs", probs) if logits is None else ("logits", logits)
+        array = _validate.as_array("Bernoulli", name, given)
+        if logits is None:
+            _validate.require("Bernoulli", name, array, (array >= 0) & (array <= 1), "within [0, 1]")
+        else:
+            _validate.require("Bernoulli", name, array, ~np.isnan(array), "a number (±inf allowed)")
+        self._initialise(
+            _probs=keep(probs, array) if logits is None else None,
+            _logits=keep(logits, array) if probs is None else None,
+            batch_shape=array.shape,
+            dtype=_validate.result_dtype(given),
+        )
+
+    # ------------------------------------------------------------------------------------------- parameters
+
+    @property
+    def _given(self) -> Any:
+        return self._logits if self._probs is None else self._probs
+
+    def _both(self, dtype: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """P(X = 1) and P(X = 0) in a dtype, each with full relative accuracy."""
+        given = np.asarray(self._given, self.dtype).astype(dtype or self.dtype)
+        return (given, 1 - given) if self._logits is None else (ufuncs.sigmoid(given), ufuncs.sigmoid(-given))
+
+    def _log_both(self, dtype: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithms of `_both`."""
+        given = np.asarray(self._given, self.dtype).astype(dtype or self.dtype)
+        if self._logits is None:
+            return ufuncs.log(given), ufuncs.log1p(-given)
+        return ufuncs.log_sigmoid(given), ufuncs.log_sigmoid(-given)
+
+    @property
+    def probs(self) -> Any:
+        """P(X = 1) as an array of `dtype`."""
+        return self._both()[0][()]
+
+    @property
+    def logits(self) -> Any:
+        """log(p/(1 - p)) as an array of `dtype`."""
+        if self._logits is not None:
+            return np.asarray(self._logits, self.dtype)[()]
+        one, zero = self._log_both(np.float64)
+        return (one - zero).astype(self.dtype)[()]
+
+    # ------------------------------------------------------------------------------------------- density
+
+    def log_prob(self, x: Any, *, out: Any = None, wrt: str | tuple[str, ...] | None = None) -> Any:
+        """Logarithm of P(X = x) in nats: log p for 1, log(1 - p) for 0, -inf for anything else.
+
+        Parameters
+        ----------
+        x : array_like
+            Outcomes; broadcast with the parameter. NaN gives NaN.
+        out : ndarray, optional
+            Where to put the result; with `wrt`, nested like the return value.
+        wrt : str or tuple of str, optional
+            What to take the gradient in: the parameter by the name it was given by, ``"probs"`` or ``"logits"``.
+
+        Returns
+        -------
+        ndarray or scalar, or with `wrt` a pair (value, gradient) or (value, (gradient,))
+            Of the broadcast shape, float32 if all floating inputs are float32 or float16. The gradient has the shape of the
+            parameter: that of the sum of all values.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not broadcast, `out` does not fit, or `wrt` names something else or a name twice.
+        TypeError
+            If `x` is not real, or `wrt` or `out` has the wrong form.
+
+        Notes
+        -----
+        At most 2 ulp. The gradients are 1/p and -1/(1 - p) in a probability, σ(-z) and -σ(z) in a logit, for the outcomes 1 and
+        0; NaN for anything else.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> ll.Bernoulli(logits=0.0).log_prob([1, 1, 0], wrt="logits")[1]
+        np.float64(0.5)
+        """
+        name = "Bernoulli.log_prob"
+        x_array = _validate.as_array(name, "x", x)
+        dtype = _validate.result_dtype(x, self._given)
+        lead = _validate.broadcast_shapes(name, x=x_array.shape, batch=self.batch_shape)
+        if wrt is not None:
+            formulas = {"probs" if self._logits is None else "logits": (self.batch_shape, lambda: self._slope(x_array))}
+            return value_and_gradients(name, lambda: self.log_prob(x), formulas, lead=lead, dtype=dtype, wrt=wrt, out=out)
+        if self._logits is not None:
+            return _elementwise.apply(
+                name, ufuncs.bernoulli_log_prob, x_array, self._logits, dtype=dtype, out=out, nanoseconds=2.0
+            )
+        if out is not None:
+            _validate.check_out(name, out, lead, dtype)
+        one, zero = self._log_both(dtype)  # of the parameter: as many logarithms as it has entries
+        value = _of_outcome(x_array, one, zero, -np.inf).astype(dtype, copy=False)
+        if out is None:
+            return value[()]
+        out[...] = value
+        return out
+
+    def _slope(self, x: np.ndarray) -> np.ndarray:
+        one, zero = self._both(np.float64)
+        if self._logits is not None:
+            return _of_outcome(x, zero, -one, np.nan)
+        return _of_outcome(x, 1 / one, -1 / zero, np.nan)
+
+    # ------------------------------------------------------------------------------------------- distribution
+
+    def _step(self, method: str, x: Any, below: float, between: np.ndarray, above: float) -> Any:
+        """`below` for x < 0, `between` for 0 ≤ x < 1, `above` from 1 on."""
+        x_array = _validate.as_array(f"Bernoulli.{method}", "x", x)
+        dtype = _validate.result_dtype(x, self._given)
+        _validate.broadcast_shapes(f"Bernoulli.{method}", x=x_array.shape, batch=self.batch_shape)
+        value = np.where(x_array < 0, below, np.where(x_array < 1, between, above))
+        return np.where(np.isnan(x_array), np.nan, value).astype(dtype)[()]
+
+    def cdf(self, x: Any) -> Any:
+        """P(X ≤ x): 0 below 0, 1 - p below 1, 1 from there on."""
+        return self._step("cdf", x, 0.0, self._both()[1], 1.0)
+
+    def sf(self, x: Any) -> Any:
+        """P(X > x): 1 below 0, p below 1, 0 from there on."""
+        return self._step("sf", x, 1.0, self._both()[0], 0.0)
+
+    def log_cdf(self, x: Any) -> Any:
+        """log P(X ≤ x)."""
+        return self._step("log_cdf", x, -np.inf, self._log_both()[1], 0.0)
+
+    def log_sf(self, x: Any) -> Any:
+        """log P(X > x)."""
+        return self._step("log_sf", x, 0.0, self._log_both()[0], -np.inf)
+
+    # ------------------------------------------------------------------------------------------- moments
+
+    @property
+    def mean(self) -> Any:
+        """E[X] = p, of the batch shape."""
+        return self.probs
+
+    @property
+    def variance(self) -> Any:
+        """Var[X] = p (1 - p), of the batch shape."""
+        one, zero = self._both()
+        return (one * zero)[()]
+
+    @property
+    def std(self) -> Any:
+        """√Var[X], of the batch shape."""
+        return np.sqrt(self.variance)
+
+    def entropy(self) -> Any:
+        """Shannon entropy -p log p - (1 - p) log(1 - p) in nats, with 0 log 0 = 0; at most 8 ulp."""
+        return cross_entropy(self, self).astype(self.dtype)[()]
+
+
+def cross_entropy(p: Bernoulli, q: Bernoulli) -> np.ndarray:
+    """-p log q - (1 - p) log(1 - q), both terms not negative; float64."""
+    with np.errstate(invalid="ignore"):
+        terms = [
+            np.where(share == 0, 0.0, -share * log)
+            for share, log in zip(p._both(np.float64), q._log_both(np.float64), strict=True)
+        ]
+    return terms[0] + terms[1] + 0.0
+
+
+def _of_outcome(x: np.ndarray, one: Any, zero: Any, other: float) -> np.ndarray:
+    value = np.where(x == 1, one, np.where(x == 0, zero, other))
+    return np.where(np.isnan(x), np.nan, value)

@@ -1,0 +1,127 @@
+"""Uniform: density against the definition, edges, gradients, dtypes, errors."""
+
+import copy
+import pickle
+
+import mpmath
+import numpy as np
+import pytest
+from numpy import array, float32, float64  # noqa: F401  (names in an eval-able repr)
+
+import loglik as ll
+from loglik import Uniform
+from loglik._parallel import num_threads
+
+mp = mpmath.mp.clone()
+mp.dps = 50
+
+
+def test_density():
+    d = Uniform(-1.0, 3.0)
+    np.testing.assert_allclose(d.log_prob([-1.0, 0.0, 3.0]), -np.log(4), rtol=1e-15)
+    np.testing.assert_array_equal(d.log_prob([-1.1, 3.1, np.inf, -np.inf]), -np.inf)
+    assert np.isnan(d.log_prob(np.nan))
+    np.testing.assert_allclose(d.prob([0.0, 9.0]), [0.25, 0.0])
+    wide = Uniform(-1.7e308, 1.7e308)
+    assert wide.log_prob(0.0) == pytest.approx(float(-mp.log(2 * mp.mpf(1.7e308))), rel=1e-15)
+    assert wide.entropy() == pytest.approx(float(mp.log(2 * mp.mpf(1.7e308))), rel=1e-15)
+    assert wide.mean == 0
+    assert wide.std == pytest.approx(1.7e308 / np.sqrt(3), rel=1e-15)
+
+
+def test_large_arrays_and_out():
+    d = Uniform(np.zeros(2), [[1.0], [2.0]])
+    assert d.batch_shape == (2, 2)
+    x = np.random.default_rng(0).uniform(-1, 3, (60_000, 2, 2))
+    want = d.log_prob(x)
+    np.testing.assert_array_equal(want[17], d.log_prob(x[17]))
+    for threads in (1, 3):
+        with num_threads(threads):
+            np.testing.assert_array_equal(d.log_prob(x), want)
+    out = np.empty_like(x)
+    assert d.log_prob(x, out=out) is out
+    np.testing.assert_array_equal(out, want)
+    with pytest.raises(ValueError, match=r"Uniform.log_prob: out must have shape"):
+        d.log_prob(x, out=np.empty(3))
+
+
+def test_gradients():
+    d = Uniform(0.0, [2.0, 4.0])
+    x = np.array([[1.0, 1.0], [1.5, 3.0], [0.0, 4.0]])
+    value, (by_x, by_low, by_high) = d.log_prob(x, wrt=("x", "low", "high"))
+    np.testing.assert_array_equal(value, d.log_prob(x))
+    np.testing.assert_array_equal(by_x, np.zeros((3, 2)))
+    assert by_low == 3 * 0.5 + 3 * 0.25
+    np.testing.assert_array_equal(by_high, [-1.5, -0.75])
+    assert np.isnan(d.log_prob(5.0, wrt="low")[1])
+    out = (np.empty((3, 2)), np.empty(2))
+    assert d.log_prob(x, wrt="high", out=out) is out
+    np.testing.assert_array_equal(out[1], by_high)
+    with pytest.raises(ValueError, match=r"in: 'x', 'low', 'high'$"):
+        d.log_prob(x, wrt="loc")
+
+
+def test_cdf_family():
+    d = Uniform(1.0, 3.0)
+    x = [0.0, 1.0, 1.5, 2.0, 3.0, 4.0, np.nan, np.inf, -np.inf]
+    np.testing.assert_array_equal(d.cdf(x), [0, 0, 0.25, 0.5, 1, 1, np.nan, 1, 0])
+    np.testing.assert_array_equal(d.sf(x), [1, 1, 0.75, 0.5, 0, 0, np.nan, 0, 1])
+    np.testing.assert_allclose(d.log_cdf(x), [-np.inf, -np.inf, np.log(0.25), np.log(0.5), 0, 0, np.nan, 0, -np.inf], rtol=1e-15)
+    np.testing.assert_allclose(d.log_sf(x), [0, 0, np.log(0.75), np.log(0.5), -np.inf, -np.inf, np.nan, -np.inf, 0], rtol=1e-15)
+    unit = Uniform()
+    assert unit.log_sf(1e-300) == -1e-300
+    assert unit.sf(1 - 2.0**-53) == 2.0**-53
+    assert unit.cdf(1e-300) == 1e-300
+    wide = Uniform(-1.7e308, 1.7e308)
+    assert wide.cdf(0.0) == 0.5
+    assert wide.sf(1e308) == pytest.approx(0.7 / 3.4, rel=1e-15)
+    assert Uniform(0.0, 5e-324).cdf(5e-324) == 1
+    assert unit.cdf(np.float32(0.5)).dtype == np.float32
+
+
+def test_moments():
+    d = Uniform([0.0, 1.0], [[2.0], [3.0]])
+    np.testing.assert_array_equal(d.mean, [[1, 1.5], [1.5, 2]])
+    np.testing.assert_allclose(d.variance, np.array([[4, 1], [9, 4]]) / 12, rtol=1e-15)
+    np.testing.assert_allclose(d.std, np.sqrt(d.variance), rtol=1e-15)
+    np.testing.assert_allclose(d.entropy(), np.log([[2, 1], [3, 2]]), rtol=1e-15)
+    assert not np.signbit(Uniform().entropy())
+
+
+def test_dtype_rules():
+    x = np.zeros(3, np.float32)
+    assert Uniform().log_prob(x).dtype == np.float32
+    assert Uniform(np.float64(0)).log_prob(x).dtype == np.float64
+    assert Uniform(np.float32(0), np.float32(1)).dtype == np.float32
+    assert Uniform(np.float32(0), np.float32(1)).entropy().dtype == np.float32
+    assert Uniform(np.arange(2), 5).log_prob(x[:2]).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "arguments,error,message",
+    [
+        ((1.0, 1.0), ValueError, "Uniform: low must be less than high, but low = 1.0 and high = 1.0"),
+        (([0.0, 2.0], 1.0), ValueError, r"but low\[1\] = 2.0 and high\[1\] = 1.0"),
+        ((0.0, np.inf), ValueError, "Uniform: high must be finite, but high = inf"),
+        (([[0.0, np.nan]], 1.0), ValueError, r"low must be finite, but low\[0, 1\] = nan"),
+        (([0, 0], [1, 2, 3]), ValueError, r"shapes do not broadcast: low \(2,\), high \(3,\)"),
+        ((0.0, 1j), TypeError, "high has dtype complex128"),
+        ((None, 1.0), TypeError, "low is missing"),
+    ],
+)
+def test_bad_parameters_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        Uniform(*arguments)
+
+
+def test_value_semantics():
+    for d in (Uniform(), Uniform(1, 2.5), Uniform(np.float32(0)), Uniform([0.0, 1.0], np.array([2.0, 3.0], np.float32))):
+        assert eval(repr(d)) == d
+        assert pickle.loads(pickle.dumps(d)) == d
+        assert copy.deepcopy(d) == d
+        assert hash(eval(repr(d))) == hash(d)
+    assert Uniform() != Uniform(0.0, 2.0)
+    assert Uniform() != ll.Normal()
+    with pytest.raises(AttributeError, match="immutable"):
+        Uniform().low = 1
+    assert ll.Uniform is Uniform
