@@ -51,7 +51,11 @@ def main(seconds: float, seed: int) -> int:
             lambda: ll.MultivariateNormal(junk(), junk()),
             lambda: ll.MultivariateNormal(junk(), variance=junk()),
             lambda: ll.Discrete(junk(), start=junk()),
+            lambda: ll.Uniform(junk(), junk()),
+            lambda: ll.Bernoulli(maybe(), logits=maybe()),
             ll.Normal,
+            ll.Uniform,
+            lambda: ll.Bernoulli(0.25),
             lambda: ll.MultivariateNormal([0, 0], np.eye(2)),
             lambda: ll.die(6),
         ]
@@ -109,7 +113,16 @@ def main(seconds: float, seed: int) -> int:
         "convolve": lambda: ll.convolve(draw.choice([junk(), [junk(), junk()], [distribution(), distribution()]])),
         "+": lambda: distribution() + distribution(),
         "@": lambda: draw.randrange(-2, 4) @ distribution(),
-        "kl_divergence": lambda: ll.kl_divergence(distribution(), distribution()),
+        "Uniform": lambda: ll.Uniform(junk(), junk()).log_prob(junk(), wrt=maybe("low"), out=maybe()),
+        "Bernoulli": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_prob(junk(), wrt=maybe("probs"), out=maybe()),
+        "Uniform.cdf": lambda: ll.Uniform(junk(), junk()).log_cdf(junk()),
+        "Bernoulli.cdf": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_sf(junk()),
+        "kl_divergence": lambda: ll.kl_divergence(
+            distribution(), distribution(), wrt=draw.choice([None, None, "p.loc", ("p.probs", "q.probs"), junk()])
+        ),
+        "kl_divergence of arrays": lambda: ll.kl_divergence(junk(), junk(), axis=maybe(-1)),
+        "js_divergence": lambda: ll.js_divergence(draw.choice([junk(), distribution()]), draw.choice([junk(), distribution()])),
+        "cross_entropy": lambda: ll.cross_entropy(draw.choice([junk(), distribution()]), distribution()),
         "estimate_kl": lambda: ll.estimate_kl(
             distribution(), distribution(), n=maybe(100), rtol=draw.choice([None, None, junk()]), confidence=maybe(0.95),
             rng=maybe(1), method=draw.choice(["auto", "mc", "exact", junk()]), max_n=10_000,

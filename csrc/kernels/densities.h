@@ -129,8 +129,8 @@ LOGLIK_MAP(bernoulli_nll, 2, 1)
 
 /* --------------------------------------------------------------------------------------------------- divergences */
 
-ALWAYS_INLINE void FN(normal_kl_map)(const V *in, V *out) {
-    const V p_loc = in[0], p_scale = in[1], q_loc = in[2], q_scale = in[3];
+/* Here and below no copy for each place of use: a call costs little beside the work, the code much. */
+__attribute__((noinline)) static V FN(normal_kl_of)(V p_loc, V p_scale, V q_loc, V q_scale) {
     const V z = FN(standardise)(p_loc, q_loc, q_scale);
     const V ratio = p_scale / q_scale, delta = (p_scale - q_scale) / q_scale;
     /* Near each other: e = ratio² − 1 from the difference; e − log(1+e) by log1pmx. */
@@ -145,8 +145,10 @@ ALWAYS_INLINE void FN(normal_kl_map)(const V *in, V *out) {
     }
     spread = v_select(apart, v_fma(ratio, ratio, C(-1)) - C(2) * log_ratio, spread);
     const M valid = v_gt(p_scale, C(0)) & v_gt(q_scale, C(0));
-    out[0] = v_select(valid, C(0.5) * v_fma(z, z, spread), C(NAN));
+    return v_select(valid, C(0.5) * v_fma(z, z, spread), C(NAN));
 }
+
+ALWAYS_INLINE void FN(normal_kl_map)(const V *in, V *out) { out[0] = FN(normal_kl_of)(in[0], in[1], in[2], in[3]); }
 LOGLIK_MAP(normal_kl, 4, 1)
 
 /* The rare lanes of the following: a or a/b near the ends of the range (0 and inf included), NaN. */
@@ -209,7 +211,6 @@ ALWAYS_INLINE V FN(where_measures)(V p, V q, V value) {
     return v_select(measures & one, bounded, C(NAN));
 }
 
-/* Here and below no copy for each place of use: a call costs little beside the work, the code much. */
 __attribute__((noinline)) static V FN(relative_entropy_of)(V p, V q) {
     const V difference = q - p;
     const FN(relative_entropy_parts) parts = FN(relative_entropy_split)(p, q, difference, C(1) / p);
@@ -298,22 +299,24 @@ ALWAYS_INLINE void FN(bernoulli_js_map)(const V *in, V *out) {
 LOGLIK_MAP(bernoulli_js, 2, 1)
 
 /* log(1 + x) with x = (what q has to the left of p and to the right)/(width of p): nothing cancels. */
-ALWAYS_INLINE void FN(uniform_kl_map)(const V *in, V *out) {
+__attribute__((noinline)) static V FN(uniform_kl_of)(V p_low, V p_high, V q_low, V q_high) {
     const V largest = C(REAL_IS_DOUBLE ? 0x1p1000 : 0x1p120f);
-    const V factor = v_select(v_gt(v_abs(in[2]), largest) | v_gt(v_abs(in[3]), largest), C(0.25), C(1));
-    const V p_low = in[0] * factor, p_high = in[1] * factor, q_low = in[2] * factor, q_high = in[3] * factor;
-    const V outside = (p_low - q_low) + (q_high - p_high), x = outside / (p_high - p_low);
+    const V factor = v_select(v_gt(v_abs(q_low), largest) | v_gt(v_abs(q_high), largest), C(0.25), C(1));
+    const V left = p_low * factor - q_low * factor, right = q_high * factor - p_high * factor;
+    const V x = (left + right) / (p_high * factor - p_low * factor);
     V value = FN(vm_log1p)(x);
     const M overflow = FN(is_infinite)(x);
     if (__builtin_expect(m_any(overflow), 0)) {
-        const V q_width = in[3] * C(0.25) - in[2] * C(0.25);
-        const V logs = (FN(vm_log)(q_width) - FN(vm_log)(in[1] - in[0])) + C(1.38629436111989061883);
+        const V q_width = q_high * C(0.25) - q_low * C(0.25);
+        const V logs = (FN(vm_log)(q_width) - FN(vm_log)(p_high - p_low)) + C(1.38629436111989061883);
         value = v_select(overflow, logs, value);
     }
-    const M covered = v_le(in[2], in[0]) & v_le(in[1], in[3]);
-    const M ordered = v_lt(in[0], in[1]) & v_lt(in[2], in[3]);
-    const V lowest = v_min(in[0], in[2]), highest = v_max(in[1], in[3]);
+    const M covered = v_le(q_low, p_low) & v_le(p_high, q_high);
+    const M ordered = v_lt(p_low, p_high) & v_lt(q_low, q_high);
+    const V lowest = v_min(p_low, q_low), highest = v_max(p_high, q_high);
     const M valid = ordered & v_lt(C(-INFINITY), lowest) & v_lt(highest, C(INFINITY));
-    out[0] = v_select(valid, v_select(covered, value, C(INFINITY)), C(NAN));
+    return v_select(valid, v_select(covered, value, C(INFINITY)), C(NAN));
 }
+
+ALWAYS_INLINE void FN(uniform_kl_map)(const V *in, V *out) { out[0] = FN(uniform_kl_of)(in[0], in[1], in[2], in[3]); }
 LOGLIK_MAP(uniform_kl, 4, 1)
