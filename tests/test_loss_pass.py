@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from memory_tools import peak_memory
 
 import loglik as ll
 from loglik._parallel import num_threads
-from memory_tools import peak_memory
 
 
 class Loss:

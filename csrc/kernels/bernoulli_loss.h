@@ -35,6 +35,7 @@ ALWAYS_INLINE V FN(bernoulli_linear_fast)(V target, V x) {
 /* One group: 4 rows of 16 elements. */
 ALWAYS_INLINE void FN(bernoulli_group)(const R *targets, const R *logits, R *gradient, R scale, const int want_gradient,
                                        FN(bernoulli_sums) *sums) {
+    ROLLED
     for (int s = 0; s < FN(LOSS_STREAMS); s++) {
         V e[4], linear[4];
         for (int row = 0; row < 4; row++) {
@@ -103,7 +104,7 @@ ALWAYS_INLINE double FN(bernoulli_block)(const R *targets, const R *logits, ptrd
 
 /* ------------------------------------------------------------------------------- one value for each element */
 
-ALWAYS_INLINE void FN(bernoulli_point_logits)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+ALWAYS_INLINE void FN(bernoulli_point_logits)(const V *in, V *value, V *slope, int want_slope, M *bad) {
     const V target = in[0], logits = in[1], magnitude = v_abs(logits), share = FN(bernoulli_share)(target, logits);
     const V e = FN(vm_exp_neg)(-magnitude);
     *bad |= m_not(FN(is_probability)(target));
@@ -114,7 +115,7 @@ ALWAYS_INLINE void FN(bernoulli_point_logits)(const V *in, V *value, V *slope, c
 }
 
 /* −target·log p − (1 − target)·log(1 − p) with 0·log 0 = 0. NaN in p propagates. */
-ALWAYS_INLINE void FN(bernoulli_point_probs)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+ALWAYS_INLINE void FN(bernoulli_point_probs)(const V *in, V *value, V *slope, int want_slope, M *bad) {
     const V target = in[0], p = in[1], other = C(1) - target;
     const M one = m_not(v_eq(target, C(0))), zero = m_not(v_eq(other, C(0))), missing = v_unord(p, p);
     *bad |= m_not(FN(is_probability)(target)) | (m_not(FN(is_probability)(p)) & m_not(missing));
@@ -161,12 +162,8 @@ static void FN(bernoulli_nll_task)(loglik_loss_task *task) {
                       : FN(bernoulli_block)(part.in[0], part.in[1], n, NULL, part.scale, 0, &bad);
         }
         if (block != block) {
-            if (from_logits) {
-                block = g ? FN(loss_points)(&part, n, 1, FN(bernoulli_point_logits), 1, &bad)
-                          : FN(loss_points)(&part, n, 1, FN(bernoulli_point_logits), 0, &bad);
-            } else {
-                block = FN(loss_points)(&part, n, 1, FN(bernoulli_point_probs), 1, &bad);
-            }
+            block = from_logits ? FN(loss_points)(&part, n, 1, FN(bernoulli_point_logits), &bad)
+                                : FN(loss_points)(&part, n, 1, FN(bernoulli_point_probs), &bad);
         }
         if (bad) {
             task->bad = FN(bernoulli_first_bad)(&part, n, from_logits, &task->which);

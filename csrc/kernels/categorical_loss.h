@@ -53,15 +53,20 @@ static R FN(row_maximum)(const R *z, ptrdiff_t n) {
             m[v] = v_max(v_load(z + i + v * LANES), m[v]);
         }
     }
-    R lanes[LANES] __attribute__((aligned(64))), largest = (R)-INFINITY;
-    v_store(lanes, v_max(v_max(m[0], m[1]), v_max(m[2], m[3])));
-    for (int k = 0; k < LANES; k++) {
-        largest = lanes[k] > largest ? lanes[k] : largest;
+    for (; i + LANES <= n; i += LANES) {
+        m[0] = v_max(v_load(z + i), m[0]);
+    }
+    R x[LANES] __attribute__((aligned(64)));
+    v_store(x, v_max(v_max(m[0], m[1]), v_max(m[2], m[3])));
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; k++) {
+            x[k] = x[k + half] > x[k] ? x[k + half] : x[k];
+        }
     }
     for (; i < n; i++) {
-        largest = z[i] > largest ? z[i] : largest;
+        x[0] = z[i] > x[0] ? z[i] : x[0];
     }
-    return largest;
+    return x[0];
 }
 
 /* Sums over a row. */
@@ -82,9 +87,18 @@ ALWAYS_INLINE FN(categorical_top) FN(categorical_top_of)(V m) {
     return top;
 }
 
-/* A group of 64 elements; z − m is 0 where z is m, also for an infinite m. t and e may be NULL. */
-ALWAYS_INLINE void FN(categorical_group)(const R *z, const R *t, R *e, const FN(categorical_top) *top, int log_probs, int gaps,
+/* What a row is besides its logits. */
+typedef struct {
+    int log_probs, gaps; /* whether the elements are logarithms already; whether Σ (m − z) is wanted */
+    const R *t;          /* targets, or NULL: one class */
+} FN(categorical_kind);
+
+/* A group of 64 elements; z − m is 0 where z is m, also for an infinite m. e may be NULL. */
+ALWAYS_INLINE void FN(categorical_group)(const R *z, R *e, const FN(categorical_top) *top, const FN(categorical_kind) kind,
                                          FN(row_sums) *sums) {
+    const int log_probs = kind.log_probs, gaps = kind.gaps;
+    const R *const t = kind.t;
+    ROLLED
     for (int s = 0; s < FN(LOSS_STREAMS); s++) {
         V other[4], gap[4], targeted[4], target[4];
         UNROLLED
@@ -122,9 +136,41 @@ ALWAYS_INLINE void FN(categorical_group)(const R *z, const R *t, R *e, const FN(
     }
 }
 
+/* The groups of a row from element i on; the last one is padded with impossible classes that are no target. */
+ALWAYS_INLINE void FN(categorical_groups)(const R *z, ptrdiff_t width, R *e, const FN(categorical_top) *top, FN(categorical_kind) kind,
+                                          FN(row_sums) *sums) {
+    enum { GROUP = FN(LOSS_GROUP) };
+    const R *const t = kind.t;
+    ptrdiff_t i = 0;
+    for (; i + GROUP <= width; i += GROUP) {
+        for (size_t line = 0; line < GROUP * sizeof(R); line += 64) { /* of the next row */
+            __builtin_prefetch((const char *)(z + width + i) + line, 0, 2);
+        }
+        kind.t = t ? t + i : NULL;
+        FN(categorical_group)(z + i, e ? e + i : NULL, top, kind, sums);
+    }
+    if (i < width) {
+        const size_t rest = (size_t)(width - i) * sizeof(R);
+        R zs[GROUP], ts[GROUP], es[GROUP];
+        for (int k = 0; k < GROUP; k += LANES) {
+            v_store(zs + k, kind.log_probs ? C(0) : C(-INFINITY));
+        }
+        memcpy(zs, z + i, rest);
+        if (t) {
+            memset(ts, 0, sizeof ts);
+            memcpy(ts, t + i, rest);
+            kind.t = ts;
+        }
+        kind.gaps = 0;
+        FN(categorical_group)(zs, e ? es : NULL, top, kind, sums);
+        if (e) {
+            memcpy(e + i, es, rest);
+        }
+    }
+}
+
 /* Reduces row `row` of a task to entry r; exponentials to e, unless NULL. Returns whether its targets are no probabilities. */
 static int FN(categorical_long)(const loglik_loss_task *task, ptrdiff_t row, R *e, FN(categorical_rows) *out, int r) {
-    enum { GROUP = FN(LOSS_GROUP) };
     const ptrdiff_t width = task->width;
     const R *const z = (const R *)task->model[0] + row * width;
     const R *const t = task->targets ? (const R *)task->targets + row * width : NULL;
@@ -132,36 +178,20 @@ static int FN(categorical_long)(const loglik_loss_task *task, ptrdiff_t row, R *
     const R largest = log_probs ? 0 : FN(row_maximum)(z, width);
     const FN(categorical_top) top = FN(categorical_top_of)(v_set1(largest));
     FN(row_sums) sums = {.at_maximum = C(0), .lowest = C(0), .highest = C(1)};
-    ptrdiff_t i = 0;
-    for (; i + GROUP <= width; i += GROUP) {
-        FN(categorical_group)(z + i, t ? t + i : NULL, e ? e + i : NULL, &top, log_probs, gaps, &sums);
+    if (!log_probs && !gaps && !t) { /* the usual row, without a question in its loop */
+        FN(categorical_groups)(z, width, e, &top, (FN(categorical_kind)){0}, &sums);
+    } else {
+        FN(categorical_groups)(z, width, e, &top, (FN(categorical_kind)){log_probs, gaps, t}, &sums);
     }
-    double beyond = 0; /* gaps of the last, shorter group */
-    if (i < width) {   /* padded with impossible classes that are no target */
-        const ptrdiff_t rest = width - i;
-        R zs[GROUP], ts[GROUP], es[GROUP];
-        for (ptrdiff_t k = 0; k < GROUP; k++) {
-            zs[k] = k < rest ? z[i + k] : log_probs ? (R)0 : (R)-INFINITY;
-            ts[k] = k < rest && t ? t[i + k] : (R)0;
-        }
-        FN(categorical_group)(zs, t ? ts : NULL, es, &top, log_probs, 0, &sums);
-        for (ptrdiff_t k = 0; k < rest && gaps; k++) {
-            beyond += zs[k] == largest && !log_probs ? 0 : (double)largest - (double)zs[k];
-        }
-        if (e) {
-            memcpy(e + i, es, (size_t)rest * sizeof(R));
-        }
-    }
-    R count[LANES] __attribute__((aligned(64)));
+    R count[LANES] __attribute__((aligned(64))), e_top[LANES] __attribute__((aligned(64)));
     v_store(count, sums.at_maximum);
-    double ties = -1;
-    for (int k = 0; k < LANES; k++) {
-        ties += (double)count[k];
-    }
-    R e_top[LANES] __attribute__((aligned(64)));
     v_store(e_top, top.e);
+    R ties = -1;
+    for (int k = 0; k < LANES; k++) {
+        ties += count[k];
+    }
     out->top[r] = log_probs ? 1 : (double)e_top[0];
-    out->others[r] = log_probs ? 0 : loss_sum_lanes(sums.others.lanes) + ties * out->top[r];
+    out->others[r] = log_probs ? 0 : loss_sum_lanes(sums.others.lanes) + (double)ties * out->top[r];
     if (!log_probs && largest == (R)-INFINITY) {
         out->others[r] = NAN; /* every class is impossible, or every logit NaN */
     }
@@ -174,7 +204,10 @@ static int FN(categorical_long)(const loglik_loss_task *task, ptrdiff_t row, R *
         out->share[r] = 1;
     }
     if (gaps) {
-        const double all = loss_sum_lanes(sums.gaps.lanes) + beyond;
+        double all = loss_sum_lanes(sums.gaps.lanes);
+        for (ptrdiff_t k = width / FN(LOSS_GROUP) * FN(LOSS_GROUP); k < width; k++) { /* of the last, shorter group */
+            all += z[k] == largest && !log_probs ? 0 : (double)largest - (double)z[k];
+        }
         out->gap[r] = (1 - task->smoothing) * out->gap[r] + FN(categorical_floor)(task) * all * out->share[r];
     }
     return m_any(v_lt(sums.lowest, C(0)) | v_lt(C(1), sums.highest)) || (t && !(fabs(out->share[r] - 1) <= task->tolerance));
@@ -195,7 +228,30 @@ static void FN(categorical_long_gradient)(R *g, const R *t, ptrdiff_t n, R facto
 
 /* ------------------------------------------------------------------------------- short rows */
 
-/* Reduces LANES rows with labels and logits from `row` on to entries r, r + 1, ...; e[k] are the exponentials of class k. */
+/* Up to four classes of LANES rows: their exponentials to e, unless NULL, and into the sums over the others. */
+ALWAYS_INLINE void FN(categorical_classes)(const V *z, V *e, const FN(categorical_top) *top, const int classes, vf64 *others,
+                                           V *ties) {
+    V term[4];
+    UNROLLED
+    for (int q = 0; q < classes; q++) {
+        const M largest = v_eq(z[q], top->m);
+        const V x = FN(vm_exp_below)(top->frame, z[q]);
+        term[q] = v_zero_if(largest, x);
+        *ties += v_zero_unless(largest, C(1));
+        if (e) {
+            e[q] = v_select(largest, top->e, x);
+        }
+    }
+    vf64 wide[FN(WIDE)];
+    FN(loss_widen)(classes == 4 ? (term[0] + term[1]) + (term[2] + term[3]) : classes == 2 ? term[0] + term[1] : term[0], wide);
+    UNROLLED
+    for (int w = 0; w < FN(WIDE); w++) {
+        others[w] += wide[w];
+    }
+}
+
+/* Reduces LANES rows with labels and logits from `row` on to entries r, r + 1, ...; the exponentials of class k to e[k],
+ * unless e is NULL. */
 ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, ptrdiff_t row, V *e, FN(categorical_rows) *out, int r) {
     const ptrdiff_t width = task->width;
     const R *const rows = (const R *)task->model[0] + row * width;
@@ -213,28 +269,22 @@ ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, ptrdiff_t
     }
     vf64 others[FN(WIDE)] = {{0}}, gaps[FN(WIDE)] = {{0}};
     V ties = C(-1);
-    for (ptrdiff_t first = 0; first < width; first += 4) {
-        V term[4], gap[4];
-        UNROLLED
-        for (int q = 0; q < 4; q++) {
-            const ptrdiff_t k = first + q;
-            term[q] = gap[q] = C(0);
-            if (k < width) {
-                const M largest = v_eq(z[k], m);
-                const V x = FN(vm_exp_below)(top.frame, z[k]);
-                gap[q] = v_zero_if(largest, m - z[k]);
-                term[q] = v_zero_if(largest, x);
-                e[k] = v_select(largest, top.e, x);
-                ties += v_zero_unless(largest, C(1));
-            }
-        }
-        vf64 wide[FN(WIDE)], wide_gap[FN(WIDE)];
-        FN(loss_widen)((term[0] + term[1]) + (term[2] + term[3]), wide);
-        FN(loss_widen)((gap[0] + gap[1]) + (gap[2] + gap[3]), wide_gap);
-        UNROLLED
+    ptrdiff_t k = 0;
+    for (; k + 4 <= width; k += 4) {
+        FN(categorical_classes)(z + k, e ? e + k : NULL, &top, 4, others, &ties);
+    }
+    if (k + 2 <= width) {
+        FN(categorical_classes)(z + k, e ? e + k : NULL, &top, 2, others, &ties);
+        k += 2;
+    }
+    if (k < width) {
+        FN(categorical_classes)(z + k, e ? e + k : NULL, &top, 1, others, &ties);
+    }
+    for (k = 0; k < width && task->smoothing > 0; k++) {
+        vf64 wide[FN(WIDE)];
+        FN(loss_widen)(v_zero_if(v_eq(z[k], m), m - z[k]), wide);
         for (int w = 0; w < FN(WIDE); w++) {
-            others[w] += wide[w];
-            gaps[w] += wide_gap[w];
+            gaps[w] += wide[w];
         }
     }
     /* NaN where every class is impossible, or the first logit is NaN (one after it makes the sum NaN). */
@@ -284,6 +334,18 @@ ALWAYS_INLINE void FN(categorical_short_gradient)(R *g, const V *e, ptrdiff_t wi
 
 /* Weights and labels of a set; returns the first row whose label is no class, or −1. */
 static ptrdiff_t FN(categorical_labels)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, FN(categorical_rows) *rows) {
+    if (!task->weights && !task->targets && !task->ignores) { /* the usual task */
+        int bad = 0;
+        for (ptrdiff_t r = 0; r < n; r++) {
+            const int64_t label = task->labels[start + r];
+            bad |= (uint64_t)label >= (uint64_t)task->width;
+            rows->label[r] = (ptrdiff_t)label;
+            rows->weight[r] = 1;
+        }
+        if (!bad) {
+            return -1;
+        }
+    }
     for (ptrdiff_t r = 0; r < n; r++) {
         rows->weight[r] = task->weights ? (double)((const R *)task->weights)[start + r] : 1;
         rows->label[r] = -1;
@@ -307,8 +369,9 @@ ALWAYS_INLINE R FN(categorical_label_slope)(const loglik_loss_task *task, double
     return (R)(-weight * (rest - (task->smoothing - FN(categorical_floor)(task))));
 }
 
-/* The gradient rows of a set. e: the exponentials of short rows; long rows have theirs where the gradient goes. */
-static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, const V *e,
+/* The gradient rows of a set. e: the exponentials of the first `together` rows; the others have theirs where the gradient
+ * goes. */
+static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, const V *e, ptrdiff_t together,
                                       const FN(categorical_rows) *rows) {
     enum { ROWS = FN(CATEGORICAL_ROWS), SHORT = FN(CATEGORICAL_SHORT) };
     const ptrdiff_t width = task->width;
@@ -321,7 +384,7 @@ static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t st
         factor[r] = r < n && !log_probs ? (R)(weight[r] * rows->share[r] / (rows->top[r] + rows->others[r])) : 0;
         floor[r] = r < n ? (R)(weight[r] * rows->share[r] * FN(categorical_floor)(task)) : 0;
     }
-    for (ptrdiff_t r = 0; r < n && e; r += LANES) {
+    for (ptrdiff_t r = 0; r < together; r += LANES) {
         FN(categorical_short_gradient)(gradient + r * width, e + r / LANES * SHORT, width, v_load(factor + r), v_load(floor + r));
     }
     for (ptrdiff_t r = 0; r < n; r++) {
@@ -334,12 +397,12 @@ static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t st
         }
         double at_label = 0;
         if (label >= 0 && !log_probs) {
-            at_label = e ? (double)((const R *)(e + r / LANES * SHORT + label))[r % LANES] : (double)g[label];
+            at_label = r < together ? (double)((const R *)(e + r / LANES * SHORT + label))[r % LANES] : (double)g[label];
         }
         if (log_probs) {
             memset(g, 0, (size_t)width * sizeof(R));
         }
-        if (!e) {
+        if (r >= together) {
             const R *const t = task->targets ? (const R *)task->targets + (start + r) * width : NULL;
             FN(categorical_long_gradient)(g, t, width, factor[r], kept, floor[r]);
         }
@@ -361,17 +424,18 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
     task->which = 0;
     for (ptrdiff_t start = 0; start < task->n; start += ROWS) {
         const ptrdiff_t n = task->n - start < ROWS ? task->n - start : ROWS;
-        FN(categorical_rows) rows = {.gap = {0}};
-        for (int r = 0; r < ROWS; r++) {
+        FN(categorical_rows) rows;
+        for (ptrdiff_t r = n; r < ROWS; r++) { /* what is not there costs nothing */
+            rows.gap[r] = rows.share[r] = rows.others[r] = rows.weight[r] = 0;
             rows.top[r] = 1;
         }
         V e[ROWS / LANES * SHORT];
-        const int together = is_short && n == ROWS;
+        const ptrdiff_t together = is_short ? n / LANES * LANES : 0;
         ptrdiff_t bad = FN(categorical_labels)(task, start, n, &rows);
-        for (ptrdiff_t r = 0; r < n && bad < 0 && together; r += LANES) {
-            FN(categorical_short)(task, start + r, e + r / LANES * SHORT, &rows, (int)r);
+        for (ptrdiff_t r = 0; r < together && bad < 0; r += LANES) {
+            FN(categorical_short)(task, start + r, task->gradient[0] ? e + r / LANES * SHORT : NULL, &rows, (int)r);
         }
-        for (ptrdiff_t r = 0; r < n && bad < 0 && !together; r++) {
+        for (ptrdiff_t r = together; r < n && bad < 0; r++) {
             R *const g = task->gradient[0] ? (R *)task->gradient[0] + (start + r) * width : NULL;
             if (FN(categorical_long)(task, start + r, g, &rows, (int)r)) {
                 const R *const t = (const R *)task->targets + (start + r) * width;
@@ -385,18 +449,18 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
             task->bad = bad;
             break;
         }
-        for (int v = 0; v < LOSS_VECTORS; v++) {
+        for (int v = 0; v < ROWS / LANES_f64; v++) {
             const ptrdiff_t at = v * LANES_f64;
             const vf64 share = v_load(rows.share + at), weight = v_load(rows.weight + at), gap = v_load(rows.gap + at);
             const vf64 value = gap + share * vm_log1p_f64(v_load(rows.others + at) / v_load(rows.top + at));
             const vf64 weighted = v_zero_if(v_eq(weight, v_set1(0.0)), value * weight);
-            lanes[v] += weighted;
+            lanes[v % LOSS_VECTORS] += weighted;
             for (ptrdiff_t k = 0; task->values && k < LANES_f64 && at + k < n; k++) {
                 ((R *)task->values)[start + at + k] = (R)weighted[k];
             }
         }
         if (task->gradient[0]) {
-            FN(categorical_gradients)(task, start, n, together ? e : NULL, &rows);
+            FN(categorical_gradients)(task, start, n, e, together, &rows);
         }
         if ((start + ROWS) % FN(LOSS_BLOCK) == 0 || start + ROWS >= task->n) {
             loss_add(&total, loss_sum_lanes(lanes));

@@ -1,7 +1,7 @@
 /* Gaussian negative log-likelihood: (target − mean)²/(2σ²) + log σ + ½ log 2π, with its derivatives, for each way in which
  * the spread is given. A spread outside its range makes the value NaN and is reported. */
 
-ALWAYS_INLINE void FN(gaussian_point_variance)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+ALWAYS_INLINE void FN(gaussian_point_variance)(const V *in, V *value, V *slope, int want_slope, M *bad) {
     const V variance = in[2];
     const M valid = v_gt(variance, C(0)) & v_lt(variance, C(INFINITY));
     FN(gaussian_nll_map)(in, value);
@@ -13,7 +13,7 @@ ALWAYS_INLINE void FN(gaussian_point_variance)(const V *in, V *value, V *slope, 
     }
 }
 
-ALWAYS_INLINE void FN(gaussian_point_scale)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+ALWAYS_INLINE void FN(gaussian_point_scale)(const V *in, V *value, V *slope, int want_slope, M *bad) {
     const V scale = in[2], inverse = C(1) / scale;
     const M valid = v_gt(scale, C(0)) & v_lt(scale, C(INFINITY));
     const V half = FN(half_squared_deviation)(in[0], in[1], scale, inverse);
@@ -25,7 +25,7 @@ ALWAYS_INLINE void FN(gaussian_point_scale)(const V *in, V *value, V *slope, con
     }
 }
 
-ALWAYS_INLINE void FN(gaussian_point_log_variance)(const V *in, V *value, V *slope, const int want_slope, M *bad) {
+ALWAYS_INLINE void FN(gaussian_point_log_variance)(const V *in, V *value, V *slope, int want_slope, M *bad) {
     const V log_variance = in[2], precision = FN(vm_exp)(-log_variance);
     V low;
     const V difference = v_two_sum(in[0], -in[1], &low);
@@ -63,7 +63,6 @@ static ptrdiff_t FN(gaussian_first_bad)(const R *spread, ptrdiff_t n, int logari
 static void FN(gaussian_nll_task)(loglik_loss_task *task) {
     enum { BLOCK = FN(LOSS_BLOCK) };
     const fp_state saved = fp_enter();
-    const int want = task->gradient[0] || task->gradient[1];
     loss_total total = {0, 0};
     task->bad = -1;
     task->which = 2;
@@ -74,16 +73,13 @@ static void FN(gaussian_nll_task)(loglik_loss_task *task) {
         double block;
         switch (task->form) {
         case LOGLIK_LOSS_VARIANCE:
-            block = want ? FN(loss_points)(&part, n, 2, FN(gaussian_point_variance), 1, &bad)
-                         : FN(loss_points)(&part, n, 2, FN(gaussian_point_variance), 0, &bad);
+            block = FN(loss_points)(&part, n, 2, FN(gaussian_point_variance), &bad);
             break;
         case LOGLIK_LOSS_SCALE:
-            block = want ? FN(loss_points)(&part, n, 2, FN(gaussian_point_scale), 1, &bad)
-                         : FN(loss_points)(&part, n, 2, FN(gaussian_point_scale), 0, &bad);
+            block = FN(loss_points)(&part, n, 2, FN(gaussian_point_scale), &bad);
             break;
         default:
-            block = want ? FN(loss_points)(&part, n, 2, FN(gaussian_point_log_variance), 1, &bad)
-                         : FN(loss_points)(&part, n, 2, FN(gaussian_point_log_variance), 0, &bad);
+            block = FN(loss_points)(&part, n, 2, FN(gaussian_point_log_variance), &bad);
         }
         if (bad) {
             task->bad = FN(gaussian_first_bad)(part.in[2], n, task->form == LOGLIK_LOSS_LOG_VARIANCE);

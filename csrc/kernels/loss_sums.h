@@ -64,7 +64,7 @@ ALWAYS_INLINE void FN(loss_widen)(V x, vf64 *wide) {
 
 enum { FN(LOSS_MODELS) = LOGLIK_LOSS_MODELS, FN(LOSS_ARGUMENTS) = 1 + LOGLIK_LOSS_MODELS };
 
-typedef void (*FN(loss_point))(const V *in, V *value, V *slope, const int want_slope, M *bad);
+typedef void (*FN(loss_point))(const V *in, V *value, V *slope, int want_slope, M *bad);
 
 /* A part of a task. */
 typedef struct {
@@ -85,8 +85,8 @@ ALWAYS_INLINE FN(loss_part) FN(loss_part_of)(const loglik_loss_task *task, ptrdi
 
 /* 16 elements from `at` on. */
 ALWAYS_INLINE void FN(loss_row)(const FN(loss_part) *part, ptrdiff_t at, vf64 *lanes, const int models,
-                                const FN(loss_point) point, const int want_slope, M *bad) {
-    UNROLLED
+                                const FN(loss_point) point, int want_slope, M *bad) {
+    ROLLED
     for (int s = 0; s < FN(LOSS_STREAMS); s++, at += LANES) {
         V in[FN(LOSS_ARGUMENTS)], value, slope[FN(LOSS_MODELS)];
         UNROLLED
@@ -105,8 +105,8 @@ ALWAYS_INLINE void FN(loss_row)(const FN(loss_part) *part, ptrdiff_t at, vf64 *l
             v_store(part->values + at, value);
         }
         UNROLLED
-        for (int a = 0; a < models && want_slope; a++) {
-            if (part->gradient[a]) {
+        for (int a = 0; a < models; a++) {
+            if (want_slope && part->gradient[a]) {
                 const V weighted = part->weights ? v_zero_unless(counts, slope[a] * weight) : slope[a];
                 v_store(part->gradient[a] + at, weighted * v_set1(part->scale));
             }
@@ -120,46 +120,67 @@ ALWAYS_INLINE void FN(loss_row)(const FN(loss_part) *part, ptrdiff_t at, vf64 *l
     }
 }
 
+/* Memory for the last row of a part, padded with copies of an element whose weight is 0. */
+typedef struct {
+    R in[FN(LOSS_ARGUMENTS)][FN(LOSS_LANES)], weights[FN(LOSS_LANES)], values[FN(LOSS_LANES)];
+    R gradient[FN(LOSS_MODELS)][FN(LOSS_LANES)];
+} FN(loss_padding);
+
+static __attribute__((noinline)) FN(loss_part) FN(loss_pad)(const FN(loss_part) *part, ptrdiff_t start, ptrdiff_t rest, int models,
+                                                            FN(loss_padding) *padding) {
+    FN(loss_part) padded = {.weights = padding->weights, .values = padding->values, .scale = part->scale};
+    for (int a = 0; a <= models; a++) {
+        padded.in[a] = padding->in[a];
+    }
+    for (int a = 0; a < models; a++) {
+        padded.gradient[a] = padding->gradient[a];
+    }
+    for (ptrdiff_t k = 0; k < FN(LOSS_LANES); k++) {
+        const ptrdiff_t source = start + (k < rest ? k : 0);
+        for (int a = 0; a <= models; a++) {
+            padding->in[a][k] = part->in[a][source];
+        }
+        padding->weights[k] = k >= rest ? 0 : part->weights ? part->weights[source] : (R)1;
+    }
+    return padded;
+}
+
+static __attribute__((noinline)) void FN(loss_unpad)(const FN(loss_part) *part, ptrdiff_t start, ptrdiff_t rest, int models,
+                                                     const FN(loss_padding) *padding) {
+    if (part->values) {
+        memcpy(part->values + start, padding->values, (size_t)rest * sizeof(R));
+    }
+    for (int a = 0; a < models; a++) {
+        if (part->gradient[a]) {
+            memcpy(part->gradient[a] + start, padding->gradient[a], (size_t)rest * sizeof(R));
+        }
+    }
+}
+
 /* The n <= LOSS_BLOCK elements of a part; returns their sum. */
-ALWAYS_INLINE double FN(loss_points)(const FN(loss_part) *part, ptrdiff_t n, const int models, const FN(loss_point) point,
-                                     const int want_slope, int *bad) {
+ALWAYS_INLINE double FN(loss_points)(const FN(loss_part) *part, ptrdiff_t n, const int models, const FN(loss_point) point, int *bad) {
     enum { ROW = FN(LOSS_LANES) };
+    const int want_slope = part->gradient[0] || part->gradient[1];
     vf64 lanes[LOSS_VECTORS] = {{0}};
     M any_bad = M_NONE;
-    const ptrdiff_t whole = n / ROW * ROW, rest = n - whole;
-    for (ptrdiff_t i = 0; i < whole; i += ROW) {
+    FN(loss_padding) padding;
+    FN(loss_part) now = *part;
+    for (ptrdiff_t i = 0; i < n; i += ROW) {
+        const ptrdiff_t rest = n - i;
+        ptrdiff_t at = i;
+        if (rest < ROW) {
+            now = FN(loss_pad)(part, i, rest, models, &padding);
+            at = 0;
+        }
         UNROLLED
         for (int a = 0; a <= models; a++) {
             for (size_t line = 0; line < ROW * sizeof(R); line += 64) {
-                __builtin_prefetch((const char *)(part->in[a] + i) + line + FN(LOSS_AHEAD));
+                __builtin_prefetch((const char *)(now.in[a] + at) + line + FN(LOSS_AHEAD));
             }
         }
-        FN(loss_row)(part, i, lanes, models, point, want_slope, &any_bad);
-    }
-    if (rest) { /* padded with copies of an element whose weight is 0 */
-        R in[FN(LOSS_ARGUMENTS)][ROW], weights[ROW], values[ROW], gradient[FN(LOSS_MODELS)][ROW];
-        FN(loss_part) padded = {.weights = weights, .values = values, .scale = part->scale};
-        for (ptrdiff_t k = 0; k < ROW; k++) {
-            const ptrdiff_t source = whole + (k < rest ? k : 0);
-            for (int a = 0; a <= models; a++) {
-                in[a][k] = part->in[a][source];
-            }
-            weights[k] = k >= rest ? 0 : part->weights ? part->weights[source] : (R)1;
-        }
-        for (int a = 0; a <= models; a++) {
-            padded.in[a] = in[a];
-        }
-        for (int a = 0; a < models; a++) {
-            padded.gradient[a] = gradient[a];
-        }
-        FN(loss_row)(&padded, 0, lanes, models, point, want_slope, &any_bad);
-        if (part->values) {
-            memcpy(part->values + whole, values, (size_t)rest * sizeof(R));
-        }
-        for (int a = 0; a < models; a++) {
-            if (part->gradient[a]) {
-                memcpy(part->gradient[a] + whole, gradient[a], (size_t)rest * sizeof(R));
-            }
+        FN(loss_row)(&now, at, lanes, models, point, want_slope, &any_bad);
+        if (rest < ROW) {
+            FN(loss_unpad)(part, i, rest, models, &padding);
         }
     }
     *bad = m_any(any_bad);

@@ -12,7 +12,7 @@ ALWAYS_INLINE V FN(exp_excess)(V x, V *expm1) {
 /* Elements of rows, 16 at a time. */
 ALWAYS_INLINE void FN(standard_normal_row)(const R *loc, const R *log_variance, R *loc_gradient, R *spread_gradient, R scale,
                                            vf64 *lanes) {
-    UNROLLED
+    ROLLED
     for (int s = 0; s < FN(LOSS_STREAMS); s++) {
         const V m = v_load(loc + s * LANES);
         V expm1;

@@ -28,8 +28,10 @@
  * only, the mark has no effect there (clang warns of it: -Wno-pass-failed). */
 #if defined(__clang__)
 #define UNROLLED _Pragma("unroll")
+#define ROLLED _Pragma("nounroll")
 #else
 #define UNROLLED _Pragma("GCC unroll 64")
+#define ROLLED _Pragma("GCC unroll 1") /* where copies of a long body would buy nothing */
 #endif
 
 #if defined(__AVX512F__)
