@@ -1,4 +1,4 @@
-"""Other libraries on the same arrays: SciPy, torch, JAX and scikit-learn, where they are installed.
+"""Other libraries on the same arrays: SciPy, torch (also compiled), JAX and scikit-learn, where they are installed.
 
 Each table maps a kernel's name to a function that takes its arguments and returns a callable to time. A
 library is imported only when a benchmark asks for peers. They run with as many threads as loglik: `loglik
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 Prepared = Callable[[], object]
-Maker = Callable[..., Prepared]
+Maker = Callable[..., Prepared | None]  # None: it does not run here
 
-NAMES = ("numpy_fft", "scipy", "sklearn", "torch", "jax")
+NAMES = ("numpy_fft", "scipy", "sklearn", "torch", "torch_compile", "jax")
 
 
 def contestants(
@@ -25,7 +25,9 @@ def contestants(
     found = {}
     for name, makers in _installed(threads, names):
         if kernel in makers:
-            found[name] = makers[kernel](*arguments)
+            prepared = makers[kernel](*arguments)
+            if prepared is not None:
+                found[name] = prepared
     return found
 
 
@@ -35,6 +37,7 @@ def _installed(threads: int, names: Collection[str]) -> Iterator[tuple[str, dict
         ("scipy", "scipy", _scipy),
         ("sklearn", "sklearn", _sklearn),
         ("torch", "torch", _torch),
+        ("torch_compile", "torch", _torch_compile),
         ("jax", "jax", _jax),
     ):
         if name not in names:
@@ -253,6 +256,39 @@ def _torch(threads: int) -> dict[str, Maker]:
         "rows_kl": rows_kl,
         "mvn_kl": mvn_kl,
         "monte_carlo_kl": monte_carlo_kl,
+    }
+
+
+def _torch_compile(threads: int) -> dict[str, Maker]:
+    """The losses as one would write them in torch, compiled (which needs a C++ compiler)."""
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(threads)
+
+    def compiled(function: Callable) -> Maker:
+        def prepare(*arrays: np.ndarray) -> Prepared | None:
+            tensors = [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays]
+            fast = torch.compile(function, dynamic=False)
+            try:
+                fast(*tensors)
+            except Exception:  # whatever the compiler's tool chain says
+                return None
+            return lambda: fast(*tensors)
+
+        return prepare
+
+    def bce(reduction: str) -> Callable:
+        return lambda t, z: functional.binary_cross_entropy_with_logits(z, t, reduction=reduction)
+
+    return {
+        "bernoulli_nll": compiled(bce("none")),
+        "bernoulli_nll_sum": compiled(bce("sum")),
+        "gaussian_nll_sum_variance": compiled(
+            lambda t, m, v: functional.gaussian_nll_loss(m, t, v, full=True, reduction="sum")
+        ),
+        "categorical_nll_sum": compiled(lambda t, z: functional.cross_entropy(z, t, reduction="sum")),
+        "kl_standard_normal": compiled(lambda m, v: 0.5 * (m.square() + v.exp() - 1 - v).sum()),
     }
 
 
