@@ -93,6 +93,10 @@ ALWAYS_INLINE void FN(loss_row)(const FN(loss_part) *part, ptrdiff_t at, vf64 *l
         for (int a = 0; a <= models; a++) {
             in[a] = v_load(part->in[a] + at);
         }
+        UNROLLED
+        for (int a = 0; a < models; a++) {
+            slope[a] = C(0);
+        }
         point(in, &value, slope, want_slope, bad);
         V weight = C(1);
         M counts = v_eq(weight, weight);

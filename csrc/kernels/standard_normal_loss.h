@@ -1,14 +1,5 @@
 /* KL(N(μ, σ²) ‖ N(0, 1)) = ½·(μ² + (exp(ℓ) − 1 − ℓ)) of ℓ = log σ², summed over rows: the term of a variational autoencoder. */
 
-/* exp(x) − 1 − x >= 0, and exp(x) − 1. Near 0 by a polynomial; elsewhere the difference loses at most two bits. */
-ALWAYS_INLINE V FN(exp_excess)(V x, V *expm1) {
-    const V e = FN(vm_exp)(x) - C(1), apart = e - x;
-    const V square = x * x, near = square * VM_POLY(vm_expm1mx_c, x);
-    const M close = v_le(v_abs(x), C(1));
-    *expm1 = v_select(close, x + near, e);
-    return v_select(close, near, v_select(v_lt(e, C(INFINITY)), apart, e));
-}
-
 /* Elements of rows, 16 at a time. */
 ALWAYS_INLINE void FN(standard_normal_row)(const R *loc, const R *log_variance, R *loc_gradient, R *spread_gradient, R scale,
                                            vf64 *lanes) {
@@ -16,7 +7,7 @@ ALWAYS_INLINE void FN(standard_normal_row)(const R *loc, const R *log_variance, 
     for (int s = 0; s < FN(LOSS_STREAMS); s++) {
         const V m = v_load(loc + s * LANES);
         V expm1;
-        const V excess = FN(exp_excess)(v_load(log_variance + s * LANES), &expm1);
+        const V excess = FN(vm_expm1mx)(v_load(log_variance + s * LANES), &expm1);
         if (loc_gradient) {
             v_store(loc_gradient + s * LANES, m * v_set1(scale));
         }

@@ -106,20 +106,6 @@ static const float vm_erfcx_c_f32[] = {
     -0x1.095b900000000p-11f, 0x1.26383c0000000p-13f, 0x1.716e320000000p-14f, -0x1.72b9420000000p-16f,
 };
 
-/* (exp(x) - 1 - x) / x^2, |x| <= 1 */
-/* relative error of the function: 2^-57.98 */
-static const double vm_expm1mx_c_f64[] = {
-    0x1.0000000000000p-1, 0x1.5555555555555p-3, 0x1.5555555555555p-5, 0x1.11111111111a1p-7,
-    0x1.6c16c16c16e6ap-10, 0x1.a01a01a009cb4p-13, 0x1.a01a019fbb745p-16, 0x1.71de3a6048adcp-19,
-    0x1.27e4fbcf8c8c1p-22, 0x1.ae6451eee97c6p-26, 0x1.1eed44ee08de9p-29, 0x1.6122a16f70a94p-33,
-    0x1.93cfd69f8f142p-37, 0x1.b24718dc7deeep-41, 0x1.a0173fecd8f60p-45,
-};
-/* relative error of the function: 2^-27.37 */
-static const float vm_expm1mx_c_f32[] = {
-    0x1.0000000000000p-1f, 0x1.5555560000000p-3f, 0x1.55556e0000000p-5f, 0x1.1110ce0000000p-7f,
-    0x1.6c02dc0000000p-10f, 0x1.a030680000000p-13f, 0x1.a8e98e0000000p-16f, 0x1.730aba0000000p-19f,
-};
-
 /* ((1 + t) log(1 + t) + (1 - t) log(1 - t)) / t^2 in z = t^2, |t| <= 1/2 */
 /* relative error of the function: 2^-57.1 */
 static const double vm_js_c_f64[] = {

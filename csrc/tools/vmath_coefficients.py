@@ -298,19 +298,6 @@ for kind, pole, terms in (("f64", 4, 25), ("f32", 2, 12)):
     )
 
 
-FITS += [
-    Fit(
-        "vm_expm1mx_c",
-        "(exp(x) - 1 - x) / x^2, |x| <= 1",
-        exp_factor,
-        lambda x: 1 / exp_factor(x),
-        mpf(-1),
-        mpf(1),
-        {"f64": 15, "f32": 8},
-    ),
-]
-
-
 def js_factor(z: mpf) -> mpf:
     """((1 + t)·log(1 + t) + (1 − t)·log(1 − t)) / t² in z = t²."""
 
