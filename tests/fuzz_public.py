@@ -2,7 +2,7 @@
 
     python tests/fuzz_public.py [seconds] [seed]
 
-Last run: 40 s, seed 1: 86,810 calls of each of 13 functions, nothing found.
+Last run: 40 s, seed 1: 22,498 calls of each of 27 functions on one busy core, nothing found.
 """
 
 import collections

@@ -202,7 +202,7 @@ def test_bits_do_not_depend_on_layout_or_threads(loss, dtype, axis):
         want = bits(loss(arguments, **keywords))
         for views in zip(*map(layouts, arguments), strict=True):
             assert bits(loss(views, **keywords)) == want
-        for threads in (1, 2, 3, 7):
+        for threads in (1, 2, 3, 7, 16):
             with num_threads(threads):
                 assert bits(loss(arguments, **keywords)) == want
 
