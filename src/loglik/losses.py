@@ -305,8 +305,9 @@ def kl_standard_normal(
 
     Notes
     -----
-    Every term is exp(x) - 1 - x >= 0 of x = log σ², whose linear terms cancel exactly: never negative, at most 8 ulp, where the form with
-    four terms has lost all its digits for a posterior near the prior. The same bits for any number of threads and any layout.
+    Every term is exp(x) - 1 - x >= 0 of x = log σ², whose linear terms cancel exactly: never negative, at most 8 ulp, where
+    the form with four terms has lost all its digits for a posterior near the prior. The same bits for any number of threads
+    and any layout.
 
     Examples
     --------
