@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from memory_tools import peak_memory
 
 import loglik as ll
 from loglik import _elementwise
@@ -297,3 +298,13 @@ def test_bad_input_is_named(name):
         function(good, [0.5j, 0.5])
     with pytest.raises(NotImplementedError, match=r"\(Bernoulli ‖ list\)"):
         function(ll.Bernoulli(0.5), good)
+
+
+@pytest.mark.parametrize("function", [ll.kl_divergence, ll.js_divergence, ll.cross_entropy])
+def test_no_temporary_is_as_large_as_an_input(function):
+    rng = np.random.default_rng(8)
+    p, q = rng.random((2, 40_000, 50))
+    p /= p.sum(axis=1, keepdims=True)
+    q /= q.sum(axis=1, keepdims=True)
+    for rows in (p, p * (1 + 2e-14), p.astype(p.dtype.newbyteorder())):  # 2e-14: to be normalised
+        assert peak_memory(lambda rows=rows: function(rows, q)) < 8 << 20 < p.nbytes

@@ -16,13 +16,36 @@ LOG_2_DOWN = {np.dtype(np.float64): math.log(2), np.dtype(np.float32): float.fro
 """The largest number of each type that is at most log 2."""
 
 
+class Listed(NamedTuple):
+    """Probabilities along the last axis of an array, as it was given."""
+
+    array: np.ndarray
+    dtype: np.dtype
+    totals: np.ndarray | None
+    """What the rows are to be divided by, with 1 for the last axis; None: they are normalised."""
+
+    def broadcast(self, lead: tuple[int, ...]) -> "Listed":
+        size = self.array.shape[-1]
+        totals = None if self.totals is None else np.broadcast_to(self.totals, (*lead, 1))
+        return self._replace(array=np.broadcast_to(self.array, (*lead, size)), totals=totals)
+
+    def block(self, index: tuple[int | slice, ...]) -> np.ndarray:
+        """A few rows, normalised."""
+        rows = self.array[index].astype(self.dtype, copy=False)
+        return rows if self.totals is None else rows / self.totals[index].astype(self.dtype)
+
+
 class Rows(NamedTuple):
     """Probabilities along the last axis of two arrays that broadcast in the others."""
 
-    p: np.ndarray
-    q: np.ndarray
+    p: Listed
+    q: Listed
     lead: tuple[int, ...]
     dtype: np.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.lead, self.p.array.shape[-1])
 
 
 def rows(function: str, p: Any, q: Any, axis: int) -> Rows:
@@ -47,16 +70,16 @@ def rows(function: str, p: Any, q: Any, axis: int) -> Rows:
     if lengths[0] == 0:
         raise ValueError(f"{function}: there must be at least one entry along axis {axis}")
     ready = [_checked(function, name, array, back) for name, array in arrays.items()]
-    lead = _validate.broadcast_shapes(function, p=ready[0].shape[:-1], q=ready[1].shape[:-1])
-    return Rows(ready[0], ready[1], lead, dtype)
+    lead = _validate.broadcast_shapes(function, p=ready[0].array.shape[:-1], q=ready[1].array.shape[:-1])
+    return Rows(ready[0].broadcast(lead), ready[1].broadcast(lead), lead, dtype)
 
 
-def _checked(function: str, name: str, array: np.ndarray, axis: int) -> np.ndarray:
+def _checked(function: str, name: str, array: np.ndarray, axis: int) -> Listed:
     dtype = _validate.result_dtype(array)
     size = array.shape[axis]
-    moved = np.moveaxis(array, axis, -1).astype(dtype, copy=False)
+    moved = np.moveaxis(array, axis, -1)
     if moved.size == 0:
-        return moved
+        return Listed(moved, dtype, None)
     totals = _totals(moved)
     eps = float(np.finfo(dtype).eps)
     tolerance = 8 * size * eps
@@ -73,9 +96,7 @@ def _checked(function: str, name: str, array: np.ndarray, axis: int) -> np.ndarr
             f"but {name}[{', '.join(position)}] totals {float(totals[index])!r}"
         )
     off = np.abs(totals - 1) > 4 * eps  # as close as normalising gets
-    if off.any():
-        moved = moved / np.where(off, totals, 1.0)[..., None].astype(dtype)
-    return moved
+    return Listed(moved, dtype, np.where(off, totals, 1.0)[..., None] if off.any() else None)
 
 
 def _pieces(shape: tuple[int, ...]) -> list[tuple[int | slice, ...]]:
@@ -102,16 +123,14 @@ def _totals(array: np.ndarray) -> np.ndarray:
 
 def sum_of_terms(pair: Rows, ufunc: np.ufunc) -> np.ndarray:
     """Σ ufunc(p, q) along the last axis, float64, of the shape `lead`."""
-    shape = (*pair.lead, pair.p.shape[-1])
     result = np.empty(pair.lead)
-    p, q = (np.broadcast_to(array, shape) for array in (pair.p, pair.q))
-    pieces = _pieces(shape) if result.size else []
+    pieces = _pieces(pair.shape) if result.size else []
 
     def one(i: int) -> None:
         index = pieces[i]
-        result[index] = _chunked(ufunc, p[index], q[index], pair.dtype)
+        result[index] = _chunked(ufunc, pair.p.block(index), pair.q.block(index), pair.dtype)
 
-    run_blocks(one, len(pieces), seconds=result.size * shape[-1] * 5e-9)
+    run_blocks(one, len(pieces), seconds=result.size * pair.shape[-1] * 5e-9)
     return result
 
 
@@ -144,11 +163,9 @@ def _rounded(values: np.ndarray, dtype: np.dtype, limit: float = np.inf) -> Any:
 
 def cross_entropy(pair: Rows) -> Any:
     """-Σ p log q of each row; every term is not negative but for roundings of 1 in q."""
-    shape = (*pair.lead, pair.p.shape[-1])
-    p, q = (np.broadcast_to(array, shape) for array in (pair.p, pair.q))
     result = np.empty(pair.lead)
-    for index in _pieces(shape) if result.size else []:
-        share, other = p[index], q[index]
+    for index in _pieces(pair.shape) if result.size else []:
+        share, other = pair.p.block(index), pair.q.block(index)
         with np.errstate(invalid="ignore"):
             terms = np.where(share == 0, 0.0, -share.astype(np.float64) * ufuncs.log(other, dtype=np.float64))
         result[index] = _row_sums(terms)
