@@ -120,7 +120,7 @@ def test_nested_calls_do_not_deadlock() -> None:
     assert (done == 1).all()
 
 
-def test_caller_does_not_wait_for_a_busy_pool() -> None:
+def test_caller_does_not_wait_for_busy_workers() -> None:
     """Two workers are held by one call; another call finishes although its helpers never start."""
     release = threading.Event()
     wait_for_all = meet(4)
@@ -146,13 +146,13 @@ def test_caller_works_alone_when_no_thread_can_be_started(monkeypatch: pytest.Mo
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    _parallel._drop_pool()
+    _parallel._forget_workers()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     done: list[int] = []
     with ll.num_threads(4):
         run_blocks(done.append, 20)
     assert done == list(range(20))
-    _parallel._drop_pool()
+    _parallel._forget_workers()
 
 
 # ------------------------------------------------------------------------------------------------ errors
@@ -358,7 +358,7 @@ print(all(fork(depth) for depth in (0, 1, 2, 0, 0)), work() == expected)
 
 
 def test_fork_while_other_threads_work() -> None:
-    """The first fork falls into the first use of the pool in other threads, when import locks are held."""
+    """The first fork falls into the first use of the workers in other threads."""
     if not hasattr(os, "fork"):
         pytest.skip("no fork on this platform")
     code = (
@@ -434,15 +434,32 @@ if "thread" in sys.argv:
         assert sorted(lines) == sorted(["atexit True"] + ["thread True"] * ("thread" in arguments))
 
 
-def test_import_starts_no_thread_and_loads_no_pool() -> None:
-    code = """
-        import sys, threading
-        import numpy
-        before = "concurrent.futures" in sys.modules
-        import loglik
-        print(threading.active_count(), before or "concurrent.futures" not in sys.modules)
-    """
-    assert python_output(code) == "1 True"
+def test_import_starts_no_thread() -> None:
+    assert python_output("import threading; import loglik; print(threading.active_count())") == "1"
+
+
+def test_first_use_in_a_thread_loads_no_module() -> None:
+    """A fork in another thread during an import finds its locks held and its fork hooks registered by half."""
+    code = THREADED_SUM + "before = set(sys.modules); work(); print(sorted(set(sys.modules) - before))"
+    assert python_output(code) == "[]"
+
+
+def test_workers_keep_nothing_alive() -> None:
+    def use_and_forget() -> "weakref.ref[np.ndarray]":
+        array, wait = np.zeros(3), meet(3)
+
+        def block(i: int) -> None:
+            wait()
+            array[i] = i
+
+        with ll.num_threads(3):
+            run_blocks(block, 3)
+        return weakref.ref(array)
+
+    alive, end = use_and_forget(), time.monotonic() + LIMIT_SECONDS
+    while alive() is not None and time.monotonic() < end:  # a worker may not yet have left its last task
+        time.sleep(0.001)
+    assert alive() is None
 
 
 def test_32_hammering_threads() -> None:

@@ -1,30 +1,30 @@
-"""Threads of the facade: fixed blocks of work, fanned out over a pool.
+"""Threads of the facade: fixed blocks of work, fanned out over worker threads.
 
 Design
 - Kernels release the GIL and know nothing of threads. A facade function cuts large work into blocks whose
   boundaries depend on the problem alone, so results have the same bits for any number of threads.
 - The caller takes blocks too, from a counter that it shares with the workers. It can always finish alone: nested
-  calls, busy pools and pools that are shutting down cannot deadlock it.
+  calls, busy workers and a system that refuses threads cannot deadlock it.
 - A worker that arrives after the caller has closed the job does nothing, so the caller waits for blocks that have
-  started and never for the queue of the pool.
+  started and never for the queue.
 - When a block raises (a signal handler's KeyboardInterrupt included), no further block starts and running ones end
   before the call returns: nobody writes to the caller's arrays afterwards. Blocks are taken in order, so the failing
   block with the lowest index has always run: its exception is raised, the same one for any number of threads.
 - Workers run in a copy of the caller's context, so that ``np.errstate`` and ``num_threads`` hold there.
-- The pool is made on first use and dropped in a forked child, whose threads do not exist.
+- Workers start on first use, and anew in a forked child, where they do not exist. They are daemon threads of our own:
+  importing `concurrent.futures` (and `logging` with it) on first use registers what a fork does, and a fork in another
+  thread at that moment runs half of it.
 """
 
 import contextlib
 import contextvars
+import functools
 import math
 import operator
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 __all__ = ["get_num_threads", "num_threads", "run_blocks", "set_num_threads"]
 
@@ -35,10 +35,9 @@ _context_threads: contextvars.ContextVar[int | None] = contextvars.ContextVar("l
 _process_threads: int | None = None  # by set_num_threads; None: not set
 _default_threads: int | None = None  # found on first use
 
-_pool: "ThreadPoolExecutor | None" = None
-_pool_size = 0
-_pool_lock = threading.Lock()
-_importing = False  # a thread is importing the pool's module
+_tasks: "SimpleQueue[Callable[[], object]]" = SimpleQueue()  # what the workers take
+_workers = 0  # threads that serve it
+_workers_lock = threading.RLock()  # a signal handler may come here, too
 
 
 def _threads_from_environment() -> int | None:
@@ -154,39 +153,30 @@ def num_threads(n: int) -> Iterator[None]:
         _context_threads.reset(token)
 
 
-def _get_pool(workers: int) -> "ThreadPoolExecutor":
-    """The shared pool, with at least `workers` threads; RuntimeError where there cannot be one."""
-    global _pool, _pool_size, _importing
-    old = None
-    with _pool_lock:
-        if _pool is None or _pool_size < workers:
-            if _importing:
-                raise RuntimeError("forked while another thread was importing concurrent.futures")
-            try:
-                _importing = True
-                from concurrent.futures import ThreadPoolExecutor  # not at import: it costs milliseconds
-            finally:
-                _importing = False
-            old = _pool
-            _pool, _pool_size = ThreadPoolExecutor(workers, thread_name_prefix="loglik"), workers
-        pool = _pool
-    if old is not None:
-        old.shutdown(wait=False)
-    return pool
+def _serve(tasks: "SimpleQueue[Callable[[], object]]") -> None:
+    """What a worker runs. It keeps no reference to a task that it has done, nor to the arrays of it."""
+    while True:
+        tasks.get()()
 
 
-def _drop_pool() -> None:
-    """In a forked child the pool's threads do not exist, and its locks may be held by nobody.
+def _need_workers(count: int) -> int:
+    """Start workers until there are `count`; how many of them there are, fewer where the system refuses a thread."""
+    global _workers
+    with _workers_lock, contextlib.suppress(RuntimeError):  # "can't start new thread", also at interpreter shutdown
+        while _workers < count:
+            threading.Thread(target=_serve, args=(_tasks,), name=f"loglik_{_workers}", daemon=True).start()
+            _workers += 1
+    return min(_workers, count)
 
-    `_importing` stays: if it is set, the import lock of the pool's module is held by a thread that does not exist here,
-    so importing it would wait forever. Such a child, and its children, work in the calling thread.
-    """
-    global _pool, _pool_size, _pool_lock
-    _pool, _pool_size, _pool_lock = None, 0, threading.Lock()
+
+def _forget_workers() -> None:
+    """In a forked child the workers do not exist, and locks may be held by nobody."""
+    global _tasks, _workers, _workers_lock
+    _tasks, _workers, _workers_lock = SimpleQueue(), 0, threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_drop_pool)
+    os.register_at_fork(after_in_child=_forget_workers)
 
 
 class _Job:
@@ -225,14 +215,14 @@ class _Job:
                 self._fail(i, error)
 
     def help(self) -> None:
-        """What a worker of the pool runs; nothing if it comes too late."""
+        """What a worker runs; nothing if it comes too late."""
         with self._lock:
             if self._closed:
                 return
             self._running += 1
         try:
             self.work()
-        except BaseException as error:  # SystemExit and the like, which must not vanish in the pool
+        except BaseException as error:  # SystemExit and the like, which must not vanish in the worker
             self._fail(-1, error)
         finally:
             with self._lock:
@@ -291,12 +281,8 @@ def run_blocks(function: Callable[[int], object], count: int, *, seconds: float 
 
     job = _Job(function, count)
     try:
-        # A pool that is shutting down (interpreter exit, a larger pool has replaced it) takes no work, and the system
-        # may refuse a thread: the caller does what nobody else does.
-        with contextlib.suppress(RuntimeError):
-            pool = _get_pool(threads - 1)
-            for _ in range(threads - 1):
-                pool.submit(contextvars.copy_context().run, job.help)
+        for _ in range(_need_workers(threads - 1)):
+            _tasks.put(functools.partial(contextvars.copy_context().run, job.help))
         job.work()
     finally:
         job.close()
