@@ -7,6 +7,7 @@ import pytest
 from memory_tools import peak_memory
 
 import loglik as ll
+from loglik import _loss_pass
 from loglik._parallel import num_threads
 
 
@@ -205,6 +206,30 @@ def test_bits_do_not_depend_on_layout_or_threads(loss, dtype, axis):
         for threads in (1, 2, 3, 7, 16):
             with num_threads(threads):
                 assert bits(loss(arguments, **keywords)) == want
+
+
+@every_loss
+def test_bits_do_not_depend_on_how_many_blocks_a_call_takes(loss, monkeypatch):
+    width = sample(loss, np.float32, (1,))[-1].size
+    arguments = sample(loss, np.float32, (9 * _loss_pass._BLOCK // width + 77,), seed=10)
+    want = bits(loss(arguments, wrt=loss.model))
+    monkeypatch.setattr(_loss_pass, "_SPAN", 1)
+    assert bits(loss(arguments, wrt=loss.model)) == want
+    assert bits(loss(tuple(np.repeat(a, 2, axis=0)[::2] for a in arguments), wrt=loss.model)) == want
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("block", [0, 1, 7])
+def test_the_first_bad_element_is_named_in_any_block(block, threads):
+    logits, targets = np.zeros(8 * _loss_pass._BLOCK, np.float32), np.zeros(8 * _loss_pass._BLOCK, np.float32)
+    first = block * _loss_pass._BLOCK + 5
+    targets[first:] = 2.0
+    with num_threads(threads), pytest.raises(ValueError, match=rf"targets\[{first}\] = 2.0"):
+        ll.bernoulli_nll(targets, logits=logits)
+    labels, logits = np.zeros(2 * _loss_pass._BLOCK, np.int64), logits.reshape(-1, 4)
+    labels[first // 4 :] = 4
+    with num_threads(threads), pytest.raises(ValueError, match=rf"targets\[{first // 4}\] = 4"):
+        ll.categorical_nll(labels, logits=logits)
 
 
 @every_loss

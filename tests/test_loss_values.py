@@ -62,7 +62,7 @@ def test_gaussian_nll_is_the_definition(level, dtype, form, wide):
     arguments = gaussian_parameters(rng, 1000, form, dtype, exponent)
     targets, mean, spread = arguments
     values, slopes = np.empty(1000, dtype), (np.empty(1000, dtype), np.empty(1000, dtype))
-    total, bad, _ = loss_block("gaussian_nll", form, targets, (mean, spread), values=values, gradients=slopes, level=level)
+    (total,), bad, _ = loss_block("gaussian_nll", form, targets, (mean, spread), values=values, gradients=slopes, level=level)
     value, terms, mean_slope, spread_slope, spread_terms = gaussian_exact(form, *arguments)
     unit = np.finfo(dtype).eps / 2
     assert bad == -1

@@ -10,14 +10,16 @@ import numpy as np
 from loglik import _validate
 from loglik._blocks import Sink, Source
 from loglik._folded import Folded
-from loglik._parallel import run_blocks
+from loglik._parallel import get_num_threads, run_blocks
 
-# Elements per block; a multiple of the 4096 elements of a horizontal sum in the kernels.
+# Elements whose values are summed together; a multiple of the 4096 elements of a horizontal sum in the kernels.
 _BLOCK = 1 << 16
+# At most so many of them to a call where all arrays are taken as they are: fewer returns to Python.
+_SPAN = 16
 # Fewer values than this in a row of a reduction: they are written, and summed here, many rows to a call.
 _LONG_ROW = 1 << 10
 
-Kernel = Callable[[dict[str, np.ndarray], Any, float, Any, tuple[Any, ...]], tuple[float, int, int]]
+Kernel = Callable[[dict[str, np.ndarray], Any, float, Any, tuple[Any, ...]], tuple[list[float], int, int]]
 
 
 def _as_it_is(array: np.ndarray) -> np.ndarray:
@@ -74,6 +76,8 @@ class LossPass:
         self.outer = math.prod(self.kept_shape)
         self.inner = math.prod(self.batch[a] for a in reduced)
         self.width = math.prod(self.shape[len(self.batch) :])
+        self.step = max(1, _BLOCK // max(self.width, 1))
+        """Values whose sum is taken together."""
         self.out_value, self.out_gradients = self._parse_out(out)
 
     # ------------------------------------------------------------------------------------------- arguments
@@ -137,25 +141,30 @@ class LossPass:
     # ------------------------------------------------------------------------------------------- the pass
 
     def run(self, kernel: Kernel, *, nanoseconds: float, counts: Callable[[dict[str, Any]], np.ndarray] | None = None) -> Any:
-        """``kernel(blocks, weights, scale, values, gradients)`` → (sum, bad, which) over all blocks, then the reduction.
+        """``kernel(blocks, weights, scale, values, gradients)`` → (sums, bad, which) over all blocks, then the reduction.
 
-        `gradients` are in the order of `model`. `counts` tells from the blocks of `rows` which values count in a mean.
+        There is a sum for every `step` values. `gradients` are in the order of `model`. `counts` tells from the blocks of
+        `rows` which values count in a mean.
         """
         sources = {name: self._source(name) for name in self.given}
         weights = None if self.weights is None else Source(self.weights, self.batch, self.dtype, self.order)
         long_rows = self.outer == 1 or self.inner >= _LONG_ROW
-        blocks = self._cut(long_rows)
-        totals = self._divisors(blocks, weights, sources, counts, long_rows)
+        totals = self._divisors(weights, sources, counts, long_rows)
 
         value = np.empty(self.kept_shape, self.dtype) if self.out_value is None else self.out_value
         value_sink = Sink(value, tuple(range(value.ndim))) if self.reduction == "none" else None
         gradients, sinks, folded = self._gradient_targets()
+        taken_directly = [*sources.values(), *sinks.values(), *(x for x in (weights, value_sink) if x is not None)]
+        by_rows, one_row = not long_rows and self.reduction != "none", long_rows and self.reduction != "none"
+        span = 1
+        if not by_rows and not folded and all(x.direct for x in taken_directly):
+            span = min(_SPAN, max(1, self.outer * self.inner // self.step // (4 * get_num_threads())))
+        blocks = self._cut(long_rows, self.step * span)
         parts = _parts(len(blocks), min((f.most_parts for f in folded.values()), default=len(blocks)))
         for target in folded.values():
             target.prepare(len(parts))
         sums: list[Any] = [None] * len(blocks)
         bads: dict[int, tuple[int, int]] = {}
-        by_rows, one_row = not long_rows and self.reduction != "none", long_rows and self.reduction != "none"
         w = self.width
 
         def one(i: int, part: int) -> None:
@@ -173,12 +182,12 @@ class LossPass:
                 g[name] = sink.block(start * w, stop * w) if sink else np.empty((stop - start) * w, self.dtype)
             scale = 1.0 / totals[start // max(self.inner, 1)] if one_row and totals is not None else 1.0
             weight = None if weights is None else weights.take(start, stop)
-            total, bad, which = kernel(taken, weight, scale, v, tuple(g.get(name) for name in self.model))
+            found, bad, which = kernel(taken, weight, scale, v, tuple(g.get(name) for name in self.model))
             if bad >= 0:
                 by_value = which >= 0 and list(self.conditions)[which] in self.row_names
                 bads[i] = (start + bad if by_value else start * w + bad, which)
                 return
-            sums[i] = _row_sums(v, self.inner) if by_rows else total
+            sums[i] = _row_sums(v, self.inner) if by_rows else found
             if by_rows and totals is not None and w:
                 first = start // self.inner
                 for array in g.values():
@@ -211,9 +220,9 @@ class LossPass:
         found = tuple(gradients[name] if self.out_gradients is not None else gradients[name][()] for name in self.wrt)
         return result, found[0] if self.wrt_single else found
 
-    def _cut(self, long_rows: bool) -> list[tuple[int, int]]:
-        """Blocks of the values in their order: parts of one row each, or whole rows."""
-        size, most = self.outer * self.inner, max(1, _BLOCK // max(self.width, 1))
+    def _cut(self, long_rows: bool, most: int) -> list[tuple[int, int]]:
+        """Blocks of at most so many values in their order: parts of one row each, or whole rows (at least one)."""
+        size = self.outer * self.inner
         if self.reduction == "none" or self.outer == 1:
             return [(start, min(start + most, size)) for start in range(0, size, most)]
         if long_rows:
@@ -226,7 +235,7 @@ class LossPass:
         return [(start, min(start + step, size)) for start in range(0, size, step)] if step else []
 
     def _divisors(
-        self, blocks: list[tuple[int, int]], weights: Source | None, sources: dict[str, Source], counts: Any, long_rows: bool
+        self, weights: Source | None, sources: dict[str, Source], counts: Any, long_rows: bool
     ) -> np.ndarray | None:
         """For a mean: what each row's sum is divided by."""
         if self.reduction != "mean":
@@ -234,11 +243,11 @@ class LossPass:
         if weights is None and counts is None:
             return np.full(max(self.outer, 1), float(self.inner))
         sums: list[Any] = []
-        for start, stop in blocks:
+        for start, stop in self._cut(long_rows, self.step):
             block = np.ones(stop - start) if weights is None else weights.take(start, stop).astype(np.float64)
             if counts is not None:
                 block = np.where(counts({name: sources[name].take(start, stop) for name in self.row_names}), block, 0.0)
-            sums.append(float(np.add.reduce(block)) if long_rows else np.add.reduce(block.reshape(-1, self.inner), axis=1))
+            sums.append([float(np.add.reduce(block))] if long_rows else np.add.reduce(block.reshape(-1, self.inner), axis=1))
         return self._gather_rows(sums, long_rows)
 
     def _gather_rows(self, sums: list[Any], long_rows: bool) -> np.ndarray:
@@ -247,6 +256,7 @@ class LossPass:
             return np.zeros(self.outer)
         if not long_rows:
             return np.concatenate(sums)
+        sums = [total for block in sums for total in block]
         per_row = len(sums) // max(self.outer, 1)
         return np.array([_sum(sums[row * per_row : (row + 1) * per_row]) for row in range(self.outer)])
 

@@ -18,5 +18,6 @@ def loss_block(
     smoothing: float = 0.0,
     ignored: Any = None,
     tolerance: float = 0.0,
+    step: int = 0,
     level: str | None = None,
-) -> tuple[float, int, int]: ...
+) -> tuple[list[float], int, int]: ...

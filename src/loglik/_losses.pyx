@@ -23,24 +23,43 @@ cdef char *block(cnp.ndarray array, int dtype, Py_ssize_t n, bint write=False) e
     return memory(array, dtype, write)
 
 
+cdef void advance(loglik_loss_task *task, Py_ssize_t values, Py_ssize_t elements, Py_ssize_t itemsize) noexcept nogil:
+    """The arrays of the next block."""
+    if task.labels:
+        task.labels += values
+    if task.targets:
+        task.targets = <const char *> task.targets + elements * itemsize
+    if task.weights:
+        task.weights = <const char *> task.weights + values * itemsize
+    if task.values:
+        task.values = <char *> task.values + values * itemsize
+    for a in range(2):
+        if task.model[a]:
+            task.model[a] = <const char *> task.model[a] + elements * itemsize
+        if task.gradient[a]:
+            task.gradient[a] = <char *> task.gradient[a] + elements * itemsize
+
+
 def loss_block(
     str loss, str form, cnp.ndarray targets, tuple model, cnp.ndarray weights=None, double scale=1.0,
     cnp.ndarray values=None, tuple gradients=(None, None), Py_ssize_t width=1, double smoothing=0.0, ignored=None, double tolerance=0.0,
-    level=None,
+    Py_ssize_t step=0, level=None,
 ):
-    """One block of a loss.
+    """One block of a loss, or with `step` several of so many values each.
 
     `targets` are elements, classes (int64) or rows of probabilities; `model` has one or two arrays of elements. A value is that
-    of one element, for categorical_nll and kl_standard_normal of a row of `width`. Returns (sum, bad, which): `bad` is -1, or the
-    first element of argument `which` (0: targets) that is outside its range; `which` is -1 for a row of targets that does not
-    sum to 1 within `tolerance`. What is not wanted is None; outputs must
-    not overlap inputs.
+    of one element, for categorical_nll and kl_standard_normal of a row of `width`. Returns (sums, bad, which), a sum for each block: `bad` is
+    -1, or the first element of argument `which` (0: targets) that is outside its range; `which` is -1 for a row of targets that
+    does not sum to 1 within `tolerance`. What is not wanted is None; outputs must not overlap inputs.
     """
     cdef const loglik_kernels *kernels = active_kernels() if level is None else kernels_of(level)
     cdef cnp.ndarray first = model[0]
     cdef loglik_loss_task task
     cdef int kind = LOSSES.index(loss), dtype = cnp.PyArray_TYPE(first)
-    cdef Py_ssize_t elements = cnp.PyArray_SIZE(first), n = elements // width
+    cdef Py_ssize_t elements = cnp.PyArray_SIZE(first), n = elements // width, at = 0, bad = -1, i
+    cdef cnp.npy_intp blocks
+    cdef cnp.ndarray result
+    cdef double *sums
     cdef bint is_double = dtype == cnp.NPY_DOUBLE, rows = kind >= 2
     cdef void (*run)(loglik_loss_task *task) noexcept nogil
     if not is_double and dtype != cnp.NPY_FLOAT:
@@ -61,8 +80,6 @@ def loss_block(
     for i in range(len(model)):
         task.model[i] = block(model[i], dtype, elements)
         task.gradient[i] = block(gradients[i], dtype, elements, True)
-    if n == 0:
-        return 0.0, -1, 0
     if kind == 0:
         run = kernels.bernoulli_nll_task_f64 if is_double else kernels.bernoulli_nll_task_f32
     elif kind == 1:
@@ -71,6 +88,18 @@ def loss_block(
         run = kernels.categorical_nll_task_f64 if is_double else kernels.categorical_nll_task_f32
     else:
         run = kernels.kl_standard_normal_task_f64 if is_double else kernels.kl_standard_normal_task_f32
+    step = max(1, step or n)
+    blocks = -(-n // step)
+    result = cnp.PyArray_EMPTY(1, &blocks, cnp.NPY_DOUBLE, 0)
+    sums = <double *> cnp.PyArray_DATA(result)
     with nogil:
-        run(&task)
-    return task.sum, task.bad, task.which
+        for i in range(blocks):
+            task.n = min(step, n - at)
+            run(&task)
+            if task.bad >= 0:
+                bad = task.bad + (at if task.labels and task.which == 0 else at * width)
+                break
+            sums[i] = task.sum
+            at += task.n
+            advance(&task, task.n, task.n * width, 8 if is_double else 4)
+    return result.tolist(), bad, task.which

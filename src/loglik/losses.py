@@ -86,7 +86,7 @@ def bernoulli_nll(
     )
 
     def kernel(blocks: dict[str, np.ndarray], w: Any, scale: float, values: Any, gradients: tuple[Any, ...]) -> Any:
-        return loss_block(function, name, blocks["targets"], (blocks[name],), w, scale, values, gradients)
+        return loss_block(function, name, blocks["targets"], (blocks[name],), w, scale, values, gradients, step=loss.step)
 
     return loss.run(kernel, nanoseconds=1.0)
 
@@ -155,8 +155,9 @@ def gaussian_nll(
     elements = {"targets": targets, "mean": mean, name: spread}
     loss = LossPass(function, elements, ("mean", name), conditions, weights, reduction, axis, wrt, out)
 
-    def kernel(blocks: dict[str, np.ndarray], w: Any, step: float, values: Any, gradients: tuple[Any, ...]) -> Any:
-        return loss_block(function, name, blocks["targets"], (blocks["mean"], blocks[name]), w, step, values, gradients)
+    def kernel(blocks: dict[str, np.ndarray], w: Any, factor: float, values: Any, gradients: tuple[Any, ...]) -> Any:
+        model = (blocks["mean"], blocks[name])
+        return loss_block(function, name, blocks["targets"], model, w, factor, values, gradients, step=loss.step)
 
     return loss.run(kernel, nanoseconds=1.2)
 
@@ -252,7 +253,7 @@ def categorical_nll(
     def kernel(blocks: dict[str, np.ndarray], w: Any, scale: float, values: Any, gradients: tuple[Any, ...]) -> Any:
         return loss_block(
             function, name, blocks["targets"], (blocks[name],), w, scale, values, gradients,
-            width=classes, smoothing=smoothing, ignored=ignored, tolerance=tolerance,
+            width=classes, smoothing=smoothing, ignored=ignored, tolerance=tolerance, step=loss.step,
         )  # fmt: skip
 
     def counts(blocks: dict[str, np.ndarray]) -> np.ndarray:
@@ -333,9 +334,9 @@ def kl_standard_normal(
         if loss.width == 0:  # events without coordinates
             if values is not None:
                 values[...] = 0
-            return 0.0, -1, 0
+            return [0.0], -1, 0
         model = (blocks["loc"], blocks["log_variance"])
-        return loss_block(function, "log_variance", None, model, w, scale, values, gradients, width=loss.width)
+        return loss_block(function, "log_variance", None, model, w, scale, values, gradients, width=loss.width, step=loss.step)
 
     return loss.run(kernel, nanoseconds=0.7)
 
