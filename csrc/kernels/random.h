@@ -131,24 +131,38 @@ static void FN(normal_groups)(uint64_t key, uint64_t stream, uint64_t group, ptr
 
 typedef void (*FN(groups_function))(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out);
 
-/* Values [start, start + n) of a sequence: whole groups straight into `out`, the ends through a buffer. */
-ALWAYS_INLINE void FN(fill)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R *out,
+/* x ← min(x·scale + shift, last) for whole groups, each operation rounded: at every level the same, and as NumPy does it. */
+static __attribute__((noinline)) void FN(affine)(R *x, ptrdiff_t n, R scale, R shift, R last) {
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        v_store(x + i, v_min(v_load(x + i) * v_set1(scale) + v_set1(shift), v_set1(last)));
+    }
+}
+
+/* Values [start, start + n) of a sequence, transformed: whole groups straight into `out`, the ends through a buffer. */
+ALWAYS_INLINE void FN(fill)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out,
                             const FN(groups_function) make) {
-    enum { GROUP = FN(GROUP) };
+    enum { GROUP = FN(GROUP), BUFFERED = FN(BUFFERED) };
+    const int plain = scale == 1 && shift == 0 && last == (R)INFINITY;
     R part[GROUP];
     const fp_state saved = fp_enter();
     uint64_t group = start / GROUP;
     ptrdiff_t first = (ptrdiff_t)(start % GROUP);
     while (n > 0) {
         if (first == 0 && n >= GROUP) {
-            const ptrdiff_t groups = n / GROUP;
+            const ptrdiff_t groups = n < BUFFERED * GROUP ? n / GROUP : BUFFERED; /* transformed while they are in L1 */
             make(key, stream, group, groups, out);
+            if (!plain) {
+                FN(affine)(out, groups * GROUP, scale, shift, last);
+            }
             group += (uint64_t)groups;
             out += groups * GROUP;
             n -= groups * GROUP;
         } else {
             const ptrdiff_t taken = n < GROUP - first ? n : GROUP - first;
             make(key, stream, group++, 1, part);
+            if (!plain) {
+                FN(affine)(part, GROUP, scale, shift, last);
+            }
             memcpy(out, part + first, (size_t)taken * sizeof(R));
             out += taken;
             n -= taken;
@@ -158,10 +172,47 @@ ALWAYS_INLINE void FN(fill)(uint64_t key, uint64_t stream, uint64_t start, ptrdi
     fp_leave(saved, 0);
 }
 
-static void FN(random_uniform)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R *out) {
-    FN(fill)(key, stream, start, n, out, FN(uniform_groups));
+static void FN(random_uniform)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
+    FN(fill)(key, stream, start, n, scale, shift, last, out, FN(uniform_groups));
 }
 
-static void FN(random_normal)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R *out) {
-    FN(fill)(key, stream, start, n, out, FN(normal_groups));
+static void FN(random_normal)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
+    FN(fill)(key, stream, start, n, scale, shift, last, out, FN(normal_groups));
 }
+
+#if REAL_IS_DOUBLE
+
+/* Indices drawn from cumulative probabilities cdf[0] <= ... <= cdf[last] = 1: the first k with U < cdf[k], for the uniform
+ * numbers U of values [start, start + n) of the sequence. Between two equal entries there is no U, and none above the last.
+ * guide[c] is the first k with c/cells < cdf[k] (guide[cells] = last), cells a power of two: the binary search has about one
+ * step left where there are as many cells as entries (H.-C. Chen, Y. Asau, On generating random variates from an empirical
+ * distribution, AIIE Trans. 6, 1974). */
+static void random_discrete(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, const double *cdf, const int32_t *guide,
+                            ptrdiff_t cells, int64_t *out) {
+    enum { CHUNK = 8 * GROUP_f64 };
+    double u[CHUNK];
+    const fp_state saved = fp_enter();
+    while (n > 0) {
+        const ptrdiff_t whole = CHUNK - (ptrdiff_t)(start % CHUNK), count = n < whole ? n : whole;
+        random_uniform_f64(key, stream, start, count, 1, 0, INFINITY, u);
+        for (ptrdiff_t i = 0; i < count; i++) {
+            const ptrdiff_t cell = (ptrdiff_t)(u[i] * (double)cells);
+            int32_t low = guide[cell], high = guide[cell + 1];
+            while (low < high) {
+                const int32_t middle = low + (high - low) / 2;
+                if (cdf[middle] <= u[i]) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            out[i] = low;
+        }
+        start += (uint64_t)count;
+        out += count;
+        n -= count;
+    }
+    fp_leave(saved, 0);
+}
+
+#endif

@@ -69,22 +69,27 @@ static void test_philox(void) {
 #define TEST_SEQUENCE(name, T, R, good)                                                                     \
     static void test_##name##_##T(void) {                                                                   \
         enum { WHOLE = 1500 };                                                                              \
-        static R whole[WHOLE];                                                                              \
-        kernels->name##_##T(3, 5, 100, WHOLE, whole);                                                       \
+        static R whole[2][WHOLE]; /* as it is, and transformed */                                           \
+        kernels->name##_##T(3, 5, 100, WHOLE, 1, 0, (R)INFINITY, whole[0]);                                 \
+        kernels->name##_##T(3, 5, 100, WHOLE, 2, 0, (R)0.75, whole[1]);                                     \
         double sum = 0;                                                                                     \
         for (int i = 0; i < WHOLE; i++) {                                                                   \
-            const R x = whole[i];                                                                           \
+            const R x = whole[0][i];                                                                        \
             check(good, "%s: %s_%s[%d] = %g", level_name, #name, #T, i, (double)x);                         \
+            check(whole[1][i] == (2 * x < (R)0.75 ? 2 * x : (R)0.75), "%s: %s_%s[%d] = %g, transformed to %g", level_name, #name, \
+                  #T, i, (double)x, (double)whole[1][i]);                                                   \
             sum += (double)x;                                                                               \
         }                                                                                                   \
         check(sum != 0, "%s: %s_%s is all zero", level_name, #name, #T);                                    \
-        for (int k = 0; k < 200; k++) {                                                                     \
+        for (int k = 0; k < 400; k++) {                                                                     \
             const ptrdiff_t start = (ptrdiff_t)(random_bits() % WHOLE);                                     \
             ptrdiff_t n = (ptrdiff_t)(random_bits() % (k % 2 ? 20 : 700));                                  \
             n = n < WHOLE - start ? n : WHOLE - start;                                                      \
             const guarded g = guarded_new((size_t)n * sizeof(R), 1);                                        \
-            KEEPS_STATE(kernels->name##_##T(3, 5, 100 + (uint64_t)start, n, (R *)g.data));                  \
-            check(memcmp(g.data, whole + start, (size_t)n * sizeof(R)) == 0, "%s: %s_%s from %td, %td values", \
+            const int changed = k / 2 % 2;                                                                  \
+            KEEPS_STATE(kernels->name##_##T(3, 5, 100 + (uint64_t)start, n, (R)(1 + changed), 0,            \
+                                            changed ? (R)0.75 : (R)INFINITY, (R *)g.data));                 \
+            check(memcmp(g.data, whole[changed] + start, (size_t)n * sizeof(R)) == 0, "%s: %s_%s from %td, %td values", \
                   level_name, #name, #T, start, n);                                                         \
             guarded_free(g);                                                                                \
         }                                                                                                   \
@@ -93,6 +98,33 @@ TEST_SEQUENCE(random_uniform, f64, double, x >= 0 && x < 1)
 TEST_SEQUENCE(random_uniform, f32, float, x >= 0 && x < 1)
 TEST_SEQUENCE(random_normal, f64, double, fabs(x) < 9)
 TEST_SEQUENCE(random_normal, f32, float, fabsf(x) < 9)
+
+/* Steps of all kinds: tiny, equal (never drawn), many in one cell of the guide; against the first entry above the number. */
+static void test_random_discrete(void) {
+    enum { K = 40, N = 3000 };
+    double cdf[K], u[N];
+    int64_t got[N];
+    for (int k = 0; k < K; k++) {
+        cdf[k] = k == K - 1 ? 1 : k < 10 ? 1e-3 * k : k < 20 ? 0.25 : k < 30 ? 0.25 + 1e-17 * k : 0.02 * k;
+    }
+    kernels->random_uniform_f64(7, 0, 50, N, 1, 0, INFINITY, u);
+    for (ptrdiff_t cells = 1; cells <= 256; cells *= 4) {
+        const guarded guide = guarded_new((size_t)(cells + 1) * sizeof(int32_t), 1);
+        for (ptrdiff_t c = 0; c <= cells; c++) {
+            int32_t k = 0;
+            while (k < K - 1 && cdf[k] <= (double)c / (double)cells) k++;
+            ((int32_t *)guide.data)[c] = k;
+        }
+        KEEPS_STATE(kernels->random_discrete(7, 0, 50, N, cdf, (const int32_t *)guide.data, cells, got));
+        for (int i = 0; i < N; i++) {
+            int64_t k = 0;
+            while (cdf[k] <= u[i]) k++;
+            check(got[i] == k, "%s: random_discrete, %td cells: %g gives %lld, not %lld", level_name, cells, u[i],
+                  (long long)got[i], (long long)k);
+        }
+        guarded_free(guide);
+    }
+}
 
 /* ---------------------------------------------------------------------------------- sums of discrete variables */
 
@@ -184,6 +216,7 @@ int main(void) {
         test_random_uniform_f32();
         test_random_normal_f64();
         test_random_normal_f32();
+        test_random_discrete();
         test_convolve_f64();
         test_convolve_f32();
         test_dice();

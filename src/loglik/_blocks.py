@@ -34,7 +34,7 @@ class Sink:
     def __init__(self, array: np.ndarray, order: tuple[int, ...]) -> None:
         view = array.transpose(order)
         self._dtype = array.dtype
-        self.direct = view.flags.c_contiguous
+        self.direct = view.flags.c_contiguous and view.flags.aligned
         self._flat = view.reshape(-1) if self.direct else view.flat
 
     def block(self, start: int, stop: int) -> np.ndarray:

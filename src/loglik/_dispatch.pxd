@@ -1,6 +1,6 @@
 """The table of kernels in use, for the other extension modules (cimport loglik._dispatch)."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "dispatch.h" nogil:
     ctypedef void (*loglik_loop)(
@@ -97,12 +97,23 @@ cdef extern from "dispatch.h" nogil:
         void (*scaled_cumulative)(const double *m, const int64_t *e, double *out_m, int64_t *out_e,
                                   Py_ssize_t n) noexcept nogil
         # random_list.h
-        void (*random_uniform_f64)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double *out) noexcept nogil
-        void (*random_uniform_f32)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float *out) noexcept nogil
-        void (*random_normal_f64)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double *out) noexcept nogil
-        void (*random_normal_f32)(uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float *out) noexcept nogil
+        void (*random_uniform_f64)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
+            double *out) noexcept nogil
+        void (*random_uniform_f32)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
+            float *out) noexcept nogil
+        void (*random_normal_f64)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
+            double *out) noexcept nogil
+        void (*random_normal_f32)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
+            float *out) noexcept nogil
         void (*philox_words)(
             uint64_t key, uint64_t stream, uint64_t counter, Py_ssize_t count, uint32_t *out) noexcept nogil
+        void (*random_discrete)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, const double *cdf, const int32_t *guide,
+            Py_ssize_t cells, int64_t *out) noexcept nogil
         Py_ssize_t (*mvn_log_ratio_scratch)(Py_ssize_t d, Py_ssize_t count) noexcept nogil
         void (*mvn_log_ratio_moments)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, const double *excess,

@@ -1,8 +1,22 @@
 import numpy as np
 
 def philox_words(key: int, stream: int, counter: int, out: np.ndarray, level: str | None = None) -> None: ...
-def fill_uniform(key: int, stream: int, start: int, out: np.ndarray, level: str | None = None) -> None: ...
-def fill_normal(key: int, stream: int, start: int, out: np.ndarray, level: str | None = None) -> None: ...
+def fill_uniform(
+    key: int,
+    stream: int,
+    start: int,
+    out: np.ndarray,
+    level: str | None = None,
+    scale: float = 1.0,
+    shift: float = 0.0,
+    last: float = ...,
+) -> None: ...
+def fill_normal(
+    key: int, stream: int, start: int, out: np.ndarray, level: str | None = None, scale: float = 1.0, shift: float = 0.0
+) -> None: ...
+def fill_discrete(
+    key: int, start: int, cdf: np.ndarray, guide: np.ndarray, out: np.ndarray, level: str | None = None
+) -> None: ...
 def mvn_log_ratio_moments(
     key: int,
     stream: int,

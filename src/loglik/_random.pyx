@@ -6,7 +6,8 @@ Arguments are trusted: `loglik._rng` and `loglik.estimate` check them. `level` n
 """
 
 cimport numpy as cnp
-from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.math cimport INFINITY as inf
 from libc.stdlib cimport free, malloc
 
 from loglik._arrays cimport memory
@@ -28,31 +29,54 @@ def philox_words(uint64_t key, uint64_t stream, uint64_t counter, cnp.ndarray ou
         kernels.philox_words(key, stream, counter, count, words)
 
 
-cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, bint normal) except -1:
+cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, bint normal, double scale, double shift,
+              double last) except -1:
     cdef const loglik_kernels *kernels = table(level)
     cdef bint is_double = cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE
     cdef Py_ssize_t n = cnp.PyArray_SIZE(out)
     cdef char *values = memory(out, cnp.NPY_DOUBLE if is_double else cnp.NPY_FLOAT, True)
     with nogil:
         if is_double and normal:
-            kernels.random_normal_f64(key, stream, start, n, <double *> values)
+            kernels.random_normal_f64(key, stream, start, n, scale, shift, last, <double *> values)
         elif is_double:
-            kernels.random_uniform_f64(key, stream, start, n, <double *> values)
+            kernels.random_uniform_f64(key, stream, start, n, scale, shift, last, <double *> values)
         elif normal:
-            kernels.random_normal_f32(key, stream, start, n, <float *> values)
+            kernels.random_normal_f32(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
         else:
-            kernels.random_uniform_f32(key, stream, start, n, <float *> values)
+            kernels.random_uniform_f32(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
     return 0
 
 
-def fill_uniform(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None):
-    """Fill `out` with values start, start + 1, ... of the uniform sequence on [0, 1)."""
-    fill(key, stream, start, out, level, False)
+def fill_uniform(
+    uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None, double scale=1.0, double shift=0.0,
+    double last=inf,
+):
+    """Fill `out` with min(u scale + shift, last) for the values start, start + 1, ... of the uniform sequence on [0, 1)."""
+    fill(key, stream, start, out, level, False, scale, shift, last)
 
 
-def fill_normal(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None):
-    """Fill `out` with values start, start + 1, ... of the standard normal sequence."""
-    fill(key, stream, start, out, level, True)
+def fill_normal(
+    uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None, double scale=1.0, double shift=0.0,
+):
+    """Fill `out` with z scale + shift for the values start, start + 1, ... of the standard normal sequence."""
+    fill(key, stream, start, out, level, True, scale, shift, inf)
+
+
+def fill_discrete(
+    uint64_t key, uint64_t start, cnp.ndarray cdf not None, cnp.ndarray guide not None, cnp.ndarray out not None, level=None,
+):
+    """Fill `out`, int64, with values start, start + 1, ... of indices into `cdf`: the first above the uniform number.
+
+    `cdf`, float64, does not fall and ends with 1. `guide`, int32, has a power of two and one entries: guide[c] is the first
+    index with c / (len(guide) - 1) < cdf, and the last entry the last index.
+    """
+    cdef const loglik_kernels *kernels = table(level)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(out), cells = cnp.PyArray_SIZE(guide) - 1
+    cdef double *sums = <double *> memory(cdf, cnp.NPY_DOUBLE, False)
+    cdef int32_t *where = <int32_t *> memory(guide, cnp.NPY_INT32, False)
+    cdef int64_t *values = <int64_t *> memory(out, cnp.NPY_INT64, True)
+    with nogil:
+        kernels.random_discrete(key, 0, start, n, sums, where, cells, values)
 
 
 def mvn_log_ratio_moments(

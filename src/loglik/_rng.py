@@ -23,14 +23,21 @@ RNG_TYPES = "None, an int or a numpy.random.Generator"
 _BLOCK = 1 << 18
 
 
+def check_rng(function: str, rng: Any) -> None:
+    """Raise TypeError or ValueError for what a key cannot be drawn from."""
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool):
+        if rng < 0:
+            raise ValueError(f"{function}: rng as a seed must not be negative, got {rng}")
+    elif rng is not None and not isinstance(rng, np.random.Generator):
+        hint = "; make a Generator by numpy.random.default_rng(seed)" if isinstance(rng, np.random.RandomState) else ""
+        raise TypeError(f"{function}: rng must be {RNG_TYPES}, got {type(rng).__name__}{hint}")
+
+
 def draw_key(function: str, rng: Any) -> int:
     """The 64-bit key of one call, drawn from `rng`."""
-    if rng is None or (isinstance(rng, int | np.integer) and not isinstance(rng, bool)):
-        if rng is not None and rng < 0:
-            raise ValueError(f"{function}: rng as a seed must not be negative, got {rng}")
-        rng = np.random.default_rng(None if rng is None else int(rng))
+    check_rng(function, rng)
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{function}: rng must be {RNG_TYPES}, got {type(rng).__name__}")
+        rng = np.random.default_rng(None if rng is None else int(rng))
     return int(rng.integers(2**64 - 1, dtype=np.uint64, endpoint=True))
 
 

@@ -1,10 +1,14 @@
 """The Bernoulli distribution."""
 
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from loglik import _elementwise, _validate, ufuncs
+from loglik._random import fill_uniform
+from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution, keep
 from loglik.distributions._sums import value_and_gradients
 
@@ -203,6 +207,21 @@ class Bernoulli(Distribution):
     def entropy(self) -> Any:
         """Shannon entropy -p log p - (1 - p) log(1 - p) in nats, with 0 log 0 = 0; at most 8 ulp."""
         return cross_entropy(self, self).astype(self.dtype)[()]
+
+    # ------------------------------------------------------------------------------------------- sampling
+
+    def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
+        kind = _sampling.discrete(function, dtype, 0, 1)
+        return kind, functools.partial(
+            _sampling.in_blocks, columns=self.batch_shape, parameters=(self._both(np.float64)[0],), draw=_draw, nanoseconds=2.0
+        )
+
+
+def _draw(key: int, start: int, values: np.ndarray, one: Any) -> None:
+    """1 where a uniform number on [0, 1) is below P(X = 1)."""
+    uniform = np.empty(len(values))
+    fill_uniform(key, 0, start, uniform)
+    np.less(uniform, one, out=values)
 
 
 def cross_entropy(p: Bernoulli, q: Bernoulli) -> np.ndarray:

@@ -7,6 +7,7 @@ Design
 - Everything else holds its probabilities (`loglik._pmf`).
 """
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Iterable
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from loglik import _counts, _pmf
-from loglik._convolve import dice_pmf
+from loglik._convolve import cumulative, dice_pmf
+from loglik._random import fill_discrete
 from loglik._validate import as_array, check_out, require, result_dtype
+from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ MAX_OUTCOMES = 2**26  # 512 MiB of probabilities
 MAX_WORK = 2**40  # multiply-adds, about a minute
 MAX_START = 2**53  # outcomes are exact in float64
 MIN_LOG_PROB = -1e12
+_MIN_CELLS, _MAX_CELLS = 1 << 11, 1 << 20  # of the table that sampling looks outcomes up in: 8 KiB to 4 MiB
 
 
 class Discrete(Distribution):
@@ -471,6 +475,30 @@ class Discrete(Distribution):
             )
         return Normal(self.mean, self.std)
 
+    # ------------------------------------------------------------------------------------ sampling
+
+    def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
+        kind = _sampling.discrete(function, dtype, self._start, self._start + self._length - 1)
+        return kind, functools.partial(
+            _sampling.in_blocks, columns=(), parameters=(), draw=functools.partial(_draw, *self._table), nanoseconds=4.0
+        )
+
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | int]:
+        """What outcomes are drawn by: cumulative probabilities of those that are possible at all, where to look
+        (`_random.fill_discrete`), and these outcomes, or the first of them where they are consecutive."""
+        possible = np.flatnonzero(self.probs)
+        sums = cumulative(self.probs[possible].astype(np.float64))
+        np.maximum.accumulate(sums, out=sums)
+        sums /= sums[-1]
+        # Many cells for each outcome: then most of them need no search.
+        cells = min(max(8 << (len(sums) - 1).bit_length(), _MIN_CELLS), _MAX_CELLS)
+        guide = np.searchsorted(sums, np.arange(cells + 1) / cells, side="right")
+        guide = np.minimum(guide, len(sums) - 1).astype(np.int32)
+        first = self._start + int(possible[0])
+        consecutive = possible[-1] - possible[0] == len(possible) - 1
+        return sums, guide, first if consecutive else self._start + possible
+
     # ------------------------------------------------------------------------------------ arithmetic
 
     # NumPy scalars and arrays leave the operators to this class.
@@ -595,6 +623,13 @@ def convolve(variables: Iterable[Any]) -> Discrete:
 
 
 # ---------------------------------------------------------------------------------------- helpers
+
+
+def _draw(cdf: np.ndarray, guide: np.ndarray, outcomes: np.ndarray | int, key: int, start: int, values: np.ndarray) -> None:
+    """Outcomes for a block of a sample."""
+    index = values if values.dtype == np.int64 else np.empty(len(values), np.int64)
+    fill_discrete(key, start, cdf, guide, index)
+    values[...] = outcomes + index if isinstance(outcomes, int) else outcomes[index]
 
 
 def _from_pool(pool: _Pool, start: int) -> Discrete:

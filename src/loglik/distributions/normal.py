@@ -1,10 +1,14 @@
 """The univariate normal distribution."""
 
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from loglik import _elementwise, _validate, ufuncs
+from loglik._random import fill_normal
+from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution, keep
 from loglik.distributions._sums import value_and_gradients
 
@@ -189,3 +193,26 @@ class Normal(Distribution):
     def entropy(self) -> Any:
         """Differential entropy in nats: log σ + (1 + log 2π)/2."""
         return (np.log(self.std) + self.dtype.type(0.5 + _HALF_LOG_2PI))[()]
+
+    # ------------------------------------------------------------------------------------------- sampling
+
+    def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
+        kind = _sampling.floating(function, dtype, self.dtype)
+        if kind != self.dtype:
+            with np.errstate(over="ignore"):
+                return Normal(*(np.asarray(a).astype(kind) for a in (self._loc, self._scale)))._sampler(function, None)
+        parameters = np.asarray(self._loc, kind), np.asarray(self._scale, kind)
+        return kind, functools.partial(
+            _sampling.in_blocks, columns=self.batch_shape, parameters=parameters, draw=draw, nanoseconds=2.0
+        )
+
+
+def draw(key: int, start: int, values: np.ndarray, loc: Any, scale: Any) -> None:
+    """loc + scale·z for a block of a sample."""
+    if np.ndim(loc) == np.ndim(scale) == 0:
+        fill_normal(key, 0, start, values, scale=scale, shift=loc)
+        return
+    fill_normal(key, 0, start, values)
+    with np.errstate(over="ignore"):
+        np.multiply(values, scale, out=values)
+        np.add(values, loc, out=values)

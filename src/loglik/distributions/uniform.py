@@ -1,11 +1,15 @@
 """The continuous uniform distribution."""
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from loglik import _elementwise, _validate, ufuncs
+from loglik._random import fill_uniform
+from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution, keep
 from loglik.distributions._sums import value_and_gradients
 
@@ -193,6 +197,35 @@ class Uniform(Distribution):
     def entropy(self) -> Any:
         """Differential entropy in nats: log(high - low)."""
         return (0.0 - ufuncs.uniform_log_prob(self.low, self.low, self.high))[()]
+
+    # ------------------------------------------------------------------------------------------- sampling
+
+    def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
+        kind = _sampling.floating(function, dtype, self.dtype)
+        with np.errstate(over="ignore"):
+            if kind != self.dtype:
+                return Uniform(*(np.asarray(a).astype(kind) for a in (self._low, self._high)))._sampler(function, None)
+            low, high = np.asarray(self._low, kind), np.asarray(self._high, kind)
+            # Where the width overflows, everything is halved until the end.
+            unit = np.where(np.isinf(high - low), kind.type(0.5), kind.type(1))
+            width = high * unit - low * unit
+        parameters = low * unit, width, unit, np.nextafter(high, low)
+        return kind, functools.partial(
+            _sampling.in_blocks, columns=self.batch_shape, parameters=parameters, draw=_draw, nanoseconds=2.0
+        )
+
+
+def _draw(key: int, start: int, values: np.ndarray, low: Any, width: Any, unit: Any, last: Any) -> None:
+    """(low + width·u)/unit for a block of a sample; rounding may not take it beyond `last`, the number before `high`."""
+    if all(np.ndim(a) == 0 for a in (low, width, unit, last)) and unit == 1:
+        fill_uniform(key, 0, start, values, scale=width, shift=low, last=last)
+        return
+    fill_uniform(key, 0, start, values)
+    np.multiply(values, width, out=values)
+    np.add(values, low, out=values)
+    if np.any(unit != 1):
+        np.divide(values, unit, out=values)
+    np.minimum(values, last, out=values)
 
 
 def _log_share(share: np.ndarray, rest: np.ndarray) -> Any:
