@@ -149,6 +149,12 @@ def js_term(p, q):
         return +((part(p) + part(q)) / 2)
 
 
+def js_integrand(x):
+    with mp.workdps(800):
+        one = 1 / (1 + mp.exp(-x))
+        return js_term(2 * one, 2 * (1 - one))
+
+
 def bernoulli_js(p, q):
     with mp.workdps(400):
         return js_term(p, q) + js_term(1 - p, 1 - q)
@@ -333,6 +339,12 @@ KERNELS = [
             ((0.5, 0.5), 0.0), ((0.0, 0.0), 0.0), ((-0.0, -0.0), 0.0), ((INF, 1.0), INF), ((1.0, INF), INF), ((INF, INF), NAN), ((-1.0, 0.5), NAN),
             ((0.5, -1.0), NAN), ((NAN, 0.5), NAN), ((0.5, NAN), NAN),
         ),
+    ),
+    Kernel(
+        "js_integrand", js_integrand,
+        ((Interval(-4.0, 4.0, 1e-3),), (Interval(-50.0, 50.0, 1e-3),), (Interval(-1e-3, 1e-3, 1e-15),), (Interval(-1e300, 1e300, 30.0),)),
+        {"f64": 8.0, "f32": 8.0},
+        (((0.0,), 0.0), ((-0.0,), 0.0), ((INF,), math.log(2.0)), ((-INF,), math.log(2.0)), ((NAN,), NAN)),
     ),
     Kernel(
         "uniform_kl", uniform_kl,

@@ -11,6 +11,7 @@ from scipy import stats
 import loglik as ll
 from loglik import _random, _rng
 from loglik._dispatch import level_properties
+from loglik._estimation import gaussian
 
 LEVELS = ll.available_isas()
 
@@ -31,11 +32,11 @@ def fields(estimate):
 # ------------------------------------------------------------------------------------------- the kernel
 
 
-def kernel_moments(excess, shift, constant, *, key, n, block, level):
+def kernel_moments(excess, shift, constant, *, key, n, block, level, js=False):
     """Mean and sum of squares of each block of pair 0, from the kernel."""
     mean, squares = np.empty((2, 1, -(-n // block)))
     _random.mvn_log_ratio_moments(
-        key, 0, excess[None], shift[None], np.array([constant]), 0, n, block, 0, mean.shape[1], mean, squares, level
+        key, 0, excess[None], shift[None], np.array([constant]), 0, n, block, 0, mean.shape[1], mean, squares, js, level
     )
     return mean[0], squares[0]
 
@@ -230,11 +231,9 @@ def test_batch_items_have_their_own_samples_and_errors():
 
 def test_a_large_batch_is_cut_into_tables(monkeypatch):
     """Moments of many blocks do not all live at once, and cutting them changes nothing."""
-    from loglik import estimate
-
     p, q = ll.Normal(np.linspace(0, 1, 50), 1.0), ll.Normal(1.0, 2.0)
     whole = ll.estimate_kl(p, q, n=10_000, rng=2)
-    monkeypatch.setattr(estimate, "_TABLE", 7)
+    monkeypatch.setattr(gaussian, "_TABLE", 7)
     assert fields(ll.estimate_kl(p, q, n=10_000, rng=2)) == fields(whole)
 
 
@@ -276,27 +275,29 @@ P, Q = ll.Normal(0.0, 1.0), ll.Normal(1.0, 2.0)
         ({"n": 10, "confidence": 1.0}, ValueError, "confidence must be between 0 and 1, got 1.0"),
         ({"n": 10, "confidence": math.nan}, ValueError, "confidence must be between 0 and 1, got nan"),
         ({"n": 10, "confidence": "high"}, TypeError, "confidence must be a number, got 'high'"),
-        ({"n": 10, "method": "bootstrap"}, ValueError, 'method must be "auto", "exact" or "mc", got \'bootstrap\''),
-        ({"method": "qmc"}, NotImplementedError, "method 'qmc' is not available yet; \"exact\" and \"mc\" are"),
-        ({"method": "quadrature"}, NotImplementedError, "not available yet"),
+        ({"n": 10, "method": "bootstrap"}, ValueError, 'must be "auto", "exact", "quadrature", "mc" or "qmc", got \'bootstrap\''),
+        ({"n": 10, "method": "quadrature"}, ValueError, 'method "quadrature" takes no n'),
         ({"n": 10, "rng": "seed"}, TypeError, "rng must be None, an int or a numpy.random.Generator, got str"),
-        ({"n": 10, "progress": True}, NotImplementedError, "progress is not available yet"),
+        ({"n": 10, "progress": "bar"}, TypeError, "progress must be True, False or a function of (done, total), got 'bar'"),
         ({"rtol": -1.0}, ValueError, "rtol must be finite and not negative, got -1.0"),
         ({"atol": math.inf}, ValueError, "atol must be finite and not negative, got inf"),
         ({"rtol": 0.1, "max_n": 1}, ValueError, "max_n must be at least 2"),
     ],
 )
-def test_bad_arguments(arguments, error, message):
+@pytest.mark.parametrize("function", [ll.estimate_kl, ll.estimate_js])
+def test_bad_arguments(function, arguments, error, message):
     with pytest.raises(error) as caught:
-        ll.estimate_kl(P, Q, **arguments)
-    assert str(caught.value).startswith("estimate_kl: ")
+        function(P, Q, **arguments)
+    assert str(caught.value).startswith(f"{function.__name__}: ")
     assert message in str(caught.value)
 
 
-def test_other_distributions_are_named():
-    with pytest.raises(NotImplementedError, match=r"^estimate_kl: sampling from the pair Normal, str is not"):
+def test_what_is_no_distribution_is_named():
+    with pytest.raises(TypeError, match=r"^estimate_kl: q must be a distribution with log_prob, got str"):
         ll.estimate_kl(P, "q", n=10)
-    with pytest.raises(NotImplementedError, match=r"^estimate_kl: no closed form for KL\(Normal ‖ str\)"):
-        ll.estimate_kl(P, "q")
-    with pytest.raises(ValueError, match="p has dimension 1, q has dimension 2"):
+    with pytest.raises(TypeError, match=r"^estimate_kl: p must be a distribution with log_prob, got NoneType"):
+        ll.estimate_kl(None, Q)
+    with pytest.raises(ValueError, match=r"p has events of shape \(\), q of shape \(2,\)"):
         ll.estimate_kl(P, ll.MultivariateNormal(np.zeros(2), np.eye(2)), n=10)
+    with pytest.raises(ValueError, match=r"p \(2,\) and q \(3,\)|do not broadcast"):
+        ll.estimate_kl(ll.Normal([0, 1], 1), ll.Normal([0, 1, 2], 1), n=10)

@@ -289,6 +289,13 @@ ALWAYS_INLINE void FN(js_term_map)(const V *in, V *out) {
 }
 LOGLIK_MAP(js_term, 2, 1)
 
+/* With p = 2·sigmoid(|x|), q = 2·sigmoid(−|x|), and q − p = −2·tanh(|x|/2) by expm1, so that it is right near 0. */
+ALWAYS_INLINE void FN(js_integrand_map)(const V *in, V *out) {
+    const V x = -v_abs(in[0]), e = FN(vm_exp_neg)(x), less = FN(vm_expm1)(x), t = less / (C(2) + less), p = C(2) / (C(1) + e);
+    out[0] = FN(js_term_of)(p, e * p, t + t);
+}
+LOGLIK_MAP(js_integrand, 1, 1)
+
 ALWAYS_INLINE void FN(bernoulli_js_map)(const V *in, V *out) {
     const V p = in[0], q = in[1];
     const V value = FN(js_term_of)(p, q, q - p) + FN(js_term_of)(C(1) - p, C(1) - q, p - q);

@@ -64,6 +64,12 @@
       "Computed as (p+q)/4 ((1+t) log(1+t) + (1-t) log(1-t)) with t = (q-p)/(p+q), by an even polynomial\n" \
       "up to |t| = 1/2.\n\n"                                                                                \
       "Accuracy: 8 ulp.")                                                                                   \
+    X(js_integrand, NULL, "r->r",                                                                           \
+      "What the Jensen-Shannon divergence is the mean of, as a function of the log-ratio, in nats.\n\n"     \
+      "js_integrand(x) = log 2 - H(sigmoid(x)) = js_term(2 sigmoid(x), 2 sigmoid(-x)), with H the entropy of a\n" \
+      "Bernoulli variable; in [0, log 2] and even in x. Its mean over samples of (p + q)/2 at\n"             \
+      "x = log p - log q is their divergence.\n\n"                                                          \
+      "Accuracy: 8 ulp.")                                                                                   \
     X(uniform_kl, NULL, "rrrr->r",                                                                          \
       "Kullback-Leibler divergence of two uniform distributions in nats.\n\n"                               \
       "uniform_kl(p_low, p_high, q_low, q_high) = log((q_high - q_low)/(p_high - p_low)) where q covers p,\n" \

@@ -1,4 +1,4 @@
-/* Monte Carlo for a pair of multivariate normals: moments of log p(x) - log q(x) over samples x of p.
+/* Monte Carlo for a pair of multivariate normals: moments of log p(x) - log q(x), or of its js_integrand, over samples x of p.
  *
  * With p = N(a, A Aᵀ), q = N(b, B Bᵀ) and a sample x = a + A z:
  *     log p(x) = -|z|²/2 - log det A + ...,   log q(x) = -|y|²/2 - log det B + ...,
@@ -104,7 +104,7 @@ ALWAYS_INLINE double mc_sum(const double *x, ptrdiff_t n, double center, const i
     return lanes[0];
 }
 
-static void mvn_log_ratio_moments(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t count, ptrdiff_t d,
+static void mvn_log_ratio_moments(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t count, ptrdiff_t d, int js,
                                   const double *excess, const double *shift, double constant, double *scratch,
                                   double *mean, double *squares) {
     const fp_state saved = fp_enter();
@@ -117,6 +117,15 @@ static void mvn_log_ratio_moments(uint64_t key, uint64_t stream, uint64_t start,
         normal_groups_f64(key, stream, first_group + (uint64_t)(tile * d), some * d, z);
         for (ptrdiff_t t = 0; t < some; t++) {
             mc_tile(d, excess, shift, constant, z + t * d * MC_TILE, values + (tile + t) * MC_TILE);
+        }
+    }
+
+    if (js) {
+        for (ptrdiff_t i = 0; i < tiles * MC_TILE; i += LANES_f64) {
+            const vf64 x = v_load(values + i);
+            vf64 y;
+            js_integrand_map_f64(&x, &y);
+            v_store(values + i, y);
         }
     }
 

@@ -17,8 +17,9 @@
        ptrdiff_t cells, int64_t *out))                                                                      \
     /* Doubles of scratch that mvn_log_ratio_moments needs. */                                              \
     X(ptrdiff_t, mvn_log_ratio_scratch, (ptrdiff_t d, ptrdiff_t count))                                     \
-    /* Mean of log p(x) - log q(x), and sum of squares about it, over samples [start, start + count) of p;  \
-     * see kernels/montecarlo.h. start and, but for the last block, count are multiples of 64. */           \
+    /* Mean of log p(x) - log q(x) (js: of its js_integrand), and sum of squares about it, over samples     \
+     * [start, start + count) of p; see kernels/montecarlo.h. start and, but for the last block, count are  \
+     * multiples of 64. */                                                                                  \
     X(void, mvn_log_ratio_moments,                                                                          \
-      (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t count, ptrdiff_t d, const double *excess,   \
+      (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t count, ptrdiff_t d, int js, const double *excess, \
        const double *shift, double constant, double *scratch, double *mean, double *squares))

@@ -16,7 +16,7 @@ from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
 from loglik.distributions.uniform import Uniform
 from loglik.divergences import cross_entropy, js_distance, js_divergence, kl_divergence
-from loglik.estimate import Estimate, estimate_kl
+from loglik.estimate import Estimate, estimate_js, estimate_kl
 from loglik.losses import bernoulli_nll, categorical_nll, gaussian_nll, kl_standard_normal
 
 __version__ = "0.1.0"
@@ -36,6 +36,7 @@ __all__ = [
     "cross_entropy",
     "dice",
     "die",
+    "estimate_js",
     "estimate_kl",
     "gaussian_nll",
     "get_include",

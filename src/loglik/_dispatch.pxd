@@ -116,7 +116,7 @@ cdef extern from "dispatch.h" nogil:
             Py_ssize_t cells, int64_t *out) noexcept nogil
         Py_ssize_t (*mvn_log_ratio_scratch)(Py_ssize_t d, Py_ssize_t count) noexcept nogil
         void (*mvn_log_ratio_moments)(
-            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, const double *excess,
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, int js, const double *excess,
             const double *shift, double constant, double *scratch, double *mean, double *squares) noexcept nogil
 
 cdef const loglik_kernels *active_kernels() noexcept nogil

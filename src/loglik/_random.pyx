@@ -82,9 +82,9 @@ def fill_discrete(
 def mvn_log_ratio_moments(
     uint64_t key, uint64_t stream, cnp.ndarray excess not None, cnp.ndarray shift not None, cnp.ndarray constant not None,
     Py_ssize_t begin, Py_ssize_t end, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last, cnp.ndarray mean not None,
-    cnp.ndarray squares not None, level=None,
+    cnp.ndarray squares not None, bint js=False, level=None,
 ):
-    """Moments of log p - log q for tasks first <= task < last.
+    """Moments of log p - log q, or of its `ufuncs.js_integrand`, for tasks first <= task < last.
 
     Arrays are contiguous, float64: excess (pairs, d, d), shift (pairs, d), constant (pairs), mean and squares (pairs,
     blocks). Samples begin, ..., end - 1 of every pair are cut into blocks of `block` (a multiple of 64, as is `begin`).
@@ -108,6 +108,6 @@ def mvn_log_ratio_moments(
             b = task % blocks
             start = begin + b * block
             kernels.mvn_log_ratio_moments(
-                key, stream + <uint64_t> pair, start, min(block, end - start), d, e + pair * d * d,
+                key, stream + <uint64_t> pair, start, min(block, end - start), d, js, e + pair * d * d,
                 c + pair * d, constants[pair], scratch, means + pair * blocks + b, sums + pair * blocks + b)
     free(allocated)

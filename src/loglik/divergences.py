@@ -1,6 +1,6 @@
 """Divergences between distributions, or between arrays of probabilities, in closed form.
 
-For pairs without one, and for an independent check, see `loglik.estimate_kl`.
+For pairs without one, and for an independent check, see `loglik.estimate`.
 """
 
 from typing import Any
@@ -91,6 +91,11 @@ def closed_form_kl(function: str, p: Any, q: Any) -> Any:
     return _closed_form(function, "KL", _closed_forms.KL, p, q, "loglik.estimate_kl is for other pairs")
 
 
+def closed_form_js(function: str, p: Any, q: Any) -> Any:
+    """JS(p, q) of distributions; NotImplementedError in the name of `function` where there is no closed form."""
+    return _closed_form(function, "JS", _closed_forms.JS, p, q, "loglik.estimate_js is for other pairs")
+
+
 def cross_entropy(p: Any, q: Any, *, axis: int = -1) -> Any:
     r"""Cross-entropy H(p, q) = -E_p[log q(x)] = H(p) + KL(p ‖ q) in nats, in closed form.
 
@@ -167,7 +172,7 @@ def js_divergence(p: Any, q: Any, *, axis: int = -1) -> Any:
     """
     if _both_listed(p, q):
         return _probability_rows.js(_probability_rows.rows("js_divergence", p, q, axis))
-    return _closed_form("js_divergence", "JS", _closed_forms.JS, p, q, _NO_JS)
+    return closed_form_js("js_divergence", p, q)
 
 
 def js_distance(p: Any, q: Any, *, axis: int = -1) -> Any:
@@ -183,10 +188,7 @@ def js_distance(p: Any, q: Any, *, axis: int = -1) -> Any:
     """
     if _both_listed(p, q):
         return np.sqrt(_probability_rows.js(_probability_rows.rows("js_distance", p, q, axis)))
-    return np.sqrt(_closed_form("js_distance", "JS", _closed_forms.JS, p, q, _NO_JS))
-
-
-_NO_JS = "It has to be estimated by Monte Carlo, from samples of p and of q against their mixture; see loglik.estimate_kl"
+    return np.sqrt(closed_form_js("js_distance", p, q))
 
 
 def _both_listed(p: Any, q: Any) -> bool:

@@ -2,27 +2,39 @@
 
 import math
 import operator
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from loglik import _random
-from loglik._normal_pairs import NormalPair, normal_pair
-from loglik._parallel import run_blocks
+from loglik import _closed_forms, _validate
+from loglik._estimation import quadrature
+from loglik._estimation.blocks import BlockSampler
+from loglik._estimation.gaussian import GaussianSampler
+from loglik._estimation.halves import Halves
+from loglik._estimation.intervals import bernstein, normal_quantile, student_quantile
+from loglik._estimation.lattice import REPLICATES, LatticeSampler
+from loglik._estimation.progress import Progress
+from loglik._estimation.summary import Estimator, Summary
+from loglik._normal_pairs import normal_pair
 from loglik._rng import draw_key
-from loglik.divergences import closed_form_kl
+from loglik._validate import AccuracyWarning
+from loglik.distributions._base import Distribution
+from loglik.distributions.mvnormal import MultivariateNormal
+from loglik.distributions.normal import Normal
+from loglik.distributions.uniform import Uniform
+from loglik.divergences import closed_form_js, closed_form_kl
 
-__all__ = ["Estimate", "estimate_kl"]
+__all__ = ["Estimate", "estimate_js", "estimate_kl"]
 
 Method = Literal["auto", "exact", "mc", "quadrature", "qmc"]
 
-_DEFAULT_N = 100_000  # of method="mc" when neither n nor a tolerance is given
+_DEFAULT_N = 100_000  # of sampling when neither n nor a tolerance is given
 _FIRST_ROUND = 1 << 14  # samples of the first round towards a tolerance; each further round doubles them
-_TILE = 64  # samples of a tile of the kernel
-_MAX_BLOCK = 4096  # samples whose moments are taken together
-_BLOCK_NANOSECONDS = 2e6  # and at most about this much work (for large dimensions)
-_TABLE = 1 << 18  # blocks whose moments are in memory at a time
+_PIECE = 1 << 20  # samples between two reports of progress: the same with and without them, so that the bits are
+_LOG_2 = math.log(2.0)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -34,15 +46,18 @@ class Estimate:
     value : float or ndarray
         The estimate, float64.
     stderr : float or ndarray
-        Its standard error; 0 where it is exact.
+        Its standard error; for "quadrature" a bound of the error, seen from two rules; 0 where it is exact.
     low, high : float or ndarray
-        Confidence interval. For Monte Carlo it is that of the central limit theorem, so asymptotic in `n`.
+        Interval that covers the true value with the confidence that was asked for. For KL by "mc" it is that of the central limit
+        theorem, so asymptotic in `n`; for the Jensen-Shannon divergence by "mc" it holds for every `n`; for "qmc" it is
+        Student's, from independent replicates.
     n : int
-        Number of samples (per batch item); 0 for an exact value.
+        Number of samples (per batch item), or of points of a quadrature; 0 for an exact value.
     method : str
-        "exact" or "mc".
+        "exact", "quadrature", "mc" or "qmc".
     converged : bool
-        Whether the tolerance was reached, if there was one.
+        False if a tolerance was not reached, or if the samples look as if their variance were infinite: then the error
+        cannot be relied on.
     """
 
     value: Any
@@ -59,9 +74,13 @@ class Estimate:
             return (
                 f"Estimate(value={self.value}, stderr={self.stderr}, low={self.low}, high={self.high}, {details})"
             )
-        digits = max(0, 1 - math.floor(math.log10(self.stderr)))  # two digits of the error
-        value, stderr, low, high = (f"{x:.{digits}f}" for x in (self.value, self.stderr, self.low, self.high))
-        return f"Estimate({value} ± {stderr} [{low}, {high}], {details})"
+        # Two digits of the error, if so many can be relied on at all.
+        size = math.floor(math.log10(max(abs(self.value), self.stderr)))
+        last = max(math.floor(math.log10(self.stderr)) - 1, size - 16)
+        form = f".{max(0, -last)}f" if -5 <= size < 16 else f".{size - last}e"
+        value, low, high = (format(x, form) for x in (self.value, self.low, self.high))
+        error = format(self.stderr, form if last > size - 16 else ".2g")
+        return f"Estimate({value} ± {error} [{low}, {high}], {details})"
 
 
 def estimate_kl(
@@ -74,222 +93,349 @@ def estimate_kl(
     confidence: float = 0.95,
     method: Method = "auto",
     rng: "int | np.random.Generator | None" = None,  # quoted: naming the type would load numpy.random at import
-    progress: Any = None,
+    progress: "bool | Callable[[int, int], object] | None" = None,
     max_n: int = 100_000_000,
 ) -> Estimate:
     """Estimate KL(p ‖ q) = E_p[log p(x) - log q(x)] in nats, with a standard error and a confidence interval.
 
     Parameters
     ----------
-    p, q : Normal or MultivariateNormal
-        Of the same dimension; batches broadcast, and every batch item is estimated from samples of its own.
+    p, q : distribution, or any object
+        `p` has ``sample(shape, rng=generator)`` and ``log_prob(x)``, `q` has ``log_prob(x)``; samples and values are NumPy arrays
+        with the samples along the first axis (`docs/estimation.md` shows adapters for SciPy and torch). Batches broadcast,
+        with an estimate for each item.
     n : int, optional
-        Number of samples, at least 2.
+        Number of samples, at least 2. For "qmc" it is rounded up to 16 times a power of two.
     rtol, atol : float, optional
         Instead of `n`: sample in doubling rounds until half the interval is at most max(atol, rtol·|value|) for every
         batch item, or until `max_n` samples are used (then ``converged`` is False). The confidence is corrected
         for the repeated looks: round j spends (1 - confidence) / (j (j + 1)).
     confidence : float
         Of the interval, between 0 and 1.
-    method : {"auto", "exact", "mc"}
-        "mc" samples (100,000 times unless told otherwise), "exact" is `kl_divergence`. "auto" samples if `n`, `rtol` or
-        `atol` is given, and otherwise takes the closed form. "quadrature" and "qmc" are not available yet.
+    method : {"auto", "exact", "quadrature", "mc", "qmc"}
+        "exact" is `kl_divergence`. "quadrature" integrates adaptively: both Normal, Uniform or 1-dimensional MultivariateNormal.
+        "mc" samples, 100,000 times unless told otherwise. "qmc" takes the samples from 16 randomly shifted lattices; `p` is
+        Normal, Uniform or MultivariateNormal (at most 64 dimensions). "auto" samples ("mc") if `n`, `rtol` or `atol` is given;
+        otherwise it is the first of exact, quadrature and mc that there is.
     rng : None, int or numpy.random.Generator
         Source of the 64-bit key of the samples: one integer is drawn from a generator. None: fresh entropy.
-    progress : optional
-        Not available yet.
+    progress : bool or callable, optional
+        True: a bar on stderr, by tqdm where that is installed. A function is called with (done, total) samples.
     max_n : int
         Largest number of samples with a tolerance.
 
     Returns
     -------
     Estimate
-        With fields value, stderr, low, high, n, method, converged: floats, or arrays of the batch shape.
+        With fields value, stderr, low, high, n, method, converged: floats, or arrays of the batch shape. Where a sample of `p` has
+        no density under `q`, value = low = high = inf, with stderr 0.
+
+    Warns
+    -----
+    AccuracyWarning
+        If the samples have tails so heavy that their variance, or even their mean, looks infinite; ``converged`` is then False.
 
     Raises
     ------
     NotImplementedError
-        For other distributions and methods.
+        If the method is not there for the pair.
     ValueError, TypeError
-        For an argument outside its range or of the wrong type.
+        For an argument outside its range or of the wrong type, for a `log_prob` that is NaN or +inf, or -inf at a sample of its own
+        distribution.
 
     Notes
     -----
-    x = a + A z is sampled with standard normals z from Philox4x32-10 (Salmon et al. 2011) by Box and Muller's
-    transformation, d of them a sample; log p(x) - log q(x) is computed from the difference of the two distributions, so
-    nearly equal pairs keep their accuracy, and p = q gives 0 with standard error 0. All in float64. The result
-    depends on the key only, not on the number of threads. A divergence that overflows is inf with stderr 0.
+    Two normal distributions are sampled in fused tiles: x = a + A z with normals z from Philox4x32-10 (Salmon et al. 2011) by Box
+    and Muller's transformation, d of them a sample; log p(x) - log q(x) comes from the difference of the two distributions,
+    so nearly equal pairs keep their accuracy, and p = q gives 0 with standard error 0. All in float64.
+
+    Other pairs are sampled in blocks. If `p` is one of our distributions, the regression of log p(x) - log q(x) on the coordinates
+    of x, their squares and (in up to 8 dimensions) their products is taken out, since their means are known: so if the log-ratio
+    is a quadratic function, nothing is left of the error.
+
+    The index of the tail of the log-ratio is estimated from its largest values (Zhang and Stephens 2009); from 1/2 on its
+    variance is infinite. The result depends on the key only, not on the number of threads.
 
     Examples
     --------
     >>> import loglik as ll
     >>> ll.estimate_kl(ll.Normal(0.0, 1.0), ll.Normal(1.0, 2.0), n=1_000_000, rng=1)
     Estimate(0.44447 ± 0.00058 [0.44332, 0.44561], n=1000000, method='mc', converged=True)
+    >>> ll.estimate_kl(ll.Normal(0.0, 1.0), ll.Normal(1.0, 2.0)).method
+    'exact'
     """
-    chosen = _check_method(method, n, rtol, atol)
-    confidence = _check_number("confidence", confidence)
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"estimate_kl: confidence must be between 0 and 1, got {confidence}")
-    if progress:
-        raise NotImplementedError("estimate_kl: progress is not available yet")
-    if chosen == "exact":
-        value = np.asarray(closed_form_kl("estimate_kl", p, q), np.float64)
-        return _result(value, np.zeros_like(value), 0.0, 0, method="exact", converged=True)
-
-    pair = normal_pair("estimate_kl", p, q)
-    if pair is None:
-        raise NotImplementedError(
-            f"estimate_kl: sampling from the pair {type(p).__name__}, {type(q).__name__} is not available yet; "
-            "Normal and MultivariateNormal are"
-        )
-    if rtol is None and atol is None:
-        n = _check_count("n", _DEFAULT_N if n is None else n)
-        sampler = _Sampler(pair, draw_key("estimate_kl", rng))
-        sampler.extend(n)
-        quantile = _normal_quantile(0.5 + confidence / 2)
-        return _result(*sampler.summary(), quantile, n, method="mc", converged=True)
-    return _until(
-        _Sampler(pair, draw_key("estimate_kl", rng)),
-        rtol=_check_tolerance("rtol", rtol),
-        atol=_check_tolerance("atol", atol),
-        confidence=confidence,
-        max_n=_check_count("max_n", max_n),
+    return _estimate(
+        "estimate_kl", p, q, n=n, rtol=rtol, atol=atol, confidence=confidence, method=method, rng=rng, progress=progress, max_n=max_n
     )
+
+
+def estimate_js(
+    p: Any,
+    q: Any,
+    *,
+    n: int | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    confidence: float = 0.95,
+    method: Method = "auto",
+    rng: "int | np.random.Generator | None" = None,
+    progress: "bool | Callable[[int, int], object] | None" = None,
+    max_n: int = 100_000_000,
+) -> Estimate:
+    """Estimate the Jensen-Shannon divergence (KL(p ‖ m) + KL(q ‖ m))/2, m = (p + q)/2, in nats, with its error.
+
+    Parameters are those of `estimate_kl`; both `p` and `q` are sampled, half of the `n` samples from each. "exact" is
+    `js_divergence`.
+
+    Returns
+    -------
+    Estimate
+        Value and interval are in [0, log 2].
+
+    Warns
+    -----
+    AccuracyWarning
+        Never for sampling: what is averaged is bounded.
+
+    Raises
+    ------
+    NotImplementedError, ValueError, TypeError
+        As `estimate_kl`.
+
+    Notes
+    -----
+    With l = log p(x) - log q(x), the divergence is the mean over samples of m of log 2 - H(sigmoid(l)), H the entropy of a Bernoulli
+    variable (`ufuncs.js_integrand`): KL of the label of the half given x, with the label averaged out. It lies in
+    [0, log 2], and so for "mc" the interval is that of the empirical Bernstein bound (Maurer and Pontil 2009), which covers with
+    at least the confidence asked for, for every `n`. It is some 1.4 times as wide as that of the central limit theorem and, for
+    divergences near 0 or few samples, dominated by 6/n. `stderr` is the usual standard error.
+
+    Examples
+    --------
+    >>> import loglik as ll
+    >>> estimate = ll.estimate_js(ll.Normal(0.0, 1.0), ll.Normal(1.0, 2.0))
+    >>> estimate.method, round(estimate.value, 10)
+    ('quadrature', 0.1153560868)
+    >>> estimate = ll.estimate_js(ll.MultivariateNormal([0, 0], np.eye(2)), ll.MultivariateNormal([3, 0], np.eye(2)), n=10**5, rng=1)
+    >>> estimate.low < 0.4822 < estimate.high
+    True
+    """
+    return _estimate(
+        "estimate_js", p, q, n=n, rtol=rtol, atol=atol, confidence=confidence, method=method, rng=rng, progress=progress, max_n=max_n
+    )
+
+
+def _estimate(
+    function: str, p: Any, q: Any, *, n: Any, rtol: Any, atol: Any, confidence: Any, method: str, rng: Any, progress: Any, max_n: Any
+) -> Estimate:
+    if method not in ("auto", "exact", "mc", "quadrature", "qmc"):
+        raise ValueError(f'{function}: method must be "auto", "exact", "quadrature", "mc" or "qmc", got {method!r}')
+    confidence = _check_number(function, "confidence", confidence)
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"{function}: confidence must be between 0 and 1, got {confidence}")
+    sampled = n is not None or rtol is not None or atol is not None
+    if n is not None and (rtol is not None or atol is not None):
+        raise ValueError(f"{function}: give n or a tolerance (rtol, atol), not both")
+    if method == "exact" and sampled:
+        raise ValueError(f'{function}: method "exact" takes no n, rtol or atol')
+    if method == "quadrature" and n is not None:
+        raise ValueError(f'{function}: method "quadrature" takes no n; give a tolerance')
+    js = function == "estimate_js"
+    _check_distributions(function, p, q, both_sampled=js)
+    p, q = _as_scalars(p, q), _as_scalars(q, p)
+    tolerances = _check_tolerance(function, "rtol", rtol), _check_tolerance(function, "atol", atol)
+    count = None if n is None else _check_count(function, "n", n)
+    most = _check_count(function, "max_n", max_n)
+
+    ours = isinstance(p, Distribution) and isinstance(q, Distribution)
+    if method == "exact" or (method == "auto" and not sampled and ours and _has_closed_form(p, q, js)):
+        if not ours:
+            raise NotImplementedError(f"{function}: there is no closed form for {type(p).__name__} and {type(q).__name__}")
+        value = np.asarray((closed_form_js if js else closed_form_kl)(function, p, q), np.float64)
+        return _result(value, np.zeros_like(value), 0.0, 0, method="exact", converged=True)
+    one_dimensional = quadrature.is_univariate(p) and quadrature.is_univariate(q)
+    if method == "quadrature" or (method == "auto" and not sampled and one_dimensional):
+        if not one_dimensional:
+            raise NotImplementedError(
+                f'{function}: method "quadrature" is there for Normal, Uniform and 1-dimensional MultivariateNormal, not for the pair '
+                f"{type(p).__name__}, {type(q).__name__}"
+            )
+        return _by_quadrature(function, p, q, js, rtol is not None or atol is not None, *tolerances)
+
+    with Progress(function, progress, count or (most if sampled else _DEFAULT_N)) as report:
+        key = draw_key(function, rng)
+        estimator = _estimator(function, p, q, key, js=js, lattice=method == "qmc")
+        interval = _Interval("qmc" if method == "qmc" else "bounded" if js else "limit")
+        if not sampled or count is not None:
+            _extend(estimator, count or _DEFAULT_N, report)
+            summary = estimator.summary()
+            estimate = interval.estimate(summary, 1.0 - confidence, converged=True)
+        else:
+            estimate, summary = _until(estimator, interval, *tolerances, confidence, most, report)
+    return _judged(function, estimate, summary)
 
 
 # ------------------------------------------------------------------------------------------- checks
 
 
-def _normal_quantile(probability: float) -> float:
-    from statistics import NormalDist  # at the first use: it loads random, hashlib and fractions
-
-    return NormalDist().inv_cdf(probability)
-
-
-def _check_method(method: str, n: Any, rtol: Any, atol: Any) -> str:
-    if method not in ("auto", "exact", "mc", "quadrature", "qmc"):
-        raise ValueError(f'estimate_kl: method must be "auto", "exact" or "mc", got {method!r}')
-    if method in ("quadrature", "qmc"):
-        raise NotImplementedError(f'estimate_kl: method {method!r} is not available yet; "exact" and "mc" are')
-    tolerance = rtol is not None or atol is not None
-    if n is not None and tolerance:
-        raise ValueError("estimate_kl: give n or a tolerance (rtol, atol), not both")
-    if method == "auto":
-        return "mc" if n is not None or tolerance else "exact"
-    if method == "exact" and (n is not None or tolerance):
-        raise ValueError('estimate_kl: method "exact" takes no n, rtol or atol')
-    return method
+def _check_distributions(function: str, p: Any, q: Any, *, both_sampled: bool) -> None:
+    for name, distribution, sampled in (("p", p, True), ("q", q, both_sampled)):
+        for method in ("log_prob", "sample") if sampled else ("log_prob",):
+            if not callable(getattr(distribution, method, None)):
+                raise TypeError(f"{function}: {name} must be a distribution with {method}, got {type(distribution).__name__}")
+    if isinstance(p, Distribution) and isinstance(q, Distribution):
+        if p.event_shape != q.event_shape and {p.event_shape, q.event_shape} != {(), (1,)}:
+            raise ValueError(f"{function}: p has events of shape {p.event_shape}, q of shape {q.event_shape}")
+        _validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
 
 
-def _check_count(name: str, value: Any) -> int:
+def _as_scalars(distribution: Any, other: Any) -> Any:
+    """A 1-dimensional Gaussian beside a Uniform, as the Normal that it is."""
+    if isinstance(other, Uniform) and isinstance(distribution, MultivariateNormal):
+        return Normal(distribution.loc[..., 0], np.sqrt(distribution.variance[..., 0]))
+    return distribution
+
+
+def _check_count(function: str, name: str, value: Any) -> int:
     if isinstance(value, bool | np.bool_):
-        raise TypeError(f"estimate_kl: {name} must be an integer, got {value!r}")
+        raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
     try:
         count = operator.index(value)
     except TypeError:
-        raise TypeError(f"estimate_kl: {name} must be an integer, got {value!r}") from None
+        raise TypeError(f"{function}: {name} must be an integer, got {value!r}") from None
     if not 2 <= count < 2**62:
-        raise ValueError(f"estimate_kl: {name} must be at least 2 and below 2**62, got {count}")
+        raise ValueError(f"{function}: {name} must be at least 2 and below 2**62, got {count}")
     return count
 
 
-def _check_number(name: str, value: Any) -> float:
+def _check_number(function: str, name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"estimate_kl: {name} must be a number, got {value!r}") from None
+        raise TypeError(f"{function}: {name} must be a number, got {value!r}") from None
 
 
-def _check_tolerance(name: str, value: Any) -> float:
-    tolerance = 0.0 if value is None else _check_number(name, value)
+def _check_tolerance(function: str, name: str, value: Any) -> float:
+    tolerance = 0.0 if value is None else _check_number(function, name, value)
     if not 0.0 <= tolerance < math.inf:
-        raise ValueError(f"estimate_kl: {name} must be finite and not negative, got {value!r}")
+        raise ValueError(f"{function}: {name} must be finite and not negative, got {value!r}")
     return tolerance
+
+
+# ------------------------------------------------------------------------------------------- without sampling
+
+
+def _has_closed_form(p: Distribution, q: Distribution, js: bool) -> bool:
+    singular = any(getattr(d, "_support", None) is not None for d in (p, q))
+    return not singular and _closed_forms.form_of(_closed_forms.JS if js else _closed_forms.KL, p, q) is not None
+
+
+def _by_quadrature(function: str, p: Any, q: Any, js: bool, given: bool, rtol: float, atol: float) -> Estimate:
+    shape = _validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
+    value, error, points, reached = quadrature.divergence(
+        p, q, shape, js=js, rtol=rtol if given else quadrature.DEFAULT_RTOL, atol=atol if given else 1e-14
+    )
+    low, high = np.maximum(value - error, 0.0), value + error
+    return _fields(value, error, low, np.minimum(high, _LOG_2) if js else high, points, "quadrature", reached)
 
 
 # ------------------------------------------------------------------------------------------- sampling
 
 
-class _Sampler:
-    """Moments of log p - log q for a batch of pairs, extended by more and more samples of one sequence each."""
-
-    def __init__(self, pair: NormalPair, key: int) -> None:
-        d = pair.shift.shape[-1]
-        self._shape, self._key = pair.batch_shape, key
-        self._excess = np.ascontiguousarray(pair.excess).reshape(-1, d, d)
-        self._shift = np.ascontiguousarray(pair.shift).reshape(-1, d)
-        self._constant = np.ascontiguousarray(-pair.log_ratio.sum(axis=-1)).reshape(-1)
-        self._pairs = self._constant.size
-        nanoseconds = 3.0 * d + 0.15 * d * d
-        self._nanoseconds = nanoseconds
-        # A function of d alone, so that the bits do not depend on threads or on the rest of the batch.
-        self._block = _TILE * max(1, min(_MAX_BLOCK, int(_BLOCK_NANOSECONDS / nanoseconds)) // _TILE)
-        self.n = 0
-        self._mean = np.zeros(self._pairs)
-        self._squares = np.zeros(self._pairs)
-
-    def extend(self, n: int) -> None:
-        """Go on to `n` samples in all; the present number is a multiple of 64."""
-        blocks = -(-(n - self.n) // self._block)
-        rows = max(1, _TABLE // blocks)
-        for first in range(0, self._pairs, rows):
-            self._extend_pairs(first, min(first + rows, self._pairs), n, blocks)
-        self.n = n
-
-    def _extend_pairs(self, first: int, last: int, n: int, blocks: int) -> None:
-        means, squares = np.empty((last - first, blocks)), np.empty((last - first, blocks))
-        excess, shift, constant = self._excess[first:last], self._shift[first:last], self._constant[first:last]
-        tasks = (last - first) * blocks
-        task_nanoseconds = self._nanoseconds * min(self._block, n - self.n) + 100.0
-        per_call = max(1, int(_BLOCK_NANOSECONDS / task_nanoseconds))
-
-        def some_tasks(i: int) -> None:
-            _random.mvn_log_ratio_moments(
-                self._key, first, excess, shift, constant, self.n, n, self._block,
-                i * per_call, min((i + 1) * per_call, tasks), means, squares,
-            )
-
-        run_blocks(some_tasks, -(-tasks // per_call), seconds=1e-9 * tasks * task_nanoseconds)
-        self._merge(slice(first, last), n - self.n, means, squares)
-
-    def _merge(self, pairs: slice, n: int, means: np.ndarray, squares: np.ndarray) -> None:
-        """Add n samples, given by the moments of their blocks, to the moments so far (Chan, Golub, LeVeque 1983)."""
-        counts = np.full(means.shape[1], self._block)
-        counts[-1] = n - self._block * (means.shape[1] - 1)
-        with np.errstate(invalid="ignore", over="ignore"):
-            mean = means[:, 0] + (counts * (means - means[:, :1])).sum(axis=1) / n
-            square = squares.sum(axis=1) + (counts * (means - mean[:, None]) ** 2).sum(axis=1)
-            difference = mean - self._mean[pairs]
-            total = self.n + n
-            self._mean[pairs] += difference * (n / total)
-            self._squares[pairs] += square + difference * difference * (self.n * (n / total))
-
-    def summary(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard error, of the batch shape."""
-        mean, squares = self._mean.copy(), self._squares
-        # Parameters are finite, so NaN comes from inf - inf: |y|² of some sample overflowed, and so does the mean.
-        mean[np.isnan(mean)] = math.inf
-        stderr = np.sqrt(np.where(np.isfinite(mean), squares, 0.0) / (self.n - 1) / self.n)
-        return mean.reshape(self._shape), stderr.reshape(self._shape)
+def _estimator(function: str, p: Any, q: Any, key: int, *, js: bool, lattice: bool) -> Estimator:
+    if lattice:
+        first: Estimator = LatticeSampler(function, p, q, ("p", "q"), key, js=js)
+        return Halves(first, LatticeSampler(function, q, p, ("q", "p"), key, js=True, stream=1)) if js else first
+    pair = _gaussian_pair(function, p, q)
+    if pair is not None:
+        first = GaussianSampler(pair, key, js=js)
+        if not js:
+            return first
+        turned = normal_pair(function, q, p)
+        assert turned is not None
+        return Halves(first, GaussianSampler(turned, key, js=True, stream=1 << 32))
+    first = BlockSampler(function, p, q, ("p", "q"), key, js=js)
+    return Halves(first, BlockSampler(function, q, p, ("q", "p"), key, js=True, stream=1)) if js else first
 
 
-def _until(sampler: _Sampler, *, rtol: float, atol: float, confidence: float, max_n: int) -> Estimate:
+def _gaussian_pair(function: str, p: Any, q: Any) -> Any:
+    singular = any(getattr(d, "_support", None) is not None for d in (p, q))
+    return None if singular else normal_pair(function, p, q)
+
+
+def _extend(estimator: Estimator, n: int, report: Callable[[int], None]) -> None:
+    while estimator.n < n:
+        estimator.extend(min(n, (estimator.n // _PIECE + 1) * _PIECE))
+        report(min(estimator.n, n))
+
+
+class _Interval:
+    """How a summary becomes an interval: "limit" by the central limit theorem, "bounded" for values in [0, log 2] and every n,
+    "qmc" from replicates."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def half(self, summary: Summary, alpha: float) -> np.ndarray:
+        if self._kind == "bounded":
+            return bernstein(summary.variance, summary.n, _LOG_2, alpha)
+        if self._kind == "qmc":
+            return student_quantile(1.0 - alpha / 2, REPLICATES - 1) * summary.stderr
+        return normal_quantile(1.0 - alpha / 2) * summary.stderr
+
+    def estimate(self, summary: Summary, alpha: float, *, converged: bool) -> Estimate:
+        half, value = self.half(summary, alpha), summary.mean
+        low, high = value - half, value + half
+        if self._kind == "bounded":
+            low, high = np.maximum(low, 0.0), np.minimum(high, _LOG_2)
+        method = "qmc" if self._kind == "qmc" else "mc"
+        return _fields(value, summary.stderr, low, high, summary.n, method, converged)
+
+
+def _until(
+    estimator: Estimator,
+    interval: _Interval,
+    rtol: float,
+    atol: float,
+    confidence: float,
+    max_n: int,
+    report: Callable[[int], None],
+) -> tuple[Estimate, Summary]:
     """Doubling rounds until the interval is short enough."""
     n, round_number = min(_FIRST_ROUND, max_n), 1
     while True:
-        sampler.extend(n)
-        mean, stderr = sampler.summary()
+        _extend(estimator, n, report)
+        summary = estimator.summary()
         alpha = (1.0 - confidence) / (round_number * (round_number + 1))
-        quantile = -_normal_quantile(alpha / 2)
-        finite = np.isfinite(mean)
-        tolerance = np.maximum(atol, rtol * np.abs(np.where(finite, mean, 0.0)))
-        converged = bool(np.all(~finite | (quantile * stderr <= tolerance)))
+        finite = np.isfinite(summary.mean)
+        tolerance = np.maximum(atol, rtol * np.abs(np.where(finite, summary.mean, 0.0)))
+        converged = bool(np.all(~finite | (interval.half(summary, alpha) <= tolerance)))
         if converged or n >= max_n:
-            return _result(mean, stderr, quantile, n, method="mc", converged=converged)
+            return interval.estimate(summary, alpha, converged=converged), summary
         n, round_number = min(2 * n, max_n), round_number + 1
 
 
-def _result(value: Any, stderr: Any, quantile: float, n: int, *, method: str, converged: bool) -> Estimate:
-    low, high = value - quantile * stderr, value + quantile * stderr
+def _judged(function: str, estimate: Estimate, summary: Summary) -> Estimate:
+    """With a warning, and not converged, where the tail says that the variance is infinite."""
+    index = np.asarray(summary.tail_index)
+    if not (index - summary.tail_error >= 0.5).any():
+        return estimate
+    worst = np.unravel_index(int(np.argmax(index)), index.shape)
+    where = f" of batch item {tuple(map(int, worst))}" if index.ndim else ""
+    what = "mean, and with it the divergence," if index[worst] >= 1 else "variance"
+    warnings.warn(
+        f"{function}: the largest of {estimate.n} values of log p - log q{where} grow so fast (tail index {index[worst]:.2f}) that their "
+        f"{what} seems to be infinite; the standard error and the interval cannot be relied on",
+        AccuracyWarning,
+        stacklevel=4,
+    )
+    return Estimate(estimate.value, estimate.stderr, estimate.low, estimate.high, estimate.n, estimate.method, False)
+
+
+def _fields(value: Any, stderr: Any, low: Any, high: Any, n: int, method: str, converged: bool) -> Estimate:
     value, stderr, low, high = (x if np.ndim(x) else float(x) for x in (value, stderr, low, high))
     return Estimate(value, stderr, low, high, n, method, converged)
+
+
+def _result(value: Any, stderr: Any, quantile: float, n: int, *, method: str, converged: bool) -> Estimate:
+    return _fields(value, stderr, value - quantile * stderr, value + quantile * stderr, n, method, converged)

@@ -213,6 +213,11 @@ def js_term(p, q):
     return 0.5 * (_xlogx_over(p, mean) + _xlogx_over(q, mean))
 
 
+def js_integrand(x):
+    """log 2 − H(sigmoid(x)), H(s) = −s log s − (1−s) log(1−s)"""
+    return np.log(2.0) - np.logaddexp(0, x) + x * sigmoid(x)
+
+
 def bernoulli_js(p, q):
     """½ KL(p ‖ m) + ½ KL(q ‖ m), m = ½ (p + q)"""
     mean = 0.5 * (p + q)

@@ -1,0 +1,193 @@
+"""Monte Carlo for anything that samples, block by block."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from loglik import _random, ufuncs
+from loglik._estimation.controls import Controls, controls_of
+from loglik._estimation.summary import Summary
+from loglik._estimation.tails import Tail
+from loglik._parallel import run_blocks
+from loglik.distributions._base import Distribution
+
+_FIRST = 256  # samples of the first block, which shows the shapes
+_NUMBERS = 1 << 15  # of a block: within a second-level cache
+_MOST = 1 << 13  # samples of a block
+_TOGETHER = 64  # blocks whose moments are in memory at a time
+_LEAST_SHARE = 0.01  # of a single value in the sum of squares, where the variance is infinite
+_LEAST_FOR_CONTROLS = 10  # samples for each control variate, from which on they are used
+
+
+class LogRatio:
+    """log f - log g at samples of f, or its `js_integrand`: (m, batch). Infinite where g has no density."""
+
+    def __init__(self, function: str, sampled: Any, other: Any, names: tuple[str, str], *, js: bool) -> None:
+        self._function, self._pair, self._names, self._js = function, (sampled, other), names, js
+
+    def _log_prob(self, which: int, x: np.ndarray) -> np.ndarray:
+        distribution, name = self._pair[which], self._names[which]
+        values = np.asarray(distribution.log_prob(x), np.float64)
+        if values.ndim == 0 or len(values) != len(x):
+            raise ValueError(
+                f"{self._function}: {name}.log_prob gave shape {values.shape} for samples of shape {x.shape}; "
+                "there must be a value for each sample along the first axis"
+            )
+        wrong = np.isnan(values) | np.isposinf(values)
+        if wrong.any():
+            index = tuple(np.argwhere(wrong)[0])
+            raise ValueError(f"{self._function}: {name}.log_prob is {values[index]} for the sample {x[index[0]]!r} of {self._names[0]}")
+        return values
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        own = self._log_prob(0, x)
+        if np.isneginf(own).any():
+            index = tuple(np.argwhere(np.isneginf(own))[0])
+            name = self._names[0]
+            raise ValueError(f"{self._function}: {name}.sample drew {x[index[0]]!r}, where {name}.log_prob is -inf")
+        # Batches broadcast from the right, after the axis of samples.
+        lead = max(0, len(getattr(self._pair[1], "batch_shape", ())) - (own.ndim - 1))
+        spread = (len(x),) + (1,) * lead
+        with np.errstate(invalid="ignore"):
+            ratio = own.reshape(*spread, *own.shape[1:]) - self._log_prob(1, x.reshape(*spread, *x.shape[1:]))
+        return ufuncs.js_integrand(ratio) if self._js else ratio
+
+
+class _Part(NamedTuple):
+    """A block: how many samples, and of values and controls together the means (B, 1 + k) and sums of products about them."""
+
+    n: int
+    mean: np.ndarray
+    products: np.ndarray
+    infinite: np.ndarray
+    values: np.ndarray
+
+
+class BlockSampler:
+    """Moments of log f - log g, or of its `js_integrand`, over samples of f; f is p or q.
+
+    `names` are theirs in the caller's words. Block i of a distribution of ours is a sample with the key that is number i of the
+    sequence (key, stream); other distributions are handed one `numpy.random.Generator` for all blocks, in order.
+    """
+
+    def __init__(
+        self, function: str, sampled: Any, other: Any, names: tuple[str, str], key: int, *, js: bool = False, stream: int = 0
+    ) -> None:
+        self._function, self._sampled, self._values = function, sampled, LogRatio(function, sampled, other, names, js=js)
+        self._key, self._stream, self._js = key, stream, js
+        self._ours = isinstance(sampled, Distribution)
+        self._side_by_side = self._ours and isinstance(other, Distribution)
+        # A bounded value needs none, and its finite-sample interval would not be one for a regression.
+        self._controls: Controls | None = None if js else controls_of(sampled)
+        self._generator = None if self._ours else np.random.Generator(np.random.Philox(key=np.array([key, stream], np.uint64)))
+        self._blocks = self.n = 0
+        self._shape: tuple[int, ...] = ()
+        self._numbers = 1  # that a sample of the whole batch consists of
+
+    # ------------------------------------------------------------------------------------------- one block
+
+    def _draw(self, m: int, block: int) -> np.ndarray:
+        if self._generator is not None:
+            return np.asarray(self._sampled.sample((m,), rng=self._generator))
+        words = np.empty((1, 4), np.uint32)
+        _random.philox_words(self._key, self._stream, block, words)
+        key = int(words[0, 0]) | int(words[0, 1]) << 32
+        dtype, fill = self._sampled._sampler(self._function, None)
+        x = np.empty((m, *self._sampled.batch_shape, *self._sampled.event_shape), dtype)
+        fill(x, key)
+        return x
+
+    def _part(self, m: int, block: int) -> _Part:
+        x = self._draw(m, block)
+        values = self._values(x)
+        if block == 0:
+            self._learn(x, values)
+        flat = values.reshape(m, -1)
+        infinite = np.isposinf(flat).any(axis=0)
+        if infinite.any():
+            flat = np.where(np.isfinite(flat), flat, 0.0)
+        together = flat[..., None]
+        if self._controls is not None:
+            controls = self._controls(x)
+            lead = values.ndim - (controls.ndim - 1)
+            controls = controls.reshape(m, *(1,) * lead, *controls.shape[1:])
+            controls = np.broadcast_to(controls, (*values.shape, controls.shape[-1])).reshape(m, flat.shape[1], -1)
+            together = np.concatenate([together, controls], axis=-1)
+        together = np.moveaxis(together, 0, 1)  # (B, m, 1 + k)
+        mean = together.mean(axis=1)
+        centred = together - mean[:, None, :]
+        products = np.swapaxes(centred, -1, -2) @ centred
+        return _Part(m, mean, products, infinite, flat)
+
+    def _learn(self, x: np.ndarray, values: np.ndarray) -> None:
+        """Shapes, from the first block."""
+        self._shape = values.shape[1:]
+        items = values[0].size
+        width = 1 + (self._controls.count if self._controls is not None else 0)
+        self._numbers = max(1, items * width, x[0].size)
+        self._mean = np.zeros((items, width))
+        self._products = np.zeros((items, width, width))
+        self._infinite = np.zeros(items, bool)
+        self._tail = Tail(items)
+
+    # ------------------------------------------------------------------------------------------- all blocks
+
+    def extend(self, n: int) -> None:
+        while self.n < n:
+            self._round(n)
+
+    def _round(self, n: int) -> None:
+        if self._blocks == 0:
+            sizes = [min(_FIRST, n)]
+        else:
+            most = min(_MOST, max(1, _NUMBERS // self._numbers))
+            count = min(_TOGETHER, -(-(n - self.n) // most))
+            sizes = [min(most, n - self.n - i * most) for i in range(count)]
+        parts: list[Any] = [None] * len(sizes)
+
+        def one(i: int) -> None:
+            parts[i] = self._part(sizes[i], self._blocks + i)
+
+        if self._side_by_side:
+            run_blocks(one, len(sizes), seconds=sum(sizes) * self._numbers * 2e-8)
+        else:
+            for i in range(len(sizes)):
+                one(i)
+        for part in parts:
+            self._merge(part)
+        self._blocks += len(sizes)
+
+    def _merge(self, part: _Part) -> None:
+        """Chan, Golub, LeVeque 1983."""
+        total = self.n + part.n
+        difference = part.mean - self._mean
+        self._mean += difference * (part.n / total)
+        self._products += part.products + difference[:, :, None] * difference[:, None, :] * (self.n * (part.n / total))
+        self._infinite |= part.infinite
+        if not self._js:
+            self._tail.add(part.values)
+        self.n = total
+
+    def summary(self) -> Summary:
+        mean, squares, n = self._mean[:, 0].copy(), self._products[:, 0, 0].copy(), self.n
+        width = self._mean.shape[1]
+        freedom = n - 1
+        if width > 1 and n >= _LEAST_FOR_CONTROLS * width:
+            # The regression of the values on what has mean 0 takes out all that is linear in it.
+            inverse = np.linalg.pinv(self._products[:, 1:, 1:], rcond=1e-12, hermitian=True)
+            beta = (inverse @ self._products[:, 1:, :1])[..., 0]
+            mean -= np.einsum("bk,bk->b", beta, self._mean[:, 1:])
+            squares = np.maximum(squares - np.einsum("bk,bk->b", beta, self._products[:, 1:, 0]), 0.0)
+            freedom = n - width
+        mean[self._infinite], squares[self._infinite] = np.inf, 0.0
+        variance = squares / max(freedom, 1)
+        index, error = np.zeros(mean.size), 0.0
+        if not self._js:
+            index, error = self._tail.index()
+            share = self._tail.farthest(self._mean[:, 0]) ** 2 / np.maximum(self._products[:, 0, 0], np.finfo(float).tiny)
+            index = np.where(share < _LEAST_SHARE, 0.0, index)
+        shape = self._shape
+        mean, variance, index = (a.reshape(shape) for a in (mean, variance, np.where(self._infinite, 0.0, index)))
+        return Summary(n, mean, np.sqrt(variance / n), variance, index, error)
+
+
