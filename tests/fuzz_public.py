@@ -64,6 +64,10 @@ def main(seconds: float, seed: int) -> int:
         except ALLOWED:
             return junk()
 
+    def sampled(**arguments):
+        d = distribution()
+        return d.sample(**arguments) if hasattr(d, "sample") else None
+
     def notation():
         return "".join(draw.choice("0123456789dD+-*()% kh!x") for _ in range(draw.randrange(8)))
 
@@ -117,6 +121,9 @@ def main(seconds: float, seed: int) -> int:
         "Bernoulli": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_prob(junk(), wrt=maybe("probs"), out=maybe()),
         "Uniform.cdf": lambda: ll.Uniform(junk(), junk()).log_cdf(junk()),
         "Bernoulli.cdf": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_sf(junk()),
+        "sample": lambda: sampled(
+            shape=draw.choice([(), 3, (2, 0), junk(), (junk(), 2)]), rng=maybe(1), dtype=maybe(), out=maybe()
+        ),
         "kl_divergence": lambda: ll.kl_divergence(
             distribution(), distribution(), wrt=draw.choice([None, None, "p.loc", ("p.probs", "q.probs"), junk()])
         ),

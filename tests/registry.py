@@ -413,6 +413,7 @@ GENERAL: list[GeneralKernel] = [
     GeneralKernel("cholesky", lambda rng, n, dtype: (_spd(rng, n, 5, dtype),)),
     GeneralKernel("asymmetry", lambda rng, n, dtype: (_some_asymmetric(rng, n, 5, dtype),)),
     GeneralKernel("whiten", _mvn("shared", np.linalg.cholesky)),
+    GeneralKernel("unwhiten", _mvn("shared", np.linalg.cholesky)),
     GeneralKernel("mvn_log_prob", _mvn("each", np.asarray)),
     GeneralKernel("mvn_log_prob_checked", _mvn("each", np.asarray)),
     GeneralKernel("mvn_log_prob_shared", _mvn("shared", np.asarray)),

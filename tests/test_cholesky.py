@@ -188,6 +188,39 @@ def test_whiten_bad_factor(kernels):
     np.testing.assert_array_equal(row, [[1.0, np.nan], [1.0, 2.0]])
 
 
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 7, 8, 9, 30, 70])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_unwhiten_is_the_product(kernels, d, dtype):
+    rng = np.random.default_rng(d)
+    lower = np.tril(rng.normal(size=(d, d)) * 10.0 ** rng.integers(-5, 6, (d, 1))).astype(dtype)
+    lower[:, d // 2] = 0  # singular
+    unread = lower + np.triu(np.full((d, d), np.nan, dtype), 1)
+    for n in (0, 1, 3, 4, 7, 50, 200):
+        z, loc = rng.normal(size=(n, d)).astype(dtype), rng.normal(size=d).astype(dtype)
+        x = kernels["unwhiten"](z, loc, unread)
+        assert x.dtype == dtype
+        wide = z.astype(np.longdouble)
+        slack = np.abs(loc) + np.abs(wide) @ np.abs(lower).T
+        assert (np.abs(x - (wide @ lower.T + loc)) <= (d + 1) * unit_roundoff(dtype) * slack).all()
+        rows = [kernels["unwhiten"](row[None], loc, lower)[0] for row in z]
+        assert b"".join(row.tobytes() for row in rows) == x.tobytes()  # few rows and many: the same operations
+        assert kernels["unwhiten"](z[:, None, :], loc, lower).tobytes() == x.tobytes()
+
+
+@pytest.mark.parametrize("n", [2, 60])
+def test_unwhiten_nan_and_infinity(kernels, n):
+    z, loc = np.ones((n, 3)), np.zeros(3)
+    z[1] = [1.0, np.nan, 1.0]
+    with np.errstate(all="raise"):
+        x = kernels["unwhiten"](z, loc, np.tril(np.ones((3, 3))))
+    np.testing.assert_array_equal(x[:2], [[1, 2, 3], [1, np.nan, np.nan]])
+    with pytest.raises(FloatingPointError), np.errstate(invalid="raise"):
+        kernels["unwhiten"](np.zeros((n, 1)), np.zeros(1), np.full((1, 1), np.inf))
+    with np.errstate(all="raise"):
+        assert np.isnan(kernels["unwhiten"](np.ones((n, 1)), np.full(1, np.nan), np.ones((1, 1)))).all()
+        assert np.isnan(kernels["unwhiten"](np.ones((n, 1)), np.zeros(1), np.full((1, 1), np.nan))).all()
+
+
 # ------------------------------------------------------------------------------------------------ symmetry
 
 

@@ -1,8 +1,10 @@
-"""Random words, uniforms and normals: known answers, addressing, levels, transformation, statistics."""
+"""Random words, uniforms and normals: known answers, addressing, levels, transformation.
+
+Statistics: test_sampling_statistics.py.
+"""
 
 import numpy as np
 import pytest
-from scipy import special, stats
 
 import loglik as ll
 from loglik import _random, _rng
@@ -177,137 +179,6 @@ def normal_golden():
         sign = -1 if b >> 63 else 1
         values.append(sign * np.sqrt(-2 * np.log(u)) * (np.sin(angle) if b >> 62 & 1 else np.cos(angle)))
     return np.array(values, np.float64)
-
-
-# ------------------------------------------------------------------------------------------- statistics
-
-DRAWS = 1 << 21
-ALPHA = 1e-6  # of the family, by Holm: with the fixed keys below a failure is a defect, not chance
-
-
-def two_sided(z):
-    return 2 * special.ndtr(-abs(z))
-
-
-def normal_battery(z):
-    """p-values of hypotheses that hold for independent standard normals, by name. z: a multiple of 128."""
-    n = z.size
-    z = z.astype(np.float64)
-    p = {}
-    below, above = np.arange(n) / n, np.arange(1, n + 1) / n
-    cdf = special.ndtr(np.sort(z))
-    p["kolmogorov"] = special.kolmogorov(np.sqrt(n) * max((cdf - below).max(), (above - cdf).max()))
-    for threshold in (3.0, 4.0, 4.5):
-        for side, count in (("upper", (z > threshold).sum()), ("lower", (z < -threshold).sum())):
-            p[f"{side} tail {threshold}"] = stats.binomtest(int(count), n, special.ndtr(-threshold)).pvalue
-    squares = z * z
-    for power, variance in ((1, 1), (2, 2), (3, 15), (4, 96)):
-        expected = {1: 0, 2: 1, 3: 0, 4: 3}[power]
-        p[f"moment {power}"] = two_sided(((z**power).mean() - expected) * np.sqrt(n / variance))
-    for lag in (1, 2, 3, 4, 8, 16, 31, 32, 64, 128):
-        p[f"lag {lag}"] = two_sided((z[lag:] * z[:-lag]).sum() / np.sqrt(n - lag))
-        centred = squares - 1
-        p[f"lag {lag}, squares"] = two_sided((centred[lag:] * centred[:-lag]).sum() / 2 / np.sqrt(n - lag))
-    for width in (32, 64, 128):
-        for name, x in (("lanes", z), ("lanes, squares", (squares - 1) / np.sqrt(2))):
-            lanes = x.reshape(-1, width)
-            correlation = np.abs(lanes.T @ lanes)[np.triu_indices(width, 1)] / np.sqrt(len(lanes))
-            p[f"{name} {width}"] = -np.expm1(correlation.size * np.log1p(-two_sided(correlation.max())))
-    return p
-
-
-def uniform_battery(u):
-    n = u.size
-    u = u.astype(np.float64)
-    p = {}
-    ordered = np.sort(u)
-    distance = max((ordered - np.arange(n) / n).max(), (np.arange(1, n + 1) / n - ordered).max())
-    p["kolmogorov"] = special.kolmogorov(np.sqrt(n) * distance)
-    for bit in range(1, 21):
-        ones = int((np.floor(u * 2.0**bit) % 2).sum())
-        p[f"bit {bit}"] = two_sided((ones - n / 2) / np.sqrt(n / 4))
-    counts = np.bincount((u * 1000).astype(int), minlength=1000)
-    p["chi-squared"] = special.chdtrc(999, ((counts - n / 1000) ** 2).sum() / (n / 1000))
-    centred = (u - 0.5) * np.sqrt(12)
-    for lag in (1, 2, 4, 8, 16, 32, 64, 128):
-        p[f"lag {lag}"] = two_sided((centred[lag:] * centred[:-lag]).sum() / np.sqrt(n - lag))
-    return p
-
-
-def rejected(p_values):
-    """Names rejected by Holm's procedure at family level ALPHA."""
-    names = []
-    for i, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        if p > ALPHA / (len(p_values) - i):
-            break
-        names.append(name)
-    return names
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_normals_pass_the_battery(dtype):
-    assert rejected(normal_battery(_rng.standard_normal((DRAWS,), 20261122, dtype=dtype))) == []
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_uniforms_pass_the_battery(dtype):
-    assert rejected(uniform_battery(_rng.uniform((DRAWS,), 20261122, dtype=dtype))) == []
-
-
-def test_keys_and_streams_are_independent():
-    n = DRAWS // 4
-    base = _rng.standard_normal((n,), 5)
-    others = {
-        "next key": _rng.standard_normal((n,), 6),
-        "key with one high bit more": _rng.standard_normal((n,), 5 + 2**40),
-        "next stream": _rng.standard_normal((n,), 5, stream=1),
-        "a high stream": _rng.standard_normal((n,), 5, stream=2**32),
-    }
-    p = {name: two_sided((base * other).sum() / np.sqrt(n)) for name, other in others.items()}
-    p |= {
-        f"{name}, squares": two_sided(((base**2 - 1) * (other**2 - 1)).sum() / 2 / np.sqrt(n))
-        for name, other in others.items()
-    }
-    assert rejected(p) == []
-
-
-def _same_radius(z):
-    halves = z.reshape(-1, 2, 32).copy()
-    halves[:, 1] *= np.sqrt(0.98 + 0.02 * halves[:, 0] ** 2)
-    return halves.ravel()
-
-
-def _repeated_lane(z):
-    lanes = z.reshape(-1, 64).copy()
-    lanes[:, 17] = lanes[:, 3]
-    return lanes.ravel()
-
-
-BROKEN = {
-    "scale off by 0.4 %": lambda z: z * 1.004,
-    "mean off by 0.006": lambda z: z + 0.006,
-    "a pair's radii depend on each other": _same_radius,
-    "neighbours correlated by 0.6 %": lambda z: z + 0.006 * np.roll(z, 1),
-    "tails cut at 4": lambda z: np.clip(z, -4, 4),
-    "one lane repeats another": _repeated_lane,
-    "8-bit uniforms": lambda z: special.ndtri((np.floor(special.ndtr(z) * 2**8) + 0.5) / 2**8),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_the_battery_catches_broken_normals(name):
-    """The test of the test: NumPy's normals pass, each of these defects is found."""
-    good = np.random.default_rng(7).standard_normal(DRAWS)
-    assert rejected(normal_battery(BROKEN[name](good)))
-
-
-def test_the_batteries_accept_numpy_and_catch_a_broken_uniform():
-    rng = np.random.default_rng(7)
-    assert rejected(normal_battery(rng.standard_normal(DRAWS))) == []
-    u = rng.random(DRAWS)
-    assert rejected(uniform_battery(u)) == []
-    assert rejected(uniform_battery(u**1.005))
-    assert rejected(uniform_battery(np.floor(u * 2**12) / 2**12))
 
 
 # ------------------------------------------------------------------------------------------- rng=

@@ -13,6 +13,7 @@ from loglik.distributions import _sampling
 
 F32 = np.float32
 BATCH = np.array([[0.0, 10.0, -5.0], [1.0, 2.0, 3.0]])
+SPD = np.array([[4.0, 1.0, 0.5], [1.0, 2.0, -0.25], [0.5, -0.25, 1.0]])
 
 DISTRIBUTIONS = {
     "Normal": ll.Normal(1.0, 2.0),
@@ -26,6 +27,15 @@ DISTRIBUTIONS = {
     "Bernoulli, batch": ll.Bernoulli(logits=[[-1.0], [0.0]]),
     "Discrete": ll.Discrete([0.25, 0.0, 0.5, 0.25], start=-1),
     "dice": ll.dice("3d6 + 4"),
+    "MVN, one coordinate": ll.MultivariateNormal([1.0], [[4.0]]),
+    "MVN": ll.MultivariateNormal([1.0, 2.0, 3.0], SPD),
+    "MVN, float32": ll.MultivariateNormal(F32([1, 2, 3]), F32(SPD)),
+    "MVN, precision": ll.MultivariateNormal([1.0, 2.0, 3.0], precision=SPD),
+    "MVN, variance": ll.MultivariateNormal([1.0, 2.0], variance=[[4.0, 1.0], [1.0, 0.25]]),
+    "MVN, means": ll.MultivariateNormal(BATCH, SPD),
+    "MVN, matrices": ll.MultivariateNormal([0.0, 1.0, 2.0], scale_tril=np.linalg.cholesky(SPD) * [[[1.0]], [[2.0]]]),
+    "MVN, means by matrices": ll.MultivariateNormal(BATCH[:, None], SPD * [[[1.0]], [[2.0]]]),
+    "MVN, singular": ll.MultivariateNormal([0.0, 1.0, 2.0], [[1, 1, 0], [1, 1, 0], [0, 0, 0]], allow_singular=True),
 }
 every = pytest.mark.parametrize("d", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
 
@@ -94,6 +104,33 @@ def test_scaled_numbers_are_rounded_like_those_of_numpy(level):
         assert np.array_equal(x, np.minimum(z * dtype(0.3) + dtype(0.1), dtype(0.35)))
 
 
+def test_golden_samples():
+    """The stream policy (docs/random.md): these change only with a note in the changelog."""
+    assert _rng.draw_key("", 2026) == 3300764713747675562
+    floats = [
+        (ll.Normal(1.0, 2.0), 3, [2.625816042503117, 1.50022983994045, 1.8865776173612874]),
+        (ll.Normal(F32(1), F32(2)), 3, [-0.9441584348678589, 1.4145904779434204, 4.687369346618652]),
+        (ll.Uniform(-1.0, 3.0), 3, [2.054296989033781, 0.4086952390080798, 0.10505269293977015]),
+        (ll.Uniform(F32(-1), F32(3)), 3, [0.03914594650268555, 1.1245381832122803, -0.9621238708496094]),
+        (ll.MultivariateNormal([1.0, 2.0], [[4.0, 1.0], [1.0, 2.0]]), 2,
+         [2.625816042503117, 2.737324949339798, 1.8865776173612874, 1.4458870781533508]),
+        (ll.MultivariateNormal([1.0, 2.0], precision=[[4.0, 1.0], [1.0, 2.0]]), 2,
+         [1.434517614640526, 1.9595991486666138, 1.2369478350677359, 1.466866349627349]),
+        (ll.MultivariateNormal([1.0, 2.0], variance=[4.0, 1.0]), 2,
+         [2.625816042503117, 2.250114919970225, 1.8865776173612874, 1.4135825820493886]),
+    ]  # fmt: skip
+    for d, n, golden in floats:
+        np.testing.assert_allclose(d.sample(n, rng=2026).ravel(), golden, rtol=1e-14 if d.dtype == float else 1e-6)
+    integers = [
+        (ll.Bernoulli(0.3), [0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0]),
+        (ll.die(6), [5, 3, 2, 2, 4, 6, 6, 1, 4, 3, 2, 3, 2, 4, 4, 2, 5, 1, 4, 3]),
+        (ll.dice(100, 6), [362, 344, 340, 334, 352, 370, 368, 319, 353, 347]),
+        (ll.Discrete([0.1, 0.0, 0.6, 0.3]), [3, 2, 2, 2, 2, 3, 3, 0, 2, 2, 2, 2, 2, 2, 2, 2, 3, 0, 2, 2]),
+    ]
+    for d, golden in integers:
+        assert d.sample(len(golden), rng=2026).tolist() == golden
+
+
 # ------------------------------------------------------------------------------------------- shapes, dtypes, memory
 
 
@@ -104,7 +141,7 @@ def test_shapes_and_dtypes(d):
         x = d.sample(shape, rng=1)
         assert x.shape == whole_shape(d, *np.empty(shape).shape)
         assert x.dtype == kind
-    if whole_shape(d) == ():
+    if not whole_shape(d):
         assert isinstance(d.sample(rng=1), np.generic)
 
 
@@ -154,6 +191,83 @@ def test_dtypes_of_integers():
     for d, dtype in ((die, bool), (ll.Discrete([1.0], start=-1), np.uint64), (ll.die(128), np.int8), (large, F32)):
         with pytest.raises(ValueError, match=r"^Discrete\.sample: dtype \w+ does not hold the outcomes"):
             d.sample(3, dtype=dtype)
+
+
+# ------------------------------------------------------------------------------------------- Gaussians
+
+
+def gaussian_reference(d, shape, seed):
+    """loc + L z in long double, for the normals of the key in C order, and the size of its terms."""
+    z = _rng.standard_normal(whole_shape(d, *shape), _rng.draw_key("", seed), dtype=d.dtype).astype(np.longdouble)
+    lower = d.scale_tril.astype(np.longdouble)
+    terms = lower * z[..., None, :]
+    return d.loc + terms.sum(-1), np.abs(d.loc) + np.abs(terms).sum(-1)
+
+
+@pytest.mark.parametrize("form", ["covariance", "precision", "scale_tril", "variance"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_gaussians_are_loc_plus_factor_times_normals(form, dtype):
+    rng = np.random.default_rng(1)
+    for dim in (1, 2, 7, 16, 33):
+        for means, matrices in (((), ()), ((3,), ()), ((), (3,)), ((2, 1), (3,)), ((1, 1), (2, 3)), ((300,), (300,))):
+            if form == "variance":
+                parameter = rng.uniform(0.5, 2, (*matrices, dim))
+            else:
+                parameter = np.tril(rng.uniform(-1, 1, (*matrices, dim, dim)) / dim, -1) + np.eye(dim)
+                if form != "scale_tril":
+                    parameter = parameter @ parameter.swapaxes(-1, -2)
+            d = ll.MultivariateNormal(rng.normal(size=(*means, dim)).astype(dtype), **{form: parameter.astype(dtype)})
+            for shape in ((), (5,)) if len(d.batch_shape) == 1 and d.batch_shape[0] > 100 else ((), (5,), (2, 40)):
+                x = d.sample(shape, rng=5)
+                exact, size = gaussian_reference(d, shape, 5)
+                assert x.dtype == dtype
+                assert (np.abs(x - exact) <= (dim + 2) * np.finfo(dtype).eps / 2 * size).all()
+
+
+def test_a_gaussian_of_high_dimension():
+    dim = 2000
+    d = ll.MultivariateNormal(np.arange(dim), scale_tril=np.tril(np.full((dim, dim), 1 / dim)) + np.eye(dim))
+    x = d.sample(70, rng=1)
+    exact = d.loc + _rng.standard_normal((70, dim), _rng.draw_key("", 1)) @ d.scale_tril.T
+    np.testing.assert_allclose(x, exact, rtol=1e-12, atol=1e-12)
+
+
+def test_gaussian_samples_in_another_dtype():
+    d = ll.MultivariateNormal([1.0, 2.0, 3.0], SPD)
+    narrow = ll.MultivariateNormal(F32([1, 2, 3]), scale_tril=F32(d.scale_tril))
+    assert np.array_equal(d.sample(9, rng=1, dtype=F32), narrow.sample(9, rng=1))
+    wide = ll.MultivariateNormal(F32([1, 2, 3]), F32(SPD)).sample(9, rng=1, dtype=float)
+    np.testing.assert_allclose(wide, d.sample(9, rng=1), rtol=1e-14)
+    for large in (ll.MultivariateNormal([1e300], [[1.0]]), ll.MultivariateNormal([1e300], variance=[1.0])):
+        with pytest.raises(ValueError, match=r"^MultivariateNormal\.sample, in float32: loc must be finite, but loc\[0\] = inf"):
+            large.sample(3, dtype=F32)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_singular_samples_are_on_the_support(dtype):
+    rng = np.random.default_rng(2)
+    scale = 10.0 ** rng.integers(-3, 4, 6)
+    factor = (rng.normal(size=(6, 3)) * scale[:, None]).astype(dtype)
+    factor[4] = 0
+    covariance = factor @ factor.T
+    covariance = np.tril(covariance) + np.tril(covariance, -1).T
+    lower = (np.tril(rng.normal(size=(6, 6)), -1) + np.eye(6)).astype(dtype)
+    lower[2] = 0
+    loc = rng.normal(size=6).astype(dtype)
+    for d in (
+        ll.MultivariateNormal(loc, covariance, allow_singular=True),
+        ll.MultivariateNormal(loc, [covariance, np.eye(6, dtype=dtype)], allow_singular=True),
+        ll.MultivariateNormal(loc, scale_tril=lower, allow_singular=True),
+        ll.MultivariateNormal(loc, variance=np.array([1, 0, 2, 0, 0, 3], dtype), allow_singular=True),
+    ):
+        x = d.sample(2000, rng=1)
+        assert np.isfinite(d.log_prob(x)).all()
+        constant = d.variance == 0
+        assert np.array_equal(x[:, constant], np.broadcast_to(d.loc, x.shape)[:, constant])
+        deviation = x - d.loc
+        got = np.einsum("n...i,n...j->...ij", deviation, deviation) / 2000
+        size = np.sqrt(d.variance[..., :, None] * d.variance[..., None, :])
+        assert (np.abs(got - d.covariance) <= 0.15 * size).all()
 
 
 # ------------------------------------------------------------------------------------------- edges
@@ -301,6 +415,8 @@ def test_a_bad_rng(d):
 
 def test_memory_is_that_of_the_result():
     n = 4_000_000
-    for d in (ll.Normal(), ll.Uniform(), ll.Bernoulli(0.5), ll.die(6), ll.Normal([0.0, 1.0], 1.0)):
-        out = np.empty((n // 2, 2) if d.batch_shape else n, d.sample(rng=1).dtype)
+    gaussians = [ll.MultivariateNormal(np.zeros(s), np.broadcast_to(np.eye(4), (*s, 4))) for s in ((4,), (1000, 4))]
+    for d in (ll.Normal(), ll.Uniform(), ll.Bernoulli(0.5), ll.die(6), ll.Normal([0.0, 1.0], 1.0), *gaussians):
+        tail = whole_shape(d)
+        out = np.empty((n // int(np.prod(tail)), *tail), d.sample(rng=1).dtype)
         assert peak_memory(lambda d=d, out=out: d.sample(len(out), rng=1, out=out)) < 8 << 20

@@ -2,6 +2,7 @@
 #include "triangular.h"
 #include "cholesky.h"
 #include "mvn_shared.h"
+#include "unwhiten.h"
 #include "symmetry.h"
 #include "mvn_each.h"
 #include "cholesky_each.h"

@@ -101,6 +101,15 @@
       "Notes\n"                                                                                            \
       "-----\n"                                                                                            \
       "(L + E) y = x - loc with |E| <= (d + 4) u |L| (Higham, Accuracy and Stability of Numerical Algorithms, chapter 8).") \
+    X(unwhiten, "(n,d),(d),(d,d)->(n,d)", "rrr->r",                                                        \
+      "Points x = loc + L z of given covariance from standardised ones: (z, loc, scale_tril).\n"           \
+      "\n"                                                                                                 \
+      "If z has covariance I and mean 0, x has covariance L L^T and mean loc. L is lower triangular (what is above the\n" \
+      "diagonal is not read); zeros on the diagonal are allowed.\n"                                        \
+      "\n"                                                                                                 \
+      "Notes\n"                                                                                            \
+      "-----\n"                                                                                            \
+      "|got - exact| <= (d + 1) u (|loc| + |L| |z|).")                                                      \
     X(asymmetry, "(d,d)->()", "r->i",                                                                      \
       "First entry below the diagonal that breaks symmetry, as i d + j; 0 where the matrix is symmetric.\n" \
       "\n"                                                                                                 \

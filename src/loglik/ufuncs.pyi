@@ -39,4 +39,5 @@ sincos_2pi: ufunc  # r->rr
 softplus: ufunc  # r->r
 uniform_kl: ufunc  # rrrr->r
 uniform_log_prob: ufunc  # rrr->r
+unwhiten: ufunc  # (n,d),(d),(d,d)->(n,d)
 whiten: ufunc  # (n,d),(d),(d,d)->(n,d)

@@ -1,13 +1,17 @@
 """The multivariate normal distribution."""
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from loglik import ufuncs
+from loglik._parallel import run_blocks
+from loglik._random import fill_normal
 from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
-from loglik.distributions import _missing, _singular
+from loglik.distributions import _missing, _sampling, _singular, normal
 from loglik.distributions._base import Distribution
 from loglik.distributions._condition import condition_of
 from loglik.distributions._gradients import log_prob_gradients
@@ -456,6 +460,25 @@ class MultivariateNormal(Distribution):
             self._factors[key] = lower
         return self._factors[key]
 
+    # ------------------------------------------------------------------------------------ sampling
+
+    def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
+        kind = _sampling.floating(function, dtype, self.dtype)
+        wide = np.promote_types(kind, self.dtype)
+        with np.errstate(over="ignore"):
+            loc = self._loc.astype(kind, copy=False)
+            matrix = np.sqrt(self._variance.astype(wide)) if self._form == "variance" else self._lower(wide)
+            matrix = matrix.astype(kind, copy=False)
+        if kind != wide:
+            for name, array in (("loc", loc), ("scale_tril", matrix)):
+                check_finite(f"{function}, in {kind}", name, array)
+        if self._form == "variance":
+            return kind, functools.partial(
+                _sampling.in_blocks, columns=self.batch_shape + self.event_shape, parameters=(loc, matrix), draw=normal.draw,
+                nanoseconds=2.0,
+            )
+        return kind, functools.partial(_sample, self.batch_shape, loc, matrix)
+
     # ------------------------------------------------------------------------------------ other distributions
 
     def marginal(self, indices: Any) -> "MultivariateNormal":
@@ -642,6 +665,51 @@ def kernel(
         info = kernel(x, loc, matrix, out=(value, None))[1]
     if (info == NO_MEMORY).any():
         raise MemoryError(f"{function}: no memory for the work of a block")
+
+
+# ---------------------------------------------------------------------------------------- sampling
+
+
+def _sample(batch: tuple[int, ...], loc: np.ndarray, lower: np.ndarray, result: np.ndarray, key: int) -> None:
+    """Fill `result` with loc + L·z, in blocks of points by matrices: z is in cache when it meets L."""
+    lead, d = result.shape[:-1], result.shape[-1]
+    shared = lower.ndim == 2 or math.prod(lower.shape[:-2]) == 1
+    own = 0 if shared else len(batch)  # axes on which every item has a matrix: the last ones
+    row_axes, item_axes = list(range(len(lead) - own)), list(range(len(lead) - own, len(lead)))
+    n, items_of_row = math.prod(lead[: len(lead) - own]), math.prod(lead[len(lead) - own :])
+    if result.size == 0:
+        return
+    # A matrix is packed once for the rows of a block: few of them would not pay for it, many keep Ctrl-C waiting.
+    least = 64 if not shared or d > 1024 else 256
+    chosen = min(items_of_row, max(1, _sampling.BLOCK // (d * min(n, least))))
+    rows = min(n, max(least, _sampling.BLOCK // (d * chosen)))
+    parts, per_row = -(-n // rows), -(-items_of_row // chosen)
+    matrices, values = Rows(lower, 2, lead, item_axes), Rows(result, 1, lead, row_axes, item_axes)
+    zero = np.zeros(d, result.dtype)
+    one_mean = shared and loc.size == d
+    means = Rows(loc, 1, lead, row_axes if shared else item_axes)
+
+    def block(i: int) -> None:
+        part, group = divmod(i, per_row)
+        r = slice(part * rows, min(n, (part + 1) * rows))
+        k = slice(group * chosen, min(items_of_row, (group + 1) * chosen))
+        z = np.empty((r.stop - r.start, k.stop - k.start, d), result.dtype)
+        if per_row == 1:
+            fill_normal(key, 0, r.start * items_of_row * d, z)
+        else:
+            for row, at in zip(z, range(r.start, r.stop), strict=True):
+                fill_normal(key, 0, (at * items_of_row + k.start) * d, row)
+        target = values.target(r, k)
+        value = np.empty_like(z) if target is None else target
+        mean = loc.reshape(d) if one_mean else zero if shared else means.block(k)
+        with np.errstate(over="ignore"):
+            ufuncs.unwhiten(z.swapaxes(0, 1), mean, matrices.block(k), out=value.swapaxes(0, 1))
+            if shared and not one_mean:
+                np.add(value, means.block(r)[:, None], out=value)
+        if target is None:
+            values.put(value, r, k)
+
+    run_blocks(block, parts * per_row, seconds=result.size * (2e-9 + d * 5e-11))
 
 
 # ---------------------------------------------------------------------------------------- one shot
