@@ -7,6 +7,7 @@ overlap and special value. A kernel that is in the list of csrc/kernel_list.h an
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import mpmath
@@ -171,6 +172,23 @@ def log_ndtr(x):
     return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2) if x < 0 else mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2)
 
 
+def ndtri(p):
+    """Newton's method from a double, for the equation that keeps its digits: P(0 < X < x), or the smaller tail."""
+    if not 0 < p < 1:
+        return mp.nan if mp.isnan(p) or not 0 <= p <= 1 else mp.inf if p else -mp.inf
+    p, root = mp.mpf(p), mp.sqrt(2)
+    x = mp.mpf(NormalDist().inv_cdf(float(p)))
+    for _ in range(3):
+        if abs(p - 0.5) < 0.25:
+            excess = mp.erf(x / root) / 2 - (p - 0.5)
+        elif p < 0.5:
+            excess = mp.erfc(-x / root) / 2 - p
+        else:
+            excess = (1 - p) - mp.erfc(x / root) / 2
+        x -= excess / mp.npdf(x)
+    return x
+
+
 def log1pmx(x):
     with mp.workdps(400):
         return +(mp.log1p(x) - x)
@@ -234,6 +252,14 @@ KERNELS = [
         "log_ndtr", log_ndtr, ((Interval(-1e10, -1.0, 1.0),), (Interval(-10.0, 8.0),), (Interval(5.0, 37.5),)),
         {"f64": 45.0, "f32": 8.0},  # relative 1e-14
         (((INF,), 0.0), ((-INF,), -INF), ((NAN,), NAN)),
+    ),
+    Kernel(
+        "ndtri", ndtri,
+        ((PROBABILITY,), (Interval(0.0, 1.0, 1e-320),), (Interval(0.5 - 1e-6, 0.5 + 1e-6),), (Interval(1.0 - 1e-5, 1.0 - 6e-8),)), {"f64": 2.0, "f32": 2.0},
+        (
+            ((0.0,), -INF), ((-0.0,), -INF), ((1.0,), INF), ((0.5,), 0.0), ((NAN,), NAN), ((INF,), NAN), ((-INF,), NAN), ((-1.0,), NAN),
+            ((-1e-30,), NAN), ((1.0000002,), NAN), ((2.0,), NAN),
+        ),
     ),
     Kernel(
         "sincos_2pi", sincos_2pi, ((Interval(0.0, 1.0),), (Interval(-100.0, 100.0, 1e-300),)), TWO_ONE,

@@ -37,6 +37,7 @@ DEFINITIONS: dict[str, Callable] = {
     "erfc": mpmath.erfc,
     "ndtr": mpmath.ncdf,
     "log_ndtr": lambda x: mpmath.log(mpmath.ncdf(x)),
+    "ndtri": lambda p: mpmath.sqrt(2) * mpmath.erfinv(2 * p - 1),
     "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "log_sigmoid": lambda x: -mpmath.log(1 + mpmath.exp(-x)),

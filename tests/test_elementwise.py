@@ -14,6 +14,7 @@ import mpmath
 import numpy as np
 import pytest
 from mpmath import mp, mpf
+from registry import ndtri
 from scipy import special
 
 from loglik import available_isas
@@ -134,6 +135,11 @@ TABLE = {
     "log_ndtr": Row(
         log_ndtr, special.log_ndtr, -1e10, 38.6, [0.5, -5.0, 12.9, 37.5, 38.4, -1e10, -1e154], 2, 2
     ),
+    "ndtri": Row(
+        lambda p: mpf(ndtri(p)), special.ndtri, 0, 1,
+        [0.5, 0.25, 0.75, 1.0, *(0.5 + sign * k for k in SMALL for sign in (1, -1)), *(1 - k for k in SMALL), 2.0**-126, 2.0**-1022],
+        2, 2,
+    ),  # fmt: skip
 }
 
 
@@ -170,7 +176,8 @@ def sample(name: str, dtype: str) -> np.ndarray:
             ]
         )
     # Beyond the interval that matters, values are limits: a few of them are enough.
-    return np.unique(x[np.isfinite(x) & (x >= (row.low if row.low in (0, -1) else -INF)) & (x != row.low)])
+    inside = (x >= (row.low if row.low in (0, -1) else -INF)) & (x <= (1 if row.high == 1 else INF))
+    return np.unique(x[np.isfinite(x) & inside & (x != row.low)])
 
 
 @cache
@@ -232,7 +239,7 @@ def test_sample_reaches_the_interesting_inputs():
 def test_float32_on_a_stride_of_all_bits(name, level):
     row = TABLE[name]
     x = np.arange(0, 2**32, 65521, dtype=np.uint64).astype(np.uint32).view(np.float32)
-    x = x[np.isfinite(x) & (x > row.low if row.low in (0, -1) else np.isfinite(x))]
+    x = x[np.isfinite(x) & (x > row.low if row.low in (0, -1) else np.isfinite(x)) & (x <= (1 if row.high == 1 else INF))]
     wide = x.astype(np.float64)
     with np.errstate(all="ignore"):
         if row.peer is not None:
@@ -301,6 +308,7 @@ SPECIAL = {
     "erfc": {INF: 0.0, -INF: 2, 0.0: 1, "-0": 1, 1e9: 0.0, -1e9: 2, "tiny": 1},
     "ndtr": {INF: 1, -INF: 0.0, 0.0: 0.5, "-0": 0.5, 1e9: 1, -1e9: 0.0, "-tiny": 0.5},
     "log_ndtr": {INF: 0, -INF: -INF, 1e9: 0, -1e200: -INF},
+    "ndtri": {0.0: -INF, "-0": -INF, 0.5: 0.0, 1: INF, INF: NAN, -INF: NAN, "-tiny": NAN, -1: NAN, 1.0000002: NAN, 1e9: NAN},
 }
 LOOSE_ZERO = {"log1pmx", "sin_2pi", "cos_2pi", "log_ndtr"}  # functions whose zeros have no promised sign
 

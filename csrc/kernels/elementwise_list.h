@@ -166,6 +166,26 @@
       "-inf where it overflows, without a warning.\n"                                                       \
       "\n"                                                                                                  \
       "Method: x < 0: log(erfcx(-x / sqrt(2)) / 2) - x**2 / 2; otherwise log1p(-ndtr(-x)).")                \
+    X(ndtri, NULL, "r->r",                                                                                  \
+      "Inverse of the standard normal distribution function: the x with ndtr(x) = p.\n"                     \
+      "\n"                                                                                                  \
+      "Parameters\n"                                                                                        \
+      "----------\n"                                                                                        \
+      "p : array_like\n"                                                                                    \
+      "    Probabilities within [0, 1], element by element.\n"                                              \
+      "\n"                                                                                                  \
+      "Returns\n"                                                                                           \
+      "-------\n"                                                                                           \
+      "x : ndarray or scalar\n"                                                                             \
+      "    Of the dtype of `p` (float32 or float64; integers give float64).\n"                              \
+      "\n"                                                                                                  \
+      "Notes\n"                                                                                             \
+      "-----\n"                                                                                             \
+      "Accuracy: 2 ulp on the whole of (0, 1), subnormal p and the neighbourhood of 1/2, where the result is 0, included. p = 0\n" \
+      "gives -inf and p = 1 inf; outside [0, 1] the result is NaN, with the invalid flag.\n"                \
+      "\n"                                                                                                  \
+      "Method: h = -2 log(2 min(p, 1 - p)) in two words, d = sqrt(h + 81/64) - 9/8 in two words from d (d + 9/4) = h, and d times a\n" \
+      "minimax polynomial for the whole range, in a variable that is bounded by 1.")                        \
     X(softplus, NULL, "r->r",                                                                               \
       "log(1 + exp(x)), the smooth ramp: minus the log-probability (nats) that a Bernoulli variable with logit x is 0.\n" \
       "\n"                                                                                                  \

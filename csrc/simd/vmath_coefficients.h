@@ -120,4 +120,26 @@ static const float vm_js_c_f32[] = {
     0x1.2da0120000000p-6f, 0x1.c09d0c0000000p-6f,
 };
 
+/* x/d - 1 in v = 1.28125 - 12.26171875/(s + 4.25), d = s - 1.125, -2 log(2 P(normal > x)) = s^2 - 1.125^2 */
+/* relative error of the function: 2^-56.39 */
+static const double vm_ndtri_c_f64[] = {
+    0x1.376382946e868p-3, -0x1.5455df28f2871p-3, 0x1.d738414bd720ep-5, -0x1.79ee916353ec9p-6,
+    0x1.15b4f64bbea02p-7, -0x1.8e1076b2eacfbp-9, 0x1.9f613ad25539bp-11, -0x1.ef924e9d1abbdp-16,
+    -0x1.e23cdd82dea91p-13, 0x1.07fd5f62aea52p-12, -0x1.c5d767a0fa584p-13, 0x1.4d898701cdd96p-13,
+    -0x1.d7476dd949217p-14, 0x1.3746ca1c9ca43p-14, -0x1.9814cc6451d4cp-15, 0x1.01dd05ffa9adep-15,
+    -0x1.3c4da351cf8d4p-16, 0x1.5659160a898acp-17, -0x1.eab51fc408176p-18, 0x1.db04f66a00aa4p-18,
+    -0x1.67a730fa60b8ap-20, -0x1.3cf4221a2c586p-18, -0x1.3a60e56280fa4p-19, 0x1.2df82979b1269p-17,
+    0x1.dfe5c724e06c9p-20, -0x1.2ec76848ab68fp-17, -0x1.e39ed6341b7ebp-20, 0x1.d0d997d6524e6p-18,
+    0x1.1dc17a27159e4p-20, -0x1.e04f1efd806dcp-19, -0x1.b7c18faf8b2cap-22, 0x1.32be64f1203fep-20,
+    0x1.5bee09ab1abcdp-24, -0x1.7e472527b5203p-23,
+};
+
+/* x/d - 1 in v = 1.421875 - 6.962890625/(s + 1.75), d = s - 1.125, -2 log(2 P(normal > x)) = s^2 - 1.125^2 */
+/* relative error of the function: 2^-27.69 */
+static const float vm_ndtri_c_f32[] = {
+    0x1.cb1b840000000p-3f, -0x1.5e03940000000p-3f, 0x1.dc6ce80000000p-7f, -0x1.1eb9120000000p-9f,
+    -0x1.ee25380000000p-11f, 0x1.a1cd4c0000000p-12f, -0x1.534bb40000000p-12f, 0x1.94713e0000000p-14f,
+    -0x1.6582fa0000000p-15f, 0x1.2d5e840000000p-17f, -0x1.ef088a0000000p-17f,
+};
+
 #endif

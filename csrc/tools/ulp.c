@@ -51,6 +51,25 @@ static double ref_log_ndtr(double x) {
     }
     return -0.5 * x * x - log(-x * (1 + t) * 2.50662827463100050242);
 }
+/* Newton's method for erf(x/√2) = 2p − 1, or for log erfc(|x|/√2) = log 2q, q = min(p, 1 − p), away from p = 1/2. */
+#define NDTRI(name, F, abs, sqrt, exp, log, erf, erfc, eps)                                                 \
+    static F name(F p) {                                                                                    \
+        const F root = sqrt((F)0.5), slope = 2 * sqrt(root * root / (F)M_PIq);                           \
+        const F centred = p - 0.5, q = p < 0.5 ? p : 1 - p;                                                 \
+        if (!(q > 0)) {                                                                                     \
+            return q == 0 ? copysign(INFINITY, (double)centred) : NAN;                                      \
+        }                                                                                                   \
+        const int near = abs(centred) < 0.2;                                                                \
+        F x = near ? abs(centred) * 2.5 : sqrt(1 - 2 * log(2 * q)) - 0.5, step = x;                         \
+        for (int i = 0; i < 50 && abs(step) > eps * x; i++) {                                               \
+            const F density = slope * exp(-x * x / 2), tail = erfc(x * root);                               \
+            step = near ? (2 * abs(centred) - erf(x * root)) / density : log(tail / 2 / q) * tail / density; \
+            x += step;                                                                                      \
+        }                                                                                                   \
+        return centred < 0 ? -x : x;                                                                        \
+    }
+NDTRI(ref_ndtri, double, fabs, sqrt, exp, log, erf, erfc, 1e-15)
+NDTRI(q_ndtri, __float128, fabsq, sqrtq, expq, logq, erfq, erfcq, 1e-31Q)
 
 static __float128 q_log1pmx(__float128 x) {
     if (isinfq(x) && x > 0) {
@@ -92,6 +111,7 @@ static const entry entries[] = {
     {"sin_2pi", {sincos_2pi_f64, sincos_2pi_f32}, 0, 2, ref_sin, q_sin, -2, 2},
     {"cos_2pi", {sincos_2pi_f64, sincos_2pi_f32}, 1, 2, ref_cos, q_cos, -2, 2},
     ROW(erf, -6, 6), ROW(erfc, -6, 27.3), OWN(ndtr, -38.6, 9), OWN(log_ndtr, -1e10, 38.6),
+    OWN(ndtri, 0, 1),
 };
 
 enum { BLOCK = 4096 };

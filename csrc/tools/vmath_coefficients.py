@@ -55,7 +55,8 @@ def remez(target: Function, weight: Function, low: mpf, high: mpf, n: int) -> li
                 matrix[i, j] = w * x**j
             matrix[i, n] = (-1) ** i
             right[i] = w * target(x)
-        solution = mp.lu_solve(matrix, right)
+        with mp.workdps(120):  # weights with a high power of x are tiny near 0
+            solution = mp.lu_solve(matrix, right)
         c = [solution[j] for j in range(n)]
         level = abs(solution[n])
         errors = [w * (mp.polyval(c[::-1], x) - t) for x, t, w in samples]
@@ -319,6 +320,48 @@ FITS.append(
         {"f64": 13, "f32": 6},
     )
 )
+
+
+@cache
+def upper_quantile(h: mpf) -> mpf:
+    """The x >= 0 with 2·P(normal > x) = exp(−h/2), by Newton's method for log erfc(x/√2) + h/2."""
+    x = mp.sqrt(h) if h < 1 else mp.sqrt(h + 1) - mpf("0.5")
+    for _ in range(100):
+        q = mp.erfc(x / mp.sqrt(2))
+        step = (mp.log(q) + h / 2) * q / mp.exp(-x * x / 2) * mp.sqrt(mp.pi / 2)
+        x = x + step if x + step > 0 else x / 2
+        if abs(step) < x * mpf("1e-45"):
+            return x
+    raise ArithmeticError(f"no convergence at {h}")
+
+
+NDTRI_SHIFT = mpf("1.125")
+
+
+def ndtri_factor(pole: mpf, top: mpf) -> Function:
+    """x/d − 1 in v = top − (1 + top)·(1.125 + pole)/(s + pole), where x = upper_quantile(h), s = √(h + 1.125²) and d = s − 1.125."""
+
+    def factor(v: mpf) -> mpf:
+        d = (1 + top) * (NDTRI_SHIFT + pole) / (top - v) - pole - NDTRI_SHIFT
+        if d < mpf("1e-30"):
+            return mp.sqrt(mp.pi / 2) * NDTRI_SHIFT - 1
+        return upper_quantile(d * (d + 2 * NDTRI_SHIFT)) / d - 1
+
+    return factor
+
+
+for kind, pole, top, terms in (("f64", mpf("4.25"), mpf("1.28125"), 34), ("f32", mpf("1.75"), mpf("1.421875"), 11)):
+    FITS.append(
+        Fit(
+            "vm_ndtri_c",
+            f"x/d - 1 in v = {top} - {(1 + top) * (NDTRI_SHIFT + pole)}/(s + {pole}), d = s - 1.125, -2 log(2 P(normal > x)) = s^2 - 1.125^2",
+            ndtri_factor(pole, top),
+            lambda v, factor=ndtri_factor(pole, top): 1 / (1 + factor(v)),
+            mpf(-1),
+            mpf(1),
+            {kind: terms},
+        )
+    )
 
 
 def literal(c: mpf, kind: str) -> str:

@@ -31,6 +31,7 @@ mvn_log_prob_tril_each: ufunc  # (d),(d),(d,d)->(),()
 mvn_log_prob_whitened: ufunc  # (n,d),(k,d),(k,d,d)->(n,k),(k)
 mvn_log_prob_whitened_each: ufunc  # (d),(d),(d,d)->(),()
 ndtr: ufunc  # r->r
+ndtri: ufunc  # r->r
 normal_kl: ufunc  # rrrr->r
 normal_log_prob: ufunc  # rrr->r
 relative_entropy: ufunc  # rr->r

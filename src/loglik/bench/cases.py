@@ -73,6 +73,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "erfc": Elementwise("elementwise", (_uniform(-3, 3),), extended=False),
     "ndtr": Elementwise("elementwise", (_uniform(-4, 4),), extended=False),
     "log_ndtr": Elementwise("elementwise", (_uniform(-4, 4),), extended=False),
+    "ndtri": Elementwise("elementwise", (_uniform(0, 1),), extended=False),
     "softplus": Elementwise("elementwise", (_REAL,)),
     "sigmoid": Elementwise("elementwise", (_REAL,)),
     "log_sigmoid": Elementwise("elementwise", (_REAL,)),

@@ -7,6 +7,7 @@ that errors are measured against; the `exact_...` functions do that where NumPy 
 """
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -89,7 +90,13 @@ def log_ndtr(x):
     return np.where(x > 0, np.log1p(-tail), np.log(tail))
 
 
+def ndtri(p):
+    """Φ⁻¹(p): NumPy has none, so the standard library's, one element at a time and in double."""
+    return _ndtri(p).astype(p.dtype)
+
+
 _erf, _erfc = np.vectorize(math.erf, otypes=[float]), np.vectorize(math.erfc, otypes=[float])
+_ndtri = np.vectorize(statistics.NormalDist().inv_cdf, otypes=[float])
 
 
 # ------------------------------------------------------------------------------- densities and losses
