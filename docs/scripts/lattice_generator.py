@@ -2,13 +2,13 @@
 
     python docs/scripts/lattice_generator.py
 
-The lattice of 2^m points in s dimensions is i·(1, a, a², ..., a^(s-1))/2^m mod 1, for every m with the same a. The criterion is the
-squared worst-case error in the weighted Korobov space of smoothness 2 with weights 1/j² (Sloan and Woźniakowski 1998),
+The lattice of 2^m points in s dimensions is i·(1, a, a², ..., a^(s-1))/2^m mod 1, for every m with the same a. The criterion is
+the squared worst-case error in the weighted Korobov space of smoothness 2 with weights 1/j² (Sloan and Woźniakowski 1998),
 
     P(a, m) = -1 + mean over the points of prod_j (1 + 2π² B₂(x_j)/j²),   B₂(x) = x² - x + 1/6.
 
-A generator is as good as its worst size: printed is the one whose largest P(a, m)/min_a P(a, m) is least, over m = 6 ... 18 and the
-first 16, 32 and 64 dimensions.
+A generator is as good as its worst size: printed is the one whose largest P(a, m)/min_a P(a, m) is least, over m = 6 ... 18 and
+the first 16, 32 and 64 dimensions. It takes three minutes; last result: 11940973, worst ratio 1.78 (median of all 5.6).
 """
 
 import numpy as np

@@ -14,6 +14,7 @@ erfc: ufunc  # r->r
 exp: ufunc  # r->r
 expm1: ufunc  # r->r
 gaussian_nll: ufunc  # trr->r
+js_integrand: ufunc  # r->r
 js_term: ufunc  # rr->r
 log: ufunc  # r->r
 log1p: ufunc  # r->r
@@ -31,7 +32,6 @@ mvn_log_prob_tril_each: ufunc  # (d),(d),(d,d)->(),()
 mvn_log_prob_whitened: ufunc  # (n,d),(k,d),(k,d,d)->(n,k),(k)
 mvn_log_prob_whitened_each: ufunc  # (d),(d),(d,d)->(),()
 ndtr: ufunc  # r->r
-ndtri: ufunc  # r->r
 normal_kl: ufunc  # rrrr->r
 normal_log_prob: ufunc  # rrr->r
 relative_entropy: ufunc  # rr->r
@@ -40,5 +40,4 @@ sincos_2pi: ufunc  # r->rr
 softplus: ufunc  # r->r
 uniform_kl: ufunc  # rrrr->r
 uniform_log_prob: ufunc  # rrr->r
-unwhiten: ufunc  # (n,d),(d),(d,d)->(n,d)
 whiten: ufunc  # (n,d),(d),(d,d)->(n,d)

@@ -36,7 +36,8 @@ class LogRatio:
         wrong = np.isnan(values) | np.isposinf(values)
         if wrong.any():
             index = tuple(np.argwhere(wrong)[0])
-            raise ValueError(f"{self._function}: {name}.log_prob is {values[index]} for the sample {x[index[0]]!r} of {self._names[0]}")
+            where = f"the sample {x[index[0]]!r} of {self._names[0]}"
+            raise ValueError(f"{self._function}: {name}.log_prob is {values[index]} for {where}")
         return values
 
     def __call__(self, x: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.distributions.normal import Normal
 from loglik.distributions.uniform import Uniform
 
-REPLICATES = 16
+REPLICATES = 32
 _BITS = 24  # of the largest lattice
 _GENERATOR = 11940973  # a, see docs/scripts/lattice_generator.py
 MOST_DIMENSIONS = 64
@@ -29,8 +29,12 @@ _FIRST = 64  # points of the least lattice
 
 def transport(distribution: Any) -> Any:
     """Uniform coordinates (m, d) of a sample → samples (m, batch, event), and d; None for what this does not know."""
-    if isinstance(distribution, Normal | Uniform):
-        return lambda u: distribution.quantile(u.reshape(-1, *(1,) * len(distribution.batch_shape))), 1
+    lead = (1,) * len(distribution.batch_shape) if isinstance(distribution, Distribution) else ()
+    if isinstance(distribution, Normal):
+        return lambda u: distribution.loc + distribution.scale * ufuncs.ndtri(u).reshape(-1, *lead), 1
+    if isinstance(distribution, Uniform):
+        low, high = (np.asarray(a, np.float64) for a in (distribution.low, distribution.high))
+        return lambda u: np.clip(low + (high - low) * u.reshape(-1, *lead), low, high), 1
     if isinstance(distribution, MultivariateNormal) and distribution._support is None:
         d = distribution.event_shape[0]
         if d > MOST_DIMENSIONS:
@@ -38,7 +42,7 @@ def transport(distribution: Any) -> Any:
         lower, loc = distribution._lower(np.dtype(np.float64)), np.asarray(distribution.loc, np.float64)
 
         def samples(u: np.ndarray) -> np.ndarray:
-            z = ufuncs.ndtri(u).reshape(len(u), *(1,) * (lower.ndim - 2), d, 1)
+            z = ufuncs.ndtri(u).reshape(len(u), *lead, d, 1)
             return loc + (lower @ z)[..., 0]
 
         return samples, d
@@ -90,7 +94,8 @@ class LatticeSampler:
             return
         width = max(self._dimensions, int(np.prod(self._batch, initial=1)))
         step = max(1, _NUMBERS // width)
-        tasks = [(start, min(start + step, self._points), r) for r in range(REPLICATES) for start in range(first, self._points, step)]
+        starts = range(first, self._points, step)
+        tasks = [(start, min(start + step, self._points), r) for r in range(REPLICATES) for start in starts]
         found: list[Any] = [None] * len(tasks)
 
         def one(i: int) -> None:

@@ -63,7 +63,7 @@ def _pareto_index(excess: np.ndarray) -> float:
     profile likelihood over a grid."""
     n, greatest = len(excess), excess[-1]
     quartile = excess[int(n / 4 + 0.5) - 1]
-    if not (0 < quartile and np.isfinite(greatest)):
+    if not (quartile > 0 and np.isfinite(greatest)):
         return 0.0 if np.isfinite(greatest) else np.inf
     grid = 30 + int(np.sqrt(n))
     theta = 1 / greatest + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
