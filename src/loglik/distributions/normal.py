@@ -195,7 +195,8 @@ class Normal(Distribution):
         Notes
         -----
         Φ⁻¹ is `ufuncs.ndtri`, within 2 ulp for every q. Error at most 6 u (abs(μ) + abs(σ Φ⁻¹(q))) (u = 2⁻⁵³ or 2⁻²⁴);
-        infinite where σ Φ⁻¹(q) overflows. By symmetry, 2 μ - quantile(p) is exceeded with a probability p too small for q = 1 - p.
+        infinite where σ Φ⁻¹(q) overflows. 2 μ - quantile(p) is what is exceeded
+        with probability p, also where 1 - p rounds to 1.
 
         Examples
         --------
