@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from loglik import _random
+from loglik import _random, ufuncs
 from loglik._normal_pairs import NormalPair, normal_pair
 from loglik._parallel import run_blocks
 from loglik._rng import draw_key
@@ -146,7 +146,7 @@ def estimate_kl(
         n = _check_count("n", _DEFAULT_N if n is None else n)
         sampler = _Sampler(pair, draw_key("estimate_kl", rng))
         sampler.extend(n)
-        quantile = _normal_quantile(0.5 + confidence / 2)
+        quantile = float(ufuncs.ndtri(0.5 + confidence / 2))
         return _result(*sampler.summary(), quantile, n, method="mc", converged=True)
     return _until(
         _Sampler(pair, draw_key("estimate_kl", rng)),
@@ -158,12 +158,6 @@ def estimate_kl(
 
 
 # ------------------------------------------------------------------------------------------- checks
-
-
-def _normal_quantile(probability: float) -> float:
-    from statistics import NormalDist  # at the first use: it loads random, hashlib and fractions
-
-    return NormalDist().inv_cdf(probability)
 
 
 def _check_method(method: str, n: Any, rtol: Any, atol: Any) -> str:
@@ -280,7 +274,7 @@ def _until(sampler: _Sampler, *, rtol: float, atol: float, confidence: float, ma
         sampler.extend(n)
         mean, stderr = sampler.summary()
         alpha = (1.0 - confidence) / (round_number * (round_number + 1))
-        quantile = -_normal_quantile(alpha / 2)
+        quantile = -float(ufuncs.ndtri(alpha / 2))
         finite = np.isfinite(mean)
         tolerance = np.maximum(atol, rtol * np.abs(np.where(finite, mean, 0.0)))
         converged = bool(np.all(~finite | (quantile * stderr <= tolerance)))
