@@ -120,6 +120,8 @@ def main(seconds: float, seed: int) -> int:
         "Uniform": lambda: ll.Uniform(junk(), junk()).log_prob(junk(), wrt=maybe("low"), out=maybe()),
         "Bernoulli": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_prob(junk(), wrt=maybe("probs"), out=maybe()),
         "Uniform.cdf": lambda: ll.Uniform(junk(), junk()).log_cdf(junk()),
+        "Uniform.quantile": lambda: ll.Uniform(junk(), junk()).quantile(junk(), out=maybe()),
+        "Normal.quantile": lambda: ll.Normal(maybe(0.0), maybe(1.0)).quantile(junk(), out=maybe()),
         "Bernoulli.cdf": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_sf(junk()),
         "sample": lambda: sampled(
             shape=draw.choice([(), 3, (2, 0), junk(), (junk(), 2)]), rng=maybe(1), dtype=maybe(), out=maybe()

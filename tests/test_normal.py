@@ -6,10 +6,12 @@ import pickle
 import mpmath
 import numpy as np
 import pytest
+from memory_tools import peak_memory
 from numpy import array, float32, float64  # noqa: F401  (names in an eval-able repr)
+from registry import ndtri
 
 import loglik as ll
-from loglik import Normal
+from loglik import Normal, Uniform
 from loglik._parallel import num_threads
 
 mp = mpmath.mp.clone()
@@ -119,6 +121,65 @@ def test_cdf_family_against_the_definition():
         assert float(d.sf(x)) == pytest.approx(float(upper), rel=1e-13)
         assert float(d.log_cdf(x)) == pytest.approx(float(mp.log(lower) if z < 0 else mp.log1p(-upper)), rel=1e-14)
         assert float(d.log_sf(x)) == pytest.approx(float(mp.log(upper) if z > 0 else mp.log1p(-lower)), rel=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_quantile_against_the_definition(dtype):
+    u = float(np.finfo(dtype).eps) / 2
+    q = np.array([0, 5e-324, 1e-40, 1e-20, 0.03, 0.31, 0.5, 0.5 + 2 * u, 0.7, 1 - 2 * u, 1], dtype)
+    loc, scale = np.array([[0.0], [-3.0], [1e9]], dtype), np.array([[1.0], [1e-3], [7.0]], dtype)
+    got = Normal(loc, scale).quantile(q)
+    assert got.shape == (3, 11)
+    assert got.dtype == dtype
+    for (i, j), value in np.ndenumerate(got):
+        z = ndtri(mp.mpf(float(q[j])))
+        m, s = mp.mpf(float(loc[i, 0])), mp.mpf(float(scale[i, 0]))
+        if mp.isinf(z):
+            assert value == float(z)
+        else:
+            assert abs(mp.mpf(float(value)) - (m + s * z)) <= 6 * u * (abs(m) + abs(s * z)), (i, j)
+    np.testing.assert_allclose(Normal().cdf(got[0]), q, rtol=500 * u, atol=float(np.finfo(dtype).tiny))
+
+
+def test_quantile_blocks_out_and_types():
+    d, rng = Normal([[1.0], [2.0]], 3.0), np.random.default_rng(1)
+    q = rng.random((2, 100_000))
+    q[1, 77_777] = np.nan
+    whole = d.quantile(q)
+    np.testing.assert_array_equal(whole[:, 77_000:78_000], d.quantile(q[:, 77_000:78_000]))
+    with num_threads(1):
+        np.testing.assert_array_equal(d.quantile(q), whole)
+    np.testing.assert_array_equal(d.quantile(q[0]), np.stack([whole[0], d.quantile(q[0])[1]]))
+    out = q.copy()
+    assert d.quantile(out, out=out) is out  # in place
+    np.testing.assert_array_equal(out, whole)
+    assert peak_memory(lambda: d.quantile(q)) < q.nbytes + 16 * 2**20
+    assert isinstance(Normal().quantile(0.25), np.float64)
+    assert Normal(0.0, 2.0).quantile(np.array([0.2], np.float32)).dtype == np.float32
+    assert Normal(np.float32(1)).quantile(0.2).dtype == np.float32
+    assert Normal(np.float32(1)).quantile(np.array([0.2])).dtype == np.float64
+    np.testing.assert_array_equal(Normal().quantile([0, 1]), [-np.inf, np.inf])  # integers
+    np.testing.assert_array_equal(Normal().quantile([True, False]), [np.inf, -np.inf])
+    assert Normal([1.0, 2.0]).quantile(np.empty((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("make", [Normal, Uniform], ids=["Normal", "Uniform"])
+def test_bad_q_is_named(make):
+    q = np.full((3, 4), 0.5)
+    q[0, 1] = np.nan
+    for bad in (-1e-300, np.nextafter(1, 2), np.inf, -np.inf):
+        q[1, 2] = bad
+        with pytest.raises(ValueError, match=rf"^{make.__name__}.quantile: q must be within \[0, 1\], but q\[1, 2\] = {bad}$"):
+            make().quantile(q)
+    with pytest.raises(ValueError, match=r"but q = 2$"):
+        make().quantile(2)
+    with pytest.raises(TypeError, match="q has dtype complex128"):
+        make().quantile(0.5j)
+    with pytest.raises(ValueError, match="broadcast"):
+        make([0.0, 0.5], [1.0, 1.5]).quantile([0.1, 0.2, 0.3])
+    with pytest.raises(ValueError, match="out must have shape"):
+        make().quantile([0.1, 0.2], out=np.empty(3))
+    assert np.isnan(make().quantile(np.nan))
 
 
 def test_moments_and_entropy():

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -77,6 +78,42 @@ def test_cdf_family():
     assert wide.sf(1e308) == pytest.approx(0.7 / 3.4, rel=1e-15)
     assert Uniform(0.0, 5e-324).cdf(5e-324) == 1
     assert unit.cdf(np.float32(0.5)).dtype == np.float32
+
+
+def test_quantile():
+    d = Uniform([-1.0, 0.5], [[1.0], [3.0]])
+    np.testing.assert_array_equal(d.quantile([0.0, 1.0]), [[-1, 1], [-1, 3]])
+    np.testing.assert_array_equal(d.quantile(0.75), [[0.5, 0.875], [2, 2.375]])
+    assert Uniform(-1.0, 0.0).quantile(1 - 2.0**-53) == -(2.0**-53)
+    assert Uniform(0.0, 1.0).quantile(1e-300) == 1e-300
+    assert Uniform(-1.7e308, 1.7e308).quantile(0.5) == 0
+    assert Uniform(-1.7e308, 1.7e308).quantile(1.0) == 1.7e308
+    assert Uniform(0.0, 5e-324).quantile(1) == 5e-324
+    assert Uniform(0, 2).quantile(np.float32(0.5)).dtype == np.float32
+    assert isinstance(Uniform().quantile(0.5), np.float64)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_quantiles_stay_inside_and_near_the_definition(dtype):
+    rng = np.random.default_rng(5)
+    u = Fraction(float(np.finfo(dtype).eps) / 2)
+    low = (rng.standard_normal(3000) * 10.0 ** rng.integers(-3, 4, 3000)).astype(dtype)
+    high = (low + 10.0 ** rng.integers(-9, 4, 3000) * rng.random(3000)).astype(dtype)
+    high = np.maximum(high, np.nextafter(low, np.asarray(np.inf, dtype)))
+    q = np.where(rng.random(3000) < 0.5, rng.random(3000), 1 - 10.0 ** rng.uniform(-16, 0, 3000)).astype(dtype)
+    x = Uniform(low, high).quantile(q)
+    assert np.all((low <= x) & (x <= high))
+    for a, b, p, value in zip(*(map(Fraction, values.tolist()) for values in (low, high, q, x)), strict=True):
+        assert abs(value - ((1 - p) * a + p * b)) <= 3 * u * ((1 - p) * abs(a) + p * abs(b))
+
+
+def test_quantiles_of_large_arrays():
+    rng = np.random.default_rng(6)
+    q, low = rng.random(200_000), -rng.random(200_000)
+    whole = Uniform(low, 1.0).quantile(q)
+    np.testing.assert_array_equal(whole[70_000:71_000], Uniform(low[70_000:71_000], 1.0).quantile(q[70_000:71_000]))
+    with num_threads(1):
+        np.testing.assert_array_equal(Uniform(low, 1.0).quantile(q, out=q), whole)  # in place
 
 
 def test_moments():

@@ -339,7 +339,7 @@ NDTRI_SHIFT = mpf("1.125")
 
 
 def ndtri_factor(pole: mpf, top: mpf) -> Function:
-    """x/d − 1 in v = top − (1 + top)·(1.125 + pole)/(s + pole), where x = upper_quantile(h), s = √(h + 1.125²) and d = s − 1.125."""
+    """x/d − 1 in v = top − (1 + top)·(1.125 + pole)/(s + pole), where x = upper_quantile(h), s = √(h + 1.125²), d = s − 1.125."""
 
     def factor(v: mpf) -> mpf:
         d = (1 + top) * (NDTRI_SHIFT + pole) / (top - v) - pole - NDTRI_SHIFT
@@ -350,13 +350,19 @@ def ndtri_factor(pole: mpf, top: mpf) -> Function:
     return factor
 
 
+def ndtri_weight(pole: mpf, top: mpf) -> Function:
+    factor = ndtri_factor(pole, top)
+    return lambda v: 1 / (1 + factor(v))
+
+
 for kind, pole, top, terms in (("f64", mpf("4.25"), mpf("1.28125"), 34), ("f32", mpf("1.75"), mpf("1.421875"), 11)):
     FITS.append(
         Fit(
             "vm_ndtri_c",
-            f"x/d - 1 in v = {top} - {(1 + top) * (NDTRI_SHIFT + pole)}/(s + {pole}), d = s - 1.125, -2 log(2 P(normal > x)) = s^2 - 1.125^2",
+            f"x/d - 1 in v = {top} - {(1 + top) * (NDTRI_SHIFT + pole)}/(s + {pole}), d = s - 1.125, "
+            "-2 log(2 P(normal > x)) = s^2 - 1.125^2",
             ndtri_factor(pole, top),
-            lambda v, factor=ndtri_factor(pole, top): 1 / (1 + factor(v)),
+            ndtri_weight(pole, top),
             mpf(-1),
             mpf(1),
             {kind: terms},

@@ -1,7 +1,7 @@
 """Calls of elementwise ufuncs on large arrays: blocks, threads, aliasing."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def _same_view(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def apply(
-    function: str, ufunc: np.ufunc, *arguments: Any, dtype: np.dtype, out: np.ndarray | None = None, nanoseconds: float
+    function: str, ufunc: Callable[..., Any], *arguments: Any, dtype: np.dtype, out: np.ndarray | None = None, nanoseconds: float
 ) -> Any:
     """``ufunc(*arguments, out=out, dtype=dtype)`` in blocks over the threads.
 
@@ -48,6 +48,8 @@ def apply(
     ----------
     function : str
         Name of the caller, for errors.
+    ufunc : ufunc, or a function that is called like one
+        Elementwise; takes `out` and `dtype`.
     arguments : array or Python scalar
         Checked already (`_validate.as_array`).
     dtype : dtype

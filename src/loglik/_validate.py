@@ -76,6 +76,13 @@ def require(function: str, name: str, array: np.ndarray, good: np.ndarray, condi
         raise ValueError(f"{function}: {name} must be {condition}, but {entry}")
 
 
+def require_probabilities(function: str, name: str, array: np.ndarray) -> None:
+    """Raise ValueError naming the first element outside [0, 1]; NaN passes. No mask is made unless there is one."""
+    # fmin and fmax pass over NaN, so 0 is what is left of an empty array, too
+    if np.fmin.reduce(array, axis=None, initial=0) < 0 or np.fmax.reduce(array, axis=None, initial=0) > 1:
+        require(function, name, array, ~((array < 0) | (array > 1)), "within [0, 1]")
+
+
 def broadcast_shapes(function: str, **shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The common shape of named arguments; ValueError that lists them where there is none."""
     try:

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from loglik import _closed_forms, _validate
+from loglik import _closed_forms, _validate, ufuncs
 from loglik._estimation import quadrature
 from loglik._estimation.blocks import BlockSampler
 from loglik._estimation.gaussian import GaussianSampler
 from loglik._estimation.halves import Halves
-from loglik._estimation.intervals import bernstein, normal_quantile, student_quantile
+from loglik._estimation.intervals import bernstein, student_quantile
 from loglik._estimation.lattice import REPLICATES, LatticeSampler
 from loglik._estimation.progress import Progress
 from loglik._estimation.summary import Estimator, Summary
@@ -396,7 +396,7 @@ class _Interval:
             return bernstein(summary.variance, summary.n, _LOG_2, alpha)
         if self._kind == "qmc":
             return student_quantile(1.0 - alpha / 2, REPLICATES - 1) * summary.stderr
-        return normal_quantile(1.0 - alpha / 2) * summary.stderr
+        return -float(ufuncs.ndtri(alpha / 2)) * summary.stderr
 
     def estimate(self, summary: Summary, alpha: float, *, converged: bool) -> Estimate:
         half, value = self.half(summary, alpha), summary.mean

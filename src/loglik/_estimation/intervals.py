@@ -1,14 +1,8 @@
-"""Quantiles, and intervals from a mean and a variance."""
+"""Intervals from a mean and a variance."""
 
 import math
 
 import numpy as np
-
-
-def normal_quantile(probability: float) -> float:
-    from statistics import NormalDist  # at the first use: it loads random, hashlib and fractions
-
-    return NormalDist().inv_cdf(probability)
 
 
 def student_quantile(probability: float, degrees: int) -> float:

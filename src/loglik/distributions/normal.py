@@ -173,6 +173,47 @@ class Normal(Distribution):
         z, _ = self._standardise("log_sf", x)
         return ufuncs.log_ndtr(-z)
 
+    def quantile(self, q: Any, *, out: np.ndarray | None = None) -> Any:
+        """The x with P(X ≤ x) = q: μ + σ Φ⁻¹(q), the inverse of `cdf`.
+
+        Parameters
+        ----------
+        q : array_like
+            Probabilities within [0, 1]; broadcast with the parameters. 0 gives -inf, 1 gives inf, NaN gives NaN.
+        out : ndarray, optional
+            Where to put the result.
+
+        Returns
+        -------
+        ndarray or scalar
+            Of the broadcast shape, float32 if all floating inputs are float32 or float16.
+
+        Raises
+        ------
+        ValueError
+            If an element of `q` is outside [0, 1] (the message names its index and value), shapes do not broadcast, or `out`
+            does not fit.
+        TypeError
+            If `q` is not real, or `out` is no array.
+
+        Notes
+        -----
+        Φ⁻¹ is `ufuncs.ndtri`, within 2 ulp for every q. Error at most 6 u (abs(μ) + abs(σ Φ⁻¹(q))) (u = 2⁻⁵³ or 2⁻²⁴);
+        infinite where σ Φ⁻¹(q) overflows. 2 μ - quantile(p) is what is exceeded
+        with probability p, also where 1 - p rounds to 1.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> ll.Normal(1.0, 2.0).quantile([0.0, 0.5, 0.975])
+        array([      -inf, 1.        , 4.91992797])
+        """
+        name = "Normal.quantile"
+        array = _validate.as_array(name, "q", q)
+        _validate.require_probabilities(name, "q", array)
+        dtype = _validate.result_dtype(q, self._loc, self._scale)
+        return _elementwise.apply(name, _quantile, array, self._loc, self._scale, dtype=dtype, out=out, nanoseconds=7.0)
+
     # ------------------------------------------------------------------------------------------- moments
 
     @property
@@ -216,3 +257,10 @@ def draw(key: int, start: int, values: np.ndarray, loc: Any, scale: Any) -> None
     with np.errstate(over="ignore"):
         np.multiply(values, scale, out=values)
         np.add(values, loc, out=values)
+
+
+def _quantile(q: Any, loc: Any, scale: Any, *, dtype: np.dtype, out: np.ndarray | None = None) -> Any:
+    """μ + σ Φ⁻¹(q) of one block, called like a ufunc."""
+    q, loc, scale = (np.asarray(a, dtype) for a in (q, loc, scale))
+    with np.errstate(over="ignore", under="ignore"):
+        return np.add(ufuncs.ndtri(q) * scale, loc, out=out)

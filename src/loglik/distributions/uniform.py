@@ -167,6 +167,45 @@ class Uniform(Distribution):
         """log P(X > x), right near both ends."""
         return _log_share(*self._shares("log_sf", x)[::-1])
 
+    def quantile(self, q: Any, *, out: np.ndarray | None = None) -> Any:
+        """The x with P(X ≤ x) = q: (1 - q) low + q high, the inverse of `cdf`.
+
+        Parameters
+        ----------
+        q : array_like
+            Probabilities within [0, 1]; broadcast with the parameters. 0 gives low, 1 gives high, NaN gives NaN.
+        out : ndarray, optional
+            Where to put the result.
+
+        Returns
+        -------
+        ndarray or scalar
+            Within [low, high], of the broadcast shape, float32 if all floating inputs are float32 or float16.
+
+        Raises
+        ------
+        ValueError
+            If an element of `q` is outside [0, 1] (the message names its index and value), shapes do not broadcast, or `out`
+            does not fit.
+        TypeError
+            If `q` is not real, or `out` is no array.
+
+        Notes
+        -----
+        Error at most 3 u ((1 - q) abs(low) + q abs(high)) (u = 2⁻⁵³ or 2⁻²⁴), also where high - low overflows.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> ll.Uniform(-1.0, 4.0).quantile([0.0, 0.5, 1.0])
+        array([-1. ,  1.5,  4. ])
+        """
+        name = "Uniform.quantile"
+        array = _validate.as_array(name, "q", q)
+        _validate.require_probabilities(name, "q", array)
+        dtype = _validate.result_dtype(q, self._low, self._high)
+        return _elementwise.apply(name, _quantile, array, self._low, self._high, dtype=dtype, out=out, nanoseconds=2.0)
+
     # ------------------------------------------------------------------------------------------- moments
 
     @property
@@ -231,3 +270,10 @@ def _draw(key: int, start: int, values: np.ndarray, low: Any, width: Any, unit: 
 def _log_share(share: np.ndarray, rest: np.ndarray) -> Any:
     with np.errstate(divide="ignore"):
         return np.where(share < 0.5, ufuncs.log(share), ufuncs.log1p(-rest))[()]
+
+
+def _quantile(q: Any, low: Any, high: Any, *, dtype: np.dtype, out: np.ndarray | None = None) -> Any:
+    """(1 - q) low + q high of one block, called like a ufunc; both terms are finite, and rounding may leave [low, high]."""
+    q, low, high = (np.asarray(a, dtype) for a in (q, low, high))
+    with np.errstate(under="ignore"):
+        return np.minimum(np.maximum((1 - q) * low + q * high, low), high, out=out)
