@@ -147,14 +147,19 @@ static __attribute__((noinline)) void FN(row_along)(const FN(row_pair) *pair, co
 
 /* ------------------------------------------------------------------------------- rows as lanes */
 
-/* Columns of up to LANES rows. */
-ALWAYS_INLINE void FN(row_columns)(V *out, FN(batch) b, ptrdiff_t columns, ptrdiff_t count) {
+/* Columns `first` ... of up to LANES rows. */
+ALWAYS_INLINE void FN(row_columns)(V *out, FN(batch) b, ptrdiff_t first, ptrdiff_t columns, ptrdiff_t count) {
+    const R *const next = b.data + LANES * (b.lane + first); /* as much of the following rows, if those adjoin */
+    b.data += first * b.column;
     if (b.lane == 1 && count == LANES) { /* side by side; what comes next is too far away for the hardware to foresee */
         for (ptrdiff_t k = 0; k < columns; k++) {
             out[k] = v_load(b.data + k * b.column);
             __builtin_prefetch(b.data + (k + 16) * b.column);
         }
     } else {
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            __builtin_prefetch(next + k * LANES);
+        }
         FN(load_lanes)(out, b, 0, columns, columns, count);
     }
 }
@@ -172,9 +177,7 @@ static __attribute__((noinline)) void FN(rows_across)(const FN(row_pair) *pair, 
             const ptrdiff_t columns = n - first < 16 ? n - first : 16;
             V x[SUMS][16 + FN(COLS)];
             for (int a = 0; a < 2; a++) {
-                FN(batch) b = pair->in[a];
-                b.data += (start + first) * b.column;
-                FN(row_columns)(x[a], b, columns, count);
+                FN(row_columns)(x[a], pair->in[a], start + first, columns, count);
                 for (ptrdiff_t k = 0; k < columns && divisor; k++) {
                     x[a][k] /= divisor[a];
                 }
