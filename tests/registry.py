@@ -435,6 +435,16 @@ def _diagonals(matrices: np.ndarray) -> np.ndarray:
     return np.diagonal(matrices, axis1=1, axis2=2)
 
 
+def _probability_rows(rng: np.random.Generator, n: int, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+    """Rows of 37 probabilities, some zero; every seventh has a negative entry."""
+    p, q = rng.dirichlet(np.ones(37), (2, n)).astype(dtype)
+    p[::3, 5] = 0
+    p /= p.sum(axis=-1, keepdims=True, dtype=np.float64)
+    p[::7, 3] *= -1
+    eps = np.full(n, np.finfo(dtype).eps)
+    return p, q, eps, eps.copy()
+
+
 GENERAL: list[GeneralKernel] = [
     GeneralKernel("cholesky", lambda rng, n, dtype: (_spd(rng, n, 5, dtype),)),
     GeneralKernel("asymmetry", lambda rng, n, dtype: (_some_asymmetric(rng, n, 5, dtype),)),
@@ -450,4 +460,7 @@ GENERAL: list[GeneralKernel] = [
     GeneralKernel("mvn_log_prob_whitened_each", _mvn("each", np.linalg.cholesky)),
     GeneralKernel("log_mixture", lambda rng, n, dtype: tuple(rng.normal(size=(2, n, 7)).astype(dtype) * 3)),
     GeneralKernel("mvn_log_prob_diagonal", _mvn("each", _diagonals)),
+    GeneralKernel("categorical_kl", _probability_rows),
+    GeneralKernel("categorical_js", _probability_rows),
+    GeneralKernel("categorical_cross_entropy", _probability_rows),
 ]

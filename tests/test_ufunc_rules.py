@@ -33,7 +33,7 @@ def arguments(name: str, dtypes: list[Any]) -> list[np.ndarray]:
     if signature is None:
         return [np.ones(3, dtype) for dtype in dtypes]
     values = []
-    for core, dtype in zip(signature.split("->")[0].strip("()").split("),("), dtypes, strict=True):
+    for core, dtype in zip(signature.split("->")[0][1:-1].split("),("), dtypes, strict=True):
         names = [part for part in core.split(",") if part]
         value = np.ones([3] * len(names))
         if len(names) >= 2 and names[-1] == names[-2]:

@@ -9,6 +9,7 @@
 #include "standard_normal_loss.h"
 #include "gaussian.h"
 #include "categorical_loss.h"
+#include "categorical_divergences.h"
 #include "philox.h"
 #include "random.h"
 #include "montecarlo.h"

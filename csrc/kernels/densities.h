@@ -211,16 +211,34 @@ ALWAYS_INLINE V FN(where_measures)(V p, V q, V value) {
     return v_select(measures & one, bounded, C(NAN));
 }
 
-__attribute__((noinline)) static V FN(relative_entropy_of)(V p, V q) {
+/* For q = p + difference, exactly enough: log(q/p) = k·log 2 + 2·atanh(s), s the difference of the mantissas over their sum; one
+ * division. Between p/2 and 2 p, s is of p and q themselves, k = 0, and difference = s·(p + q) cancels 2·p·s exactly. */
+ALWAYS_INLINE V FN(relative_entropy_inline)(V p, V q) {
     const V difference = q - p;
-    const FN(relative_entropy_parts) parts = FN(relative_entropy_split)(p, q, difference, C(1) / p);
-    V value = FN(relative_entropy_join)(p, parts, parts.f / (parts.f + C(2)));
-    const M usual = FN(relative_entropy_usual)(v_min(p, parts.ratio), v_max(p, parts.ratio));
+    const M near = v_lt(p, q + q) & v_lt(q, p + p);
+    V k_p, k_q;
+    V m_p = FN(vm_split)(p, &k_p), m_q = FN(vm_split)(q, &k_q);
+    m_p = v_select(near, p, m_p);
+    m_q = v_select(near, q, m_q);
+    const V s = (m_q - m_p) / (m_q + m_p), z = s * s, w = z * VM_POLY(vm_log1p_01_c, z), k = k_q - k_p;
+    const V base = k * C(FN(vm_ln2_hi)), twice = s + s, head = base + twice, rest = twice - (head - base);
+    const V low = v_fma(s, w, v_fma(k, C(FN(vm_ln2_lo)), rest));
+    V value = v_fnma(p, low, v_fnma(p, head, difference));
+    value = v_select(near, s * v_fnma(p, w, difference), value);
+    const V least = C(REAL_IS_DOUBLE ? 0x1p-1022 : 0x1p-126), largest = C(REAL_IS_DOUBLE ? 0x1p1000 : 0x1p110f);
+    const M usual = v_le(least, v_min(p, q)) & v_lt(v_max(p, q), largest);
     if (m_any(m_not(usual))) {
-        value = FN(where_measures)(p, q, FN(relative_entropy_repaired)(p, q, difference, parts, value));
+        const M no_p = v_eq(p, C(0)), no_q = v_eq(q, C(0)), handled = usual | no_p | no_q;
+        value = v_select(no_p, C(0) + q, v_select(no_q, C(INFINITY), value));
+        if (__builtin_expect(m_any(m_not(handled)), 0)) {
+            value = v_select(handled, value, FN(relative_entropy_rare)(p, q, difference));
+        }
+        value = FN(where_measures)(p, q, value);
     }
     return value;
 }
+
+__attribute__((noinline)) static V FN(relative_entropy_of)(V p, V q) { return FN(relative_entropy_inline)(p, q); }
 
 ALWAYS_INLINE void FN(relative_entropy_map)(const V *in, V *out) { out[0] = FN(relative_entropy_of)(in[0], in[1]); }
 LOGLIK_MAP(relative_entropy, 2, 1)

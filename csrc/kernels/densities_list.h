@@ -1,4 +1,11 @@
-/* Part of kernel_list.h: log-densities, losses and divergences, element by element. */
+/* Part of kernel_list.h: log-densities, losses and divergences, element by element; divergences of rows of probabilities. */
+#define LOGLIK_DOC_ROWS(formula)                                                                            \
+    "Of (p, q, p_eps, q_eps): " formula "\n\n"                                                              \
+    "The entries of a row of p must be at least 0 and total 1 within 8 k p_eps, else the result is NaN; `info` is 0, 1 where p\n" \
+    "is not so, 2 where q is not, 3 where neither is. Rows that total 1 within 4 p_eps are taken as they are, others are divided\n" \
+    "by their total. p_eps, q_eps: the spacing of the numbers at 1 in the type that p, q were rounded to; infinite: any total.\n\n" \
+    "Accuracy: 8 ulp of the sum over these rows."
+
 #define LOGLIK_UFUNCS_DENSITIES(X)                                                                          \
     X(normal_log_prob, NULL, "rrr->r",                                                                      \
       "Log-density of the normal distribution in nats.\n\n"                                                 \
@@ -75,7 +82,16 @@
       "uniform_kl(p_low, p_high, q_low, q_high) = log((q_high - q_low)/(p_high - p_low)) where q covers p,\n" \
       "+inf elsewhere. Bounds that are not finite or not in order (low < high) give NaN.\n\n"               \
       "Computed as log1p of what q has outside p, in widths of p.\n\n"                                      \
-      "Accuracy: 8 ulp.")
+      "Accuracy: 8 ulp.")                                                                                   \
+    X(categorical_kl, "(k),(k),(),()->(),()", "rrdd->ri",                                                   \
+      "Kullback-Leibler divergence of rows of probabilities in nats.\n\n"                                   \
+      LOGLIK_DOC_ROWS("the sum of relative_entropy(p, q) over the last axis."))                             \
+    X(categorical_js, "(k),(k),(),()->(),()", "rrdd->ri",                                                   \
+      "Jensen-Shannon divergence of rows of probabilities in nats.\n\n"                                     \
+      LOGLIK_DOC_ROWS("the sum of js_term(p, q) over the last axis, at most log 2."))                       \
+    X(categorical_cross_entropy, "(k),(k),(),()->(),()", "rrdd->ri",                                        \
+      "Cross-entropy of rows of probabilities in nats.\n\n"                                                 \
+      LOGLIK_DOC_ROWS("the sum of -p log q over the last axis, with 0 log 0 = 0."))
 
 #define LOGLIK_FUNCTIONS_DENSITIES(X, R, T)
 

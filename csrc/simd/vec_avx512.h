@@ -63,4 +63,8 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm512_cvtps_pd(_mm512_castps512_ps256(a));
     *high = (vf64)_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
 }
+ALWAYS_INLINE void v_load_wide(const float *p, vf64 *low, vf64 *high) { /* off the shuffle port */
+    *low = (vf64)_mm512_cvtps_pd(_mm256_loadu_ps(p));
+    *high = (vf64)_mm512_cvtps_pd(_mm256_loadu_ps(p + 8));
+}
 ALWAYS_INLINE void v_stream_end(void) { _mm_sfence(); }

@@ -58,4 +58,5 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)vcvt_f64_f32(vget_low_f32((float32x4_t)a));
     *high = (vf64)vcvt_high_f64_f32((float32x4_t)a);
 }
+ALWAYS_INLINE void v_load_wide(const float *p, vf64 *low, vf64 *high) { v_widen((vf32)vld1q_f32(p), low, high); }
 ALWAYS_INLINE void v_stream_end(void) {}

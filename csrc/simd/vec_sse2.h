@@ -60,4 +60,5 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm_cvtps_pd(a);
     *high = (vf64)_mm_cvtps_pd(_mm_movehl_ps(a, a));
 }
+ALWAYS_INLINE void v_load_wide(const float *p, vf64 *low, vf64 *high) { v_widen((vf32)_mm_loadu_ps(p), low, high); }
 ALWAYS_INLINE void v_stream_end(void) { _mm_sfence(); }

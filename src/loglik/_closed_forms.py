@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loglik import _elementwise, _pmf, _validate, ufuncs
+from loglik import _elementwise, _pmf, _probability_rows, _validate, ufuncs
 from loglik._normal_pairs import LOG_2PI, normal_pair
-from loglik._probability_rows import LOG_2_DOWN
 from loglik.distributions import bernoulli
 from loglik.distributions._base import Distribution
 from loglik.distributions.bernoulli import Bernoulli
@@ -29,6 +28,8 @@ Form = Callable[[str, Any, Any], Any]
 # KL of a uniform distribution from the normal one with its mean and variance: log(2πe/12)/2
 _UNIFORM_TO_NORMAL = 0.17648520831067259
 _TINY = float(np.finfo(np.float64).tiny)
+# the largest number of each type that is at most log 2
+_LOG_2_DOWN = {np.dtype(np.float64): np.log(2.0), np.dtype(np.float32): float.fromhex("0x1.62e42ep-1")}
 
 
 def form_of(table: dict[tuple[type, type], Form], p: Any, q: Any) -> Form | None:
@@ -49,7 +50,7 @@ def _finish(values: Any, p: Any, q: Any, *, log_2: bool = False) -> Any:
     """float64 values in the dtype of the result; at most log 2 if asked."""
     dtype = result_dtype(p, q)
     if log_2:
-        values = np.minimum(values, LOG_2_DOWN[dtype])
+        values = np.minimum(values, _LOG_2_DOWN[dtype])
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(values).astype(dtype)[()]
 
@@ -230,28 +231,37 @@ class _Overlap(NamedTuple):
 
     p: np.ndarray
     q: np.ndarray
-    log_p: np.ndarray
-    log_q: np.ndarray
-    p_outside: np.ndarray
-    q_outside: np.ndarray
+    log_p: np.ndarray | None
+    log_q: np.ndarray | None
+    p_outside: float
+    q_outside: float
     p_escapes: bool  # p has an outcome, however improbable, that q has not
+
+    @property
+    def logs(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Logarithms of p and q; None if they are no more than those of the probabilities."""
+        return None if self.log_p is None or self.log_q is None else (self.log_p, self.log_q)
 
 
 def _overlap(p: Discrete, q: Discrete) -> _Overlap:
     start = max(p._start, q._start)
     stop = max(start, min(p._start + p._length, q._start + q._length))
+    plain = p._masses.exponents is None and q._masses.exponents is None
 
-    def parts(d: Discrete) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    def parts(d: Discrete) -> tuple[np.ndarray, np.ndarray | None, float, bool]:
         """Probabilities and logarithms in common, the other probabilities, and whether any of those is possible."""
         first, last = min(start - d._start, d._length), min(stop - d._start, d._length)
-        every, logs = _double(d.probs), _logs(d)
-        outside = np.concatenate([every[:first], every[last:]])
+        every, logs = d.probs, None if plain else _logs(d)
+        outside = float(every[:first].sum(dtype=np.float64) + every[last:].sum(dtype=np.float64))
+        if logs is None:
+            return every[first:last], None, outside, outside > 0
         possible = bool((logs[:first] > -np.inf).any() or (logs[last:] > -np.inf).any())
-        return every[first:last], logs[first:last], outside, possible
+        return _double(every[first:last]), logs[first:last], outside, possible
 
     p_probs, p_logs, p_outside, escapes = parts(p)
     q_probs, q_logs, q_outside, _ = parts(q)
-    escapes = escapes or bool(((p_logs > -np.inf) & (q_logs == -np.inf)).any())
+    if p_logs is not None and q_logs is not None:
+        escapes = escapes or bool(((p_logs > -np.inf) & (q_logs == -np.inf)).any())
     return _Overlap(p_probs, q_probs, p_logs, q_logs, p_outside, q_outside, escapes)
 
 
@@ -264,28 +274,33 @@ def _kl_discrete(function: str, p: Discrete, q: Discrete) -> Any:
     both = _overlap(p, q)
     if both.p_escapes:
         return _finish(np.inf, p, q)
+    if both.logs is None:
+        return _finish(_probability_rows.total(ufuncs.categorical_kl, both.p, both.q) + both.q_outside, p, q)
+    log_p, log_q = both.logs
     terms = ufuncs.relative_entropy(both.p, both.q)
     # Probabilities of q below the normal numbers, perhaps 0, by their logarithms.
     faint = (both.q < _TINY) & (both.p > 0)
     if faint.any():
         with np.errstate(invalid="ignore"):
-            apart = both.p * (both.log_p - both.log_q) + (both.q - both.p)
+            apart = both.p * (log_p - log_q) + (both.q - both.p)
         terms = np.where(faint, np.maximum(apart, 0.0), terms)
-    return _finish(terms.sum() + both.q_outside.sum(), p, q)
+    return _finish(terms.sum() + both.q_outside, p, q)
 
 
 def _js_discrete(function: str, p: Discrete, q: Discrete) -> Any:
     both = _overlap(p, q)
-    alone = both.p_outside.sum() + both.q_outside.sum()
-    return _finish(ufuncs.js_term(both.p, both.q).sum() + 0.5 * np.log(2.0) * alone, p, q, log_2=True)
+    alone = 0.5 * np.log(2.0) * (both.p_outside + both.q_outside)
+    return _finish(_probability_rows.total(ufuncs.categorical_js, both.p, both.q) + alone, p, q, log_2=True)
 
 
 def _cross_entropy_discrete(function: str, p: Discrete, q: Discrete) -> Any:
     both = _overlap(p, q)
     if both.p_escapes:
         return _finish(np.inf, p, q)
+    if both.logs is None:
+        return _finish(_probability_rows.total(ufuncs.categorical_cross_entropy, both.p, both.q), p, q)
     some = both.p > 0
-    return _finish(0.0 - (both.p[some] * both.log_q[some]).sum(), p, q)
+    return _finish(0.0 - (both.p[some] * both.logs[1][some]).sum(), p, q)
 
 
 def _bernoulli_in_discrete(b: Bernoulli, d: Discrete) -> tuple[Outcome, Outcome, np.ndarray]:

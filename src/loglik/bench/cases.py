@@ -572,11 +572,14 @@ def _rows(kind: str, dtype: str, n: int, k: int, axis: int) -> Problem:
     p, q = (a / a.sum(axis=-1, keepdims=True, dtype=F64).astype(dtype) for a in (p, q))
     if axis == 0:
         p, q = np.ascontiguousarray(p.T), np.ascontiguousarray(q.T)
-    ours = {"kl": ll.kl_divergence, "js": ll.js_divergence}[kind]
-    reference = {"kl": references.rows_kl, "js": references.rows_js}[kind]
+    ours, reference, term = {
+        "kl": (ll.kl_divergence, references.rows_kl, references.relative_entropy),
+        "js": (ll.js_divergence, references.rows_js, references.js_term),
+        "cross_entropy": (ll.cross_entropy, references.rows_cross_entropy, lambda p, q: -p * np.log(q)),
+    }[kind]
     few = (slice(0, 50), slice(None)) if axis else (slice(None), slice(0, 50))
     wide = [a[few].astype(np.longdouble) for a in (p, q)]
-    exact = (references.relative_entropy(*wide) if kind == "kl" else references.js_term(*wide)).sum(axis=axis)
+    exact = term(*wide).sum(axis=axis)
     return Problem(
         run=lambda: ours(p, q, axis=axis),
         reference=lambda: reference(p, q, axis),
@@ -627,8 +630,9 @@ def _bernoulli_gradient(n: int) -> Problem:
 
 def _divergence_cases(scale: int) -> Iterator[Case]:
     for dtype in BOTH:
-        for kind, n, k, axis in (("kl", 100_000, 10, -1), ("kl", 1000, 1000, -1), ("kl", 1000, 1000, 0), ("js", 1000, 1000, -1)):
-            m, place = n // scale, "" if axis else ".first"
+        sizes = [(kind, k, -1) for kind in ("kl", "js", "cross_entropy") for k in (10, 100, 1000)]
+        for kind, k, axis in (*sizes, ("kl", 1000, 0)):
+            m, place = max(1, 1_000_000 // k // scale), "" if axis else ".first"
             build = functools.partial(_rows, kind, dtype, m, k, axis)
             yield Case(f"divergence.{kind}.rows{place}.k{k}", dtype, (m, k), build, m * k)
     k = 1_000_000 // scale

@@ -84,6 +84,7 @@ def _scipy(threads: int) -> dict[str, Maker]:
         "relative_entropy": lambda p, q: lambda: special.kl_div(p, q),
         "rows_kl": lambda p, q, axis: lambda: stats.entropy(p, q, axis=axis),
         "rows_js": lambda p, q, axis: lambda: distance.jensenshannon(p, q, axis=axis) ** 2,
+        "rows_cross_entropy": lambda p, q, axis: lambda: -special.xlogy(p, q).sum(axis=axis),
         "convolve_two": lambda a, b: lambda: signal.fftconvolve(a, b),
     }
 
@@ -208,6 +209,19 @@ def _torch(threads: int) -> dict[str, Maker]:
         p, q = tensors(p, q)
         return lambda: functional.kl_div(q.log(), p, reduction="none").sum(axis)
 
+    def rows_js(p, q, axis):
+        p, q = tensors(p, q)
+
+        def run():
+            log_mean = ((p + q) / 2).log()
+            return 0.5 * sum(functional.kl_div(log_mean, x, reduction="none").sum(axis) for x in (p, q))
+
+        return run
+
+    def rows_cross_entropy(p, q, axis):
+        p, q = tensors(p, q)
+        return lambda: -torch.xlogy(p, q).sum(axis)
+
     def mvn_kl(*parameters):
         a, b, c, d = tensors(*parameters)
         p = MultivariateNormal(a, b, validate_args=False)
@@ -256,6 +270,8 @@ def _torch(threads: int) -> dict[str, Maker]:
         "uniform_kl": uniform_kl,
         "bernoulli_kl": bernoulli_kl,
         "rows_kl": rows_kl,
+        "rows_js": rows_js,
+        "rows_cross_entropy": rows_cross_entropy,
         "mvn_kl": mvn_kl,
         "monte_carlo_kl": monte_carlo_kl,
     }

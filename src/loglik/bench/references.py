@@ -247,6 +247,11 @@ def rows_js(p, q, axis):
     return js_term(p, q).sum(axis=axis)
 
 
+def rows_cross_entropy(p, q, axis):
+    """−Σ p log q along an axis"""
+    return -(p * np.log(q)).sum(axis=axis)
+
+
 def bernoulli_kl_gradient(p, q):
     """The divergences, and their gradients: log odds of p less those of q; (q − p)/(q (1 − q))"""
     by_p = np.log(p / (1 - p)) - np.log(q / (1 - q))
