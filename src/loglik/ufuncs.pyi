@@ -8,9 +8,6 @@ bernoulli_js: ufunc  # rr->r
 bernoulli_kl: ufunc  # rr->r
 bernoulli_log_prob: ufunc  # rr->r
 bernoulli_nll: ufunc  # tr->r
-categorical_cross_entropy: ufunc  # (k),(k),(),()->(),()
-categorical_js: ufunc  # (k),(k),(),()->(),()
-categorical_kl: ufunc  # (k),(k),(),()->(),()
 cholesky: ufunc  # (d,d)->(d,d),()
 erf: ufunc  # r->r
 erfc: ufunc  # r->r
@@ -35,6 +32,7 @@ mvn_log_prob_tril_each: ufunc  # (d),(d),(d,d)->(),()
 mvn_log_prob_whitened: ufunc  # (n,d),(k,d),(k,d,d)->(n,k),(k)
 mvn_log_prob_whitened_each: ufunc  # (d),(d),(d,d)->(),()
 ndtr: ufunc  # r->r
+ndtri: ufunc  # r->r
 normal_kl: ufunc  # rrrr->r
 normal_log_prob: ufunc  # rrr->r
 relative_entropy: ufunc  # rr->r
@@ -43,4 +41,5 @@ sincos_2pi: ufunc  # r->rr
 softplus: ufunc  # r->r
 uniform_kl: ufunc  # rrrr->r
 uniform_log_prob: ufunc  # rrr->r
+unwhiten: ufunc  # (n,d),(d),(d,d)->(n,d)
 whiten: ufunc  # (n,d),(d),(d,d)->(n,d)
