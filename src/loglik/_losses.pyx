@@ -42,15 +42,15 @@ cdef void advance(loglik_loss_task *task, Py_ssize_t values, Py_ssize_t elements
 
 def loss_block(
     str loss, str form, cnp.ndarray targets, tuple model, cnp.ndarray weights=None, double scale=1.0,
-    cnp.ndarray values=None, tuple gradients=(None, None), Py_ssize_t width=1, double smoothing=0.0, ignored=None, double tolerance=0.0,
-    Py_ssize_t step=0, level=None,
+    cnp.ndarray values=None, tuple gradients=(None, None), Py_ssize_t width=1, double smoothing=0.0, ignored=None,
+    double tolerance=0.0, Py_ssize_t step=0, level=None,
 ):
     """One block of a loss, or with `step` several of so many values each.
 
     `targets` are elements, classes (int64) or rows of probabilities; `model` has one or two arrays of elements. A value is that
-    of one element, for categorical_nll and kl_standard_normal of a row of `width`. Returns (sums, bad, which), a sum for each block: `bad` is
-    -1, or the first element of argument `which` (0: targets) that is outside its range; `which` is -1 for a row of targets that
-    does not sum to 1 within `tolerance`. What is not wanted is None; outputs must not overlap inputs.
+    of one element, for categorical_nll and kl_standard_normal of a row of `width`. Returns (sums, bad, which), a sum for each
+    block: `bad` is -1, or the first element of argument `which` (0: targets) that is outside its range; `which` is -1 for a row
+    of targets that does not sum to 1 within `tolerance`. What is not wanted is None; outputs must not overlap inputs.
     """
     cdef const loglik_kernels *kernels = active_kernels() if level is None else kernels_of(level)
     cdef cnp.ndarray first = model[0]

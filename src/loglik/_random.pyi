@@ -30,5 +30,6 @@ def mvn_log_ratio_moments(
     last: int,
     mean: np.ndarray,
     squares: np.ndarray,
+    js: bool = False,
     level: str | None = None,
 ) -> None: ...

@@ -8,6 +8,9 @@ bernoulli_js: ufunc  # rr->r
 bernoulli_kl: ufunc  # rr->r
 bernoulli_log_prob: ufunc  # rr->r
 bernoulli_nll: ufunc  # tr->r
+categorical_cross_entropy: ufunc  # (k),(k),(),()->(),()
+categorical_js: ufunc  # (k),(k),(),()->(),()
+categorical_kl: ufunc  # (k),(k),(),()->(),()
 cholesky: ufunc  # (d,d)->(d,d),()
 erf: ufunc  # r->r
 erfc: ufunc  # r->r

@@ -104,7 +104,7 @@ class BlockSampler:
         if block == 0:
             self._learn(x, values)
         flat = values.reshape(m, -1)
-        infinite = np.isposinf(flat).any(axis=0)
+        infinite = np.any(np.isposinf(flat), axis=0)
         if infinite.any():
             flat = np.where(np.isfinite(flat), flat, 0.0)
         together = flat[..., None]
@@ -170,7 +170,7 @@ class BlockSampler:
         self.n = total
 
     def summary(self) -> Summary:
-        mean, squares, n = self._mean[:, 0].copy(), self._products[:, 0, 0].copy(), self.n
+        n, mean, squares = self.n, self._mean[:, 0].copy(), self._products[:, 0, 0].copy()
         width = self._mean.shape[1]
         freedom = n - 1
         if width > 1 and n >= _LEAST_FOR_CONTROLS * width:
@@ -187,8 +187,8 @@ class BlockSampler:
             index, error = self._tail.index()
             share = self._tail.farthest(self._mean[:, 0]) ** 2 / np.maximum(self._products[:, 0, 0], np.finfo(float).tiny)
             index = np.where(share < _LEAST_SHARE, 0.0, index)
-        shape = self._shape
-        mean, variance, index = (a.reshape(shape) for a in (mean, variance, np.where(self._infinite, 0.0, index)))
+        index[self._infinite] = 0.0
+        mean, variance, index = (np.reshape(a, self._shape) for a in (mean, variance, index))
         return Summary(n, mean, np.sqrt(variance / n), variance, index, error)
 
 
