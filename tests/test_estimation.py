@@ -488,9 +488,9 @@ def test_qmc_reaches_tolerances_and_covers():
     estimate = ll.estimate_kl(p, q, rtol=1e-5, method="qmc", rng=1)
     assert estimate.converged
     assert (estimate.high - estimate.low) / 2 <= 1e-5 * estimate.value
-    estimates = [ll.estimate_kl(p, q, n=1 << 14, method="qmc", rng=seed) for seed in range(100)]
+    estimates = [ll.estimate_kl(p, q, n=1 << 14, method="qmc", rng=seed) for seed in range(60)]
     covered = sum(e.low <= exact <= e.high for e in estimates)
-    assert stats.binomtest(covered, 100, 0.93).pvalue > 1e-4  # not quite 95 %: the error of a lattice is skewed
+    assert stats.binomtest(covered, 60, 0.93).pvalue > 1e-4  # not quite 95 %: the error of a lattice is skewed
 
 
 def test_qmc_bits_and_errors():

@@ -15,7 +15,7 @@ from loglik._estimation.blocks import BlockSampler
 from loglik._estimation.gaussian import GaussianSampler
 from loglik._estimation.halves import Halves
 from loglik._estimation.intervals import bernstein, student_quantile
-from loglik._estimation.lattice import REPLICATES, LatticeSampler
+from loglik._estimation.lattice import MOST_SAMPLES, REPLICATES, LatticeSampler
 from loglik._estimation.progress import Progress
 from loglik._estimation.summary import Estimator, Summary
 from loglik._normal_pairs import normal_pair
@@ -261,6 +261,10 @@ def _estimate(
     tolerances = _check_tolerance(function, "rtol", rtol), _check_tolerance(function, "atol", atol)
     count = None if n is None else _check_count(function, "n", n)
     most = _check_count(function, "max_n", max_n)
+    if method == "qmc":
+        if count is not None and count > MOST_SAMPLES:
+            raise ValueError(f'{function}: method "qmc" has at most {MOST_SAMPLES} samples, got n = {count}')
+        most = min(most, MOST_SAMPLES)
 
     ours = isinstance(p, Distribution) and isinstance(q, Distribution)
     if method == "exact" or (method == "auto" and not sampled and ours and _has_closed_form(p, q, js)):

@@ -188,7 +188,7 @@ class BlockSampler:
             share = self._tail.farthest(self._mean[:, 0]) ** 2 / np.maximum(self._products[:, 0, 0], np.finfo(float).tiny)
             index = np.where(share < _LEAST_SHARE, 0.0, index)
         index[self._infinite] = 0.0
-        mean, variance, index = (np.reshape(a, self._shape) for a in (mean, variance, index))
-        return Summary(n, mean, np.sqrt(variance / n), variance, index, error)
+        stderr, shape = np.sqrt(variance / n), self._shape
+        return Summary(n, mean.reshape(shape), stderr.reshape(shape), variance.reshape(shape), index.reshape(shape), error)
 
 

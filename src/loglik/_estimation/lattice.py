@@ -21,6 +21,7 @@ from loglik.distributions.uniform import Uniform
 
 REPLICATES = 32
 _BITS = 24  # of the largest lattice
+MOST_SAMPLES = REPLICATES << _BITS
 _GENERATOR = 11940973  # a, see docs/scripts/lattice_generator.py
 MOST_DIMENSIONS = 64
 _NUMBERS = 1 << 15  # of a block
@@ -86,8 +87,6 @@ class LatticeSampler:
 
     def extend(self, n: int) -> None:
         wanted = max(_FIRST, 1 << (-(-n // REPLICATES) - 1).bit_length())
-        if wanted > 1 << _BITS:
-            raise ValueError(f'method "qmc" has at most {REPLICATES << _BITS} samples, but {n} are asked for')
         first, self._points = self._points, max(self._points, wanted)
         self.n = REPLICATES * self._points
         if first == self._points:
