@@ -203,7 +203,7 @@ def _torch(threads: int) -> dict[str, Maker]:
         return lambda: p.sample((n,))
 
     def bernoulli_sample(n, p):
-        out = torch.empty(n, dtype=torch.int64)
+        out = torch.empty(n, dtype=torch.bool)
         return lambda: out.bernoulli_(p)
 
     def discrete_sample(n, probs):

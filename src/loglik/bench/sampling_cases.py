@@ -66,15 +66,15 @@ def _mvn(dtype: str, n: int, d: int) -> Problem:
     mvn = ll.MultivariateNormal(rng.standard_normal(d).astype(dtype), scale_tril=factor.astype(dtype))
     return _problem(
         functools.partial(mvn.sample, n, rng=1), lambda: references.mvn_sample(n, mvn.loc, mvn.scale_tril, rng),
-        np.empty((n, d), dtype), (mvn.loc, mvn.variance.astype(F64), 3.0), "mvn_sample", n, mvn.loc, mvn.scale_tril,
+        np.empty((n, d), dtype), (mvn.loc, mvn.variance.astype(F64), 3.0), "mvn_sample", n, mvn.loc.copy(), mvn.scale_tril.copy(),
     )  # fmt: skip
 
 
 def _bernoulli(n: int) -> Problem:
     p, rng = 0.3, _rng()
     return _problem(
-        functools.partial(ll.Bernoulli(p).sample, n, rng=1), lambda: references.bernoulli_sample(n, p, rng),
-        np.empty(n, np.int64), (p, p * (1 - p), 1 / (p * (1 - p)) - 3), "bernoulli_sample", n, p,
+        functools.partial(ll.Bernoulli(p).sample, n, rng=1, dtype=bool), lambda: references.bernoulli_sample(n, p, rng),
+        np.empty(n, bool), (p, p * (1 - p), 1 / (p * (1 - p)) - 3), "bernoulli_sample", n, p,
     )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def _discrete(d: ll.Discrete, n: int) -> Problem:
     kurtosis = float(np.dot(d.probs, (d.support - d.mean) ** 4) / d.variance**2)
     return _problem(
         functools.partial(d.sample, n, rng=1), lambda: d.start + references.discrete_sample(n, d.probs, rng),
-        np.empty(n, np.int64), (d.mean, d.variance, kurtosis), "discrete_sample", n, d.probs,
+        np.empty(n, np.int64), (d.mean, d.variance, kurtosis), "discrete_sample", n, d.probs.copy(),
     )  # fmt: skip
 
 
