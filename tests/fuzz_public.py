@@ -2,7 +2,7 @@
 
     python tests/fuzz_public.py [seconds] [seed]
 
-Last run: 40 s, seed 1: 22,498 calls of each of 27 functions on one busy core, nothing found.
+Last run: 25 s, seed 3: 18,393 calls of each of 28 functions on one busy core, nothing found.
 """
 
 import collections

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 import loglik as ll
-from loglik._rng import standard_normal
 from loglik._ufuncs import kernel_types
 from loglik.bench import references
 from loglik.bench.loss_cases import loss_cases
@@ -23,6 +22,7 @@ from loglik.bench.problem import error_in_units as _error
 from loglik.bench.problem import seeded as _rng
 from loglik.bench.problem import unit_roundoff as _unit
 from loglik.bench.runner import SelfTimed
+from loglik.bench.sampling_cases import sampling_cases
 
 EXACT_SAMPLE = 10_000  # elements of an elementwise result that are compared with extended precision
 LARGE, SMALL = 1_000_000, 10_000  # elements of elementwise rows: from memory, and from the caches
@@ -422,6 +422,28 @@ def _whiten(dtype: str, n: int, d: int) -> Problem:
     )
 
 
+def _unwhiten(dtype: str, n: int, d: int) -> Problem:
+    rng = _rng()
+    loc, covariance = _gaussian(rng, dtype, d)
+    factor, z = np.linalg.cholesky(covariance), rng.standard_normal((n, d)).astype(dtype)
+    out = np.empty((n, d), dtype)
+
+    def error(got: np.ndarray) -> float:
+        terms = np.asarray(factor, np.longdouble) * z[:50, None, :]
+        return _error(got[:50], terms.sum(-1) + loc, np.abs(terms).sum(-1) + np.abs(loc), dtype)
+
+    return Problem(
+        run=lambda: ll.ufuncs.unwhiten(z, loc, factor, out=out),
+        fresh=lambda: ll.ufuncs.unwhiten(z, loc, factor),
+        reference=lambda: references.unwhiten(z, loc, factor),
+        error=error,
+        tolerance=d + 1.0,
+        inputs=(z,),
+        outputs=(out,),
+        flops=float(n) * d * d,
+    )
+
+
 def _asymmetry(dtype: str, n: int, d: int) -> Problem:
     _, covariance = _gaussian(_rng(), dtype, d, n)
     covariance = (covariance + covariance.swapaxes(-1, -2)) / 2
@@ -498,6 +520,7 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
         yield Case("mvn.singular.d16", dtype, (m, 16), functools.partial(_mvn_singular, dtype, m, 16), m)
         yield Case("mvn.missing.d16", dtype, (m, 16), functools.partial(_mvn_missing, dtype, m, 16), m)
         yield Case("mvn.whiten.d16", dtype, (m, 16), functools.partial(_whiten, dtype, m, 16), m)
+        yield Case("mvn.unwhiten.d16", dtype, (m, 16), functools.partial(_unwhiten, dtype, m, 16), m)
         m = 100_000 // scale
         yield Case("mvn.asymmetry.d8", dtype, (m, 8, 8), functools.partial(_asymmetry, dtype, m, 8), m)
     for dtype in BOTH:
@@ -506,27 +529,7 @@ def _gaussian_cases(scale: int) -> Iterator[Case]:
             yield Case(f"cholesky.d{d}", dtype, (m, d, d), functools.partial(_cholesky, dtype, m, d), m)
 
 
-# ------------------------------------------------------------------------------- sampling and divergences
-
-
-def _normals(dtype: str, n: int) -> Problem:
-    theirs, out = _rng(), np.empty(n, dtype)
-
-    def error(got: np.ndarray) -> float:
-        """How far mean and variance are from 0 and 1, in standard errors."""
-        mean, variance = float(got.mean(dtype=F64)), float(got.var(dtype=F64))
-        return max(abs(mean) * n**0.5, abs(variance - 1) * (n / 2) ** 0.5)
-
-    return Problem(
-        run=lambda: standard_normal((n,), key=1, dtype=dtype, out=out),
-        fresh=lambda: standard_normal((n,), key=1, dtype=dtype),
-        reference=lambda: references.standard_normal(n, theirs, dtype),
-        error=error,
-        tolerance=6.0,
-        outputs=(out,),
-        kernel="normals",
-        arguments=(n, dtype),
-    )
+# ------------------------------------------------------------------------------- divergences
 
 
 def _two_gaussians(d: int) -> tuple[np.ndarray, ...]:
@@ -641,10 +644,7 @@ def _divergence_cases(scale: int) -> Iterator[Case]:
     yield Case("divergence.kl.bernoulli.grad", F64, (n,), functools.partial(_bernoulli_gradient, n), n)
 
 
-def _random_cases(scale: int) -> Iterator[Case]:
-    for dtype in BOTH:
-        n = 10_000_000 // scale
-        yield Case("sampling.normal", dtype, (n,), functools.partial(_normals, dtype, n), n, unit="se")
+def _monte_carlo_cases(scale: int) -> Iterator[Case]:
     n, d = 1_000_000 // scale, 16
     yield Case(f"monte_carlo.kl.d{d}", F64, (n, d), functools.partial(_monte_carlo, n, d), n, unit="se")
     yield Case(f"divergence.kl.gaussian.d{d}", F64, (d,), functools.partial(_divergence, d), 1)
@@ -788,7 +788,7 @@ def all_cases(*, quick: bool = False) -> list[Case]:
     for dtype in BOTH:
         n = 10_000_000 // scale
         cases.append(Case("density.normal.log_prob", dtype, (n,), functools.partial(_normal, dtype, n), n))
-    for family in (_gaussian_cases, loss_cases, _random_cases, _divergence_cases, _dice_cases, _small_cases):
+    for family in (_gaussian_cases, loss_cases, sampling_cases, _monte_carlo_cases, _divergence_cases, _dice_cases, _small_cases):
         cases.extend(family(scale))
     return cases
 

@@ -191,6 +191,27 @@ def _torch(threads: int) -> dict[str, Maker]:
         out = torch.empty(n, dtype=getattr(torch, dtype))
         return out.normal_
 
+    def uniforms(n, dtype):
+        out = torch.empty(n, dtype=getattr(torch, dtype))
+        return out.uniform_
+
+    def normal_sample(n, loc, scale):
+        out = torch.empty(n, dtype=getattr(torch, str(loc.dtype)))
+        return lambda: out.normal_(float(loc), float(scale))
+
+    def mvn_sample(n, loc, factor):
+        loc, factor = tensors(loc, factor)
+        p = MultivariateNormal(loc, scale_tril=factor, validate_args=False)
+        return lambda: p.sample((n,))
+
+    def bernoulli_sample(n, p):
+        out = torch.empty(n, dtype=torch.bool)
+        return lambda: out.bernoulli_(p)
+
+    def discrete_sample(n, probs):
+        (probs,) = tensors(probs)
+        return lambda: torch.multinomial(probs, n, replacement=True)
+
     def normal_kl(*parameters):
         a, b, c, d = tensors(*parameters)
         p, q = Normal(a, b, validate_args=False), Normal(c, d, validate_args=False)
@@ -266,6 +287,11 @@ def _torch(threads: int) -> dict[str, Maker]:
         "mvn_grid": mvn_grid,
         "cholesky": unary(torch.linalg.cholesky),
         "normals": normals,
+        "uniforms": uniforms,
+        "normal_sample": normal_sample,
+        "mvn_sample": mvn_sample,
+        "bernoulli_sample": bernoulli_sample,
+        "discrete_sample": discrete_sample,
         "normal_kl": normal_kl,
         "uniform_kl": uniform_kl,
         "bernoulli_kl": bernoulli_kl,
@@ -342,10 +368,27 @@ def _jax(threads: int) -> dict[str, Maker]:
     def vae(loc, log_variance):
         return 0.5 * (loc**2 + jnp.exp(log_variance) - 1 - log_variance).sum()
 
-    def normals(n, dtype):
-        key = random.key(0)
-        compiled = jax.jit(lambda k: random.normal(k, (n,), dtype=dtype))
+    def drawn(function: Callable) -> Callable[[], Any]:
+        key, compiled = random.key(0), jax.jit(function)
         return lambda: jax.block_until_ready(compiled(key))
+
+    def normals(n, dtype):
+        return drawn(lambda k: random.normal(k, (n,), dtype=dtype))
+
+    def uniforms(n, dtype):
+        return drawn(lambda k: random.uniform(k, (n,), dtype=dtype))
+
+    def normal_sample(n, loc, scale):
+        return drawn(lambda k: loc + scale * random.normal(k, (n,), dtype=loc.dtype))
+
+    def mvn_sample(n, loc, factor):
+        return drawn(lambda k: loc + random.normal(k, (n, len(loc)), dtype=loc.dtype) @ factor.T)
+
+    def bernoulli_sample(n, p):
+        return drawn(lambda k: random.bernoulli(k, p, (n,)))
+
+    def discrete_sample(n, probs):
+        return drawn(lambda k: random.choice(k, len(probs), (n,), p=jnp.asarray(probs)))
 
     def grid(x, loc, covariance):
         return jax.vmap(lambda m, c: stats.multivariate_normal.logpdf(x, m, c), out_axes=1)(loc, covariance)
@@ -379,4 +422,9 @@ def _jax(threads: int) -> dict[str, Maker]:
         "mvn_grid": jitted(grid),
         "cholesky": jitted(jnp.linalg.cholesky),
         "normals": normals,
+        "uniforms": uniforms,
+        "normal_sample": normal_sample,
+        "mvn_sample": mvn_sample,
+        "bernoulli_sample": bernoulli_sample,
+        "discrete_sample": discrete_sample,
     }

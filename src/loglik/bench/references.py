@@ -347,6 +347,11 @@ def whiten(x, loc, factor):
     return np.linalg.solve(factor, (x - loc)[..., None])[..., 0]
 
 
+def unwhiten(z, loc, factor):
+    """μ + L·z for a shared factor."""
+    return z @ factor.T + loc
+
+
 def asymmetry(matrices):
     """First i·d + j, i > j, with |aᵢⱼ − aⱼᵢ| > √u √(aᵢᵢ aⱼⱼ) in each matrix; 0 where there is none"""
     std = np.sqrt(np.diagonal(matrices, axis1=-2, axis2=-1))
@@ -400,6 +405,31 @@ def monte_carlo_kl(n, p_loc, p_covariance, q_loc, q_covariance, rng):
 
 def standard_normal(n, rng, dtype=np.float64):
     return rng.standard_normal(n, dtype=dtype)
+
+
+def uniform(n, rng, dtype=np.float64):
+    return rng.random(n, dtype=dtype)
+
+
+def normal_sample(n, loc, scale, rng):
+    z = rng.standard_normal(n, dtype=loc.dtype)
+    z *= scale
+    z += loc
+    return z
+
+
+def mvn_sample(n, loc, factor, rng):
+    return unwhiten(rng.standard_normal((n, len(loc)), dtype=loc.dtype), loc, factor)
+
+
+def bernoulli_sample(n, p, rng):
+    return rng.random(n) < p
+
+
+def discrete_sample(n, probs, rng):
+    """Inverse of the cumulative probabilities."""
+    index = np.searchsorted(np.cumsum(probs), rng.random(n), side="right")
+    return np.minimum(index, np.flatnonzero(probs)[-1])
 
 
 # ------------------------------------------------------------------------------- discrete sums

@@ -119,26 +119,34 @@ def in_blocks(
     else:
         step, per_row = BLOCK, -(-width // BLOCK)
         count = size // width * per_row
-    sources = [Source(p, columns, p.dtype, tuple(range(len(columns)))) for p in parameters]
     # Repeated for all rows of a block: loops as short as a row would take longer than the numbers.
     repeats = min(step, size) // width
-    patterns = [
-        p.reshape(())[()] if p.size == 1 else np.tile(source.take(0, width), repeats) if whole else None
-        for p, source in zip(parameters, sources, strict=True)
-    ]
+    given = [_Parameter(p, columns, repeats if whole else 0) for p in parameters]
 
     def block(i: int) -> None:
         row, part = divmod(i, per_row)
         first = part * step  # within the row
         start = i * step if whole else row * width + first
         stop = min(size, start + step) if whole else min((row + 1) * width, start + step)
-        n = stop - start
         values = sink.block(start, stop)
-        at = (
-            source.take(first, first + n) if pattern is None else pattern if np.ndim(pattern) == 0 else pattern[:n]
-            for pattern, source in zip(patterns, sources, strict=True)
-        )
-        draw(key, start, values, *at)
+        draw(key, start, values, *(p.take(first, first + stop - start) for p in given))
         sink.put(start, stop, values)
 
     run_blocks(block, count, seconds=nanoseconds * 1e-9 * size)
+
+
+class _Parameter:
+    """A parameter of the columns of a result, for the values of a block: a scalar, or an entry for each of them."""
+
+    def __init__(self, array: np.ndarray, columns: tuple[int, ...], repeats: int) -> None:
+        """`repeats`: rows of a block, which is made once; 0 where blocks are parts of rows."""
+        self._scalar = array.reshape(())[()] if array.size == 1 else None
+        if self._scalar is None:
+            self._source = Source(array, columns, array.dtype, tuple(range(len(columns))))
+            self._block = np.tile(self._source.take(0, math.prod(columns)), repeats) if repeats else None
+
+    def take(self, first: int, last: int) -> Any:
+        """For the entries first ... last - 1 of a row, or of a block of rows."""
+        if self._scalar is not None:
+            return self._scalar
+        return self._source.take(first, last) if self._block is None else self._block[first:last]
