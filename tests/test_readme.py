@@ -1,4 +1,4 @@
-"""The README's example runs and prints what it says; its commands name what exists."""
+"""The examples of the README and of the pages run and print what it says; its commands name what exists."""
 
 import doctest
 import re
@@ -20,6 +20,15 @@ def test_example_runs(text):
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     examples = doctest.DocTestParser().get_doctest(text, {}, "README.md", str(README), 0)
     assert len(examples.examples) >= 10
+    failures: list[str] = []
+    runner.run(examples, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_examples_of_the_pages_run(page):
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    examples = doctest.DocTestParser().get_doctest(page.read_text(encoding="utf-8"), {}, page.name, str(page), 0)
     failures: list[str] = []
     runner.run(examples, out=failures.append)
     assert not failures, "".join(failures)

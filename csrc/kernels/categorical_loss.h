@@ -14,11 +14,13 @@
 
 enum {
     FN(CATEGORICAL_SHORT) = 32, /* classes of a short row */
-    FN(CATEGORICAL_ROWS) = 16,  /* rows whose logarithms are taken together */
+    FN(CATEGORICAL_ROWS) = 64,  /* at most so many rows are taken together: their logarithms are independent of each other */
+    FN(CATEGORICAL_KEPT) = 16,  /* of long ones and for gradients: their exponentials stay in cache */
 };
 
-/* A set of rows, and what they are reduced to: value = gap + share·log1p(others/top). */
+/* A set of rows, and what they are reduced to: value = gap + share·log1p(ratio), ratio = others/top. */
 typedef struct {
+    R ratio[FN(CATEGORICAL_ROWS)] __attribute__((aligned(64)));
     double gap[FN(CATEGORICAL_ROWS)], share[FN(CATEGORICAL_ROWS)];
     double others[FN(CATEGORICAL_ROWS)], top[FN(CATEGORICAL_ROWS)]; /* T·e, and e = exp(m) in its frame */
     double weight[FN(CATEGORICAL_ROWS)];   /* 0: the row does not count */
@@ -195,6 +197,7 @@ static int FN(categorical_long)(const loglik_loss_task *task, ptrdiff_t row, R *
     if (!log_probs && largest == (R)-INFINITY) {
         out->others[r] = NAN; /* every class is impossible, or every logit NaN */
     }
+    out->ratio[r] = (R)(out->others[r] / out->top[r]);
     if (t) {
         out->gap[r] = loss_sum_lanes(sums.targeted.lanes);
         out->share[r] = loss_sum_lanes(sums.target.lanes);
@@ -297,15 +300,22 @@ ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, ptrdiff_t
     FN(loss_widen)(label, wide_label);
     UNROLLED
     for (int w = 0; w < FN(WIDE); w++) {
+        others[w] += wide_ties[w] * wide_top[w];
+    }
+    v_store(out->ratio + r, FN(loss_narrow)(others) / top.e);
+    UNROLLED
+    for (int w = 0; w < FN(WIDE); w++) {
         const int at = r + w * LANES_f64;
         vf64 gap = v_zero_if(v_eq(wide_m[w], wide_label[w]), wide_m[w] - wide_label[w]);
         if (task->smoothing > 0) {
             gap = v_set1(1 - task->smoothing) * gap + v_set1(FN(categorical_floor)(task)) * gaps[w];
         }
         v_store(out->gap + at, gap);
-        v_store(out->top + at, wide_top[w]);
-        v_store(out->others + at, others[w] + wide_ties[w] * wide_top[w]);
         v_store(out->share + at, v_set1(1.0));
+        if (task->gradient[0]) {
+            v_store(out->top + at, wide_top[w]);
+            v_store(out->others + at, others[w]);
+        }
     }
 }
 
@@ -332,7 +342,7 @@ ALWAYS_INLINE void FN(categorical_short_gradient)(R *g, const V *e, ptrdiff_t wi
 
 /* ------------------------------------------------------------------------------- the kernel */
 
-/* Weights and labels of a set; returns the first row whose label is no class, or −1. */
+/* Labels of a set, and weights where they are not 1; returns the first row whose label is no class, or −1. */
 static ptrdiff_t FN(categorical_labels)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, FN(categorical_rows) *rows) {
     if (!task->weights && !task->targets && !task->ignores) { /* the usual task */
         int bad = 0;
@@ -340,7 +350,6 @@ static ptrdiff_t FN(categorical_labels)(const loglik_loss_task *task, ptrdiff_t 
             const int64_t label = task->labels[start + r];
             bad |= (uint64_t)label >= (uint64_t)task->width;
             rows->label[r] = (ptrdiff_t)label;
-            rows->weight[r] = 1;
         }
         if (!bad) {
             return -1;
@@ -373,7 +382,7 @@ ALWAYS_INLINE R FN(categorical_label_slope)(const loglik_loss_task *task, double
  * goes. */
 static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, const V *e, ptrdiff_t together,
                                       const FN(categorical_rows) *rows) {
-    enum { ROWS = FN(CATEGORICAL_ROWS), SHORT = FN(CATEGORICAL_SHORT) };
+    enum { ROWS = FN(CATEGORICAL_KEPT), SHORT = FN(CATEGORICAL_SHORT) };
     const ptrdiff_t width = task->width;
     const int log_probs = task->form == LOGLIK_LOSS_LOG_PROBS;
     R *const gradient = (R *)task->gradient[0] + start * width;
@@ -422,14 +431,18 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
     vf64 lanes[LOSS_VECTORS] = {{0}};
     task->bad = -1;
     task->which = 0;
-    for (ptrdiff_t start = 0; start < task->n; start += ROWS) {
-        const ptrdiff_t n = task->n - start < ROWS ? task->n - start : ROWS;
-        FN(categorical_rows) rows;
-        for (ptrdiff_t r = n; r < ROWS; r++) { /* what is not there costs nothing */
-            rows.gap[r] = rows.share[r] = rows.others[r] = rows.weight[r] = 0;
-            rows.top[r] = 1;
+    const ptrdiff_t set = is_short && !task->gradient[0] ? ROWS : FN(CATEGORICAL_KEPT);
+    FN(categorical_rows) rows;
+    for (ptrdiff_t r = 0; r < ROWS; r++) {
+        rows.weight[r] = 1;
+    }
+    for (ptrdiff_t start = 0; start < task->n; start += set) {
+        const ptrdiff_t n = task->n - start < set ? task->n - start : set;
+        for (ptrdiff_t r = n; r < set; r++) { /* what is not there costs nothing */
+            rows.gap[r] = rows.share[r] = rows.weight[r] = 0;
+            rows.ratio[r] = 0;
         }
-        V e[ROWS / LANES * SHORT];
+        V e[FN(CATEGORICAL_KEPT) / LANES * SHORT];
         const ptrdiff_t together = is_short ? n / LANES * LANES : 0;
         ptrdiff_t bad = FN(categorical_labels)(task, start, n, &rows);
         for (ptrdiff_t r = 0; r < together && bad < 0; r += LANES) {
@@ -449,20 +462,24 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
             task->bad = bad;
             break;
         }
-        for (int v = 0; v < ROWS / LANES_f64; v++) {
-            const ptrdiff_t at = v * LANES_f64;
-            const vf64 share = v_load(rows.share + at), weight = v_load(rows.weight + at), gap = v_load(rows.gap + at);
-            const vf64 value = gap + share * vm_log1p_f64(v_load(rows.others + at) / v_load(rows.top + at));
-            const vf64 weighted = v_zero_if(v_eq(weight, v_set1(0.0)), value * weight);
-            lanes[v % LOSS_VECTORS] += weighted;
-            for (ptrdiff_t k = 0; task->values && k < LANES_f64 && at + k < n; k++) {
-                ((R *)task->values)[start + at + k] = (R)weighted[k];
+        for (ptrdiff_t r = 0; r < set; r += LANES) {
+            vf64 log[FN(WIDE)];
+            FN(loss_widen)(FN(vm_log1p)(v_load(rows.ratio + r)), log);
+            for (int w = 0; w < FN(WIDE); w++) {
+                const ptrdiff_t at = r + w * LANES_f64;
+                const vf64 weight = v_load(rows.weight + at);
+                const vf64 value = v_load(rows.gap + at) + v_load(rows.share + at) * log[w];
+                const vf64 weighted = v_zero_if(v_eq(weight, v_set1(0.0)), value * weight);
+                lanes[at / LANES_f64 % LOSS_VECTORS] += weighted;
+                for (ptrdiff_t k = 0; task->values && k < LANES_f64 && at + k < n; k++) {
+                    ((R *)task->values)[start + at + k] = (R)weighted[k];
+                }
             }
         }
         if (task->gradient[0]) {
             FN(categorical_gradients)(task, start, n, e, together, &rows);
         }
-        if ((start + ROWS) % FN(LOSS_BLOCK) == 0 || start + ROWS >= task->n) {
+        if ((start + set) % FN(LOSS_BLOCK) == 0 || start + set >= task->n) {
             loss_add(&total, loss_sum_lanes(lanes));
             memset(lanes, 0, sizeof lanes);
         }

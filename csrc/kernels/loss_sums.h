@@ -57,6 +57,14 @@ ALWAYS_INLINE void FN(loss_widen)(V x, vf64 *wide) {
 #endif
 }
 
+ALWAYS_INLINE V FN(loss_narrow)(const vf64 *wide) {
+#if REAL_IS_DOUBLE
+    return wide[0];
+#else
+    return v_narrow(wide[0], wide[1]);
+#endif
+}
+
 /* ------------------------------------------------------------------------------- one value for each element
  *
  * A loss of up to three arguments is a function of vectors: its value, its derivatives in the model's arguments, and where

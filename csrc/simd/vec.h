@@ -215,7 +215,8 @@ ALWAYS_INLINE vf64 v_from_int_f64(vi64 i) {
 ALWAYS_INLINE vi32 v_to_int_f32(vf32 a) { return __builtin_convertvector(a, vi32); }
 ALWAYS_INLINE vf32 v_from_int_f32(vi32 i) { return __builtin_convertvector(i, vf32); }
 
-/* v_widen(a, &low, &high), of each level: the lanes of `a` as doubles, the first half of them in *low. v_load_wide: the same from memory. */
+/* v_widen(a, &low, &high), of each level: the lanes of `a` as doubles, the first half of them in *low. v_load_wide: the same from memory.
+ * v_narrow(low, high): back, rounded. */
 
 /* hi + low == a·b exactly (barring underflow). Without FMA by Veltkamp's split, which overflows
  * above 2^995 (f64), 2^115 (f32). */

@@ -55,6 +55,9 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm256_cvtps_pd(_mm256_castps256_ps128(a));
     *high = (vf64)_mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
 }
+ALWAYS_INLINE vf32 v_narrow(vf64 low, vf64 high) {
+    return (vf32)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)high), _mm256_cvtpd_ps((__m256d)low));
+}
 ALWAYS_INLINE void v_load_wide(const float *p, vf64 *low, vf64 *high) { /* off the shuffle port */
     *low = (vf64)_mm256_cvtps_pd(_mm_loadu_ps(p));
     *high = (vf64)_mm256_cvtps_pd(_mm_loadu_ps(p + 4));

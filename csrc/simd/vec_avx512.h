@@ -63,6 +63,9 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm512_cvtps_pd(_mm512_castps512_ps256(a));
     *high = (vf64)_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
 }
+ALWAYS_INLINE vf32 v_narrow(vf64 low, vf64 high) {
+    return (vf32)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low)), _mm512_cvtpd_ps((__m512d)high), 1);
+}
 ALWAYS_INLINE void v_load_wide(const float *p, vf64 *low, vf64 *high) { /* off the shuffle port */
     *low = (vf64)_mm512_cvtps_pd(_mm256_loadu_ps(p));
     *high = (vf64)_mm512_cvtps_pd(_mm256_loadu_ps(p + 8));

@@ -58,5 +58,8 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)vcvt_f64_f32(vget_low_f32((float32x4_t)a));
     *high = (vf64)vcvt_high_f64_f32((float32x4_t)a);
 }
+ALWAYS_INLINE vf32 v_narrow(vf64 low, vf64 high) {
+    return (vf32)vcvt_high_f32_f64(vcvt_f32_f64((float64x2_t)low), (float64x2_t)high);
+}
 ALWAYS_INLINE void v_load_wide(const float *p, vf64 *low, vf64 *high) { v_widen((vf32)vld1q_f32(p), low, high); }
 ALWAYS_INLINE void v_stream_end(void) {}

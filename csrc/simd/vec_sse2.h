@@ -60,5 +60,8 @@ ALWAYS_INLINE void v_widen(vf32 a, vf64 *low, vf64 *high) {
     *low = (vf64)_mm_cvtps_pd(a);
     *high = (vf64)_mm_cvtps_pd(_mm_movehl_ps(a, a));
 }
+ALWAYS_INLINE vf32 v_narrow(vf64 low, vf64 high) {
+    return (vf32)_mm_movelh_ps(_mm_cvtpd_ps((__m128d)low), _mm_cvtpd_ps((__m128d)high));
+}
 ALWAYS_INLINE void v_load_wide(const float *p, vf64 *low, vf64 *high) { v_widen((vf32)_mm_loadu_ps(p), low, high); }
 ALWAYS_INLINE void v_stream_end(void) { _mm_sfence(); }

@@ -5,6 +5,7 @@ A case is cheap; its arrays are made by `build`, when its turn comes. Families s
 """
 
 import functools
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -554,6 +555,21 @@ def _monte_carlo(n: int, d: int) -> Problem:
     )
 
 
+def _monte_carlo_js(n: int, d: int) -> Problem:
+    parameters = _two_gaussians(d)
+    p, q = ll.MultivariateNormal(*parameters[:2]), ll.MultivariateNormal(*parameters[2:])
+    near, rng = ll.estimate_js(p, q, n=1 << 20, method="qmc", rng=2), _rng()
+    return Problem(
+        run=lambda: ll.estimate_js(p, q, n=n, method="mc", rng=1),
+        reference=lambda: references.monte_carlo_js(n, *parameters, rng),
+        error=lambda got: abs(got.value - near.value) / math.hypot(got.stderr, near.stderr),
+        tolerance=6.0,
+        flops=2.0 * n * d * d,
+        kernel="monte_carlo_js",
+        arguments=(n, *parameters),
+    )
+
+
 def _divergence(d: int) -> Problem:
     parameters = _two_gaussians(d)
     p, q = ll.MultivariateNormal(*parameters[:2]), ll.MultivariateNormal(*parameters[2:])
@@ -647,6 +663,7 @@ def _divergence_cases(scale: int) -> Iterator[Case]:
 def _monte_carlo_cases(scale: int) -> Iterator[Case]:
     n, d = 1_000_000 // scale, 16
     yield Case(f"monte_carlo.kl.d{d}", F64, (n, d), functools.partial(_monte_carlo, n, d), n, unit="se")
+    yield Case(f"monte_carlo.js.d{d}", F64, (n, d), functools.partial(_monte_carlo_js, n, d), n, unit="se")
     yield Case(f"divergence.kl.gaussian.d{d}", F64, (d,), functools.partial(_divergence, d), 1)
 
 

@@ -7,6 +7,7 @@ here.
 """
 
 import importlib
+import math
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -260,6 +261,17 @@ def _torch(threads: int) -> dict[str, Maker]:
 
         return run
 
+    def monte_carlo_js(n, *parameters):
+        a, b, c, d = tensors(*parameters)
+        p = MultivariateNormal(a, b, validate_args=False)
+        q = MultivariateNormal(c, d, validate_args=False)
+
+        def to_middle(f, x):
+            log_p, log_q = p.log_prob(x), q.log_prob(x)
+            return (f.log_prob(x) - torch.logaddexp(log_p, log_q)).mean() + math.log(2)
+
+        return lambda: (to_middle(p, p.sample((n // 2,))) + to_middle(q, q.sample((n // 2,)))) / 2
+
     return {
         "softplus": unary(functional.softplus),
         "sigmoid": unary(torch.sigmoid),
@@ -300,6 +312,7 @@ def _torch(threads: int) -> dict[str, Maker]:
         "rows_cross_entropy": rows_cross_entropy,
         "mvn_kl": mvn_kl,
         "monte_carlo_kl": monte_carlo_kl,
+        "monte_carlo_js": monte_carlo_js,
     }
 
 

@@ -400,6 +400,16 @@ def monte_carlo_kl(n, p_loc, p_covariance, q_loc, q_covariance, rng):
     return ratio.mean(), ratio.std(ddof=1) / math.sqrt(n)
 
 
+def monte_carlo_js(n, p_loc, p_covariance, q_loc, q_covariance, rng):
+    """Mean and standard error of log 2 − H(sigmoid(log p(x) − log q(x))), half of the n samples from p and half from q."""
+    parts = []
+    for loc, covariance in ((p_loc, p_covariance), (q_loc, q_covariance)):
+        x = loc + rng.standard_normal((n // 2, len(loc))) @ np.linalg.cholesky(covariance).T
+        ratio = mvn_log_prob_shared(x, p_loc, p_covariance) - mvn_log_prob_shared(x, q_loc, q_covariance)
+        parts.append(js_integrand(ratio))
+    return np.mean(parts), np.sqrt(sum(part.var(ddof=1) for part in parts) / (2 * n))
+
+
 # ------------------------------------------------------------------------------- sampling
 
 
