@@ -161,7 +161,8 @@ def main() -> None:
         if math.isnan(exact):
             share = "-"
         width = f"{np.mean(widths) / exact:.2g}" if exact > 0 else "-"
-        print(f"| {case.name} | {case.kind} | {exact:.6g} | {share} | {width} | {100 * warned / options.seeds:.1f} % |", flush=True)
+        warned_share = f"{100 * warned / options.seeds:.1f} %"
+        print(f"| {case.name} | {case.kind} | {exact:.6g} | {share} | {width} | {warned_share} |", flush=True)
 
 
 if __name__ == "__main__":
