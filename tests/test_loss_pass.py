@@ -157,7 +157,7 @@ def test_gradients_of_broadcast_arguments_are_sums(loss, dtype):
             value, (got,) = loss(some, wrt=(name,), weights=weights)
             assert got.shape == small.shape
             axes = tuple(i for i, n in enumerate((1,) * (3 - len(shape)) + shape) if n == 1 and full[i] != 1)
-            summed = want.astype(np.float64).sum(axis=axes).reshape(got.shape)
+            summed = want.astype(np.longdouble).sum(axis=axes).reshape(got.shape).astype(np.float64)
             size = np.abs(want.astype(np.float64)).sum(axis=axes).reshape(got.shape)
             np.testing.assert_allclose(got, summed, rtol=0, atol=4 * eps * (float(size.max()) + 1e-30))
             assert value == loss(wide, weights=weights)

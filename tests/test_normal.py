@@ -251,3 +251,28 @@ def test_long_sums_are_pairwise_wherever_their_terms_lie():
     n = 1_000_000
     gradient = Normal([0.0, 0.0]).log_prob(np.full((n, 2), 0.1), wrt="loc")[1]
     assert abs(gradient / (n * 0.1) - 1).max() < 2e-15
+
+
+def test_gradients_make_no_temporary_as_large_as_an_input():
+    x = np.linspace(-3.0, 3.0, 2_000_000)
+    out = np.empty_like(x), np.empty_like(x)
+    p = Normal(0.5, 2.0)
+    p.log_prob(x[:10], wrt="x")
+    assert peak_memory(lambda: p.log_prob(x, wrt="x", out=out)) < 8 << 20
+    assert peak_memory(lambda: p.log_prob(x, wrt=("loc", "scale"), out=(out[0], (np.empty(()), np.empty(()))))) < 8 << 20
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_gradients_have_the_same_bits_for_any_threads(threads):
+    x = np.random.default_rng(1).normal(size=(300, 500))
+    p = Normal(np.linspace(-1, 1, 500), np.linspace(1, 2, 300)[:, None])
+    with num_threads(1):
+        want = p.log_prob(x, wrt=("x", "loc", "scale"))
+    with num_threads(threads):
+        got = p.log_prob(x, wrt=("x", "loc", "scale"))
+    for a, b in zip((want[0], *want[1]), (got[0], *got[1]), strict=True):
+        assert a.tobytes() == b.tobytes()
+    # A gradient that is written where its argument is read.
+    target = x.copy()
+    p.log_prob(target, wrt="x", out=(np.empty_like(x), target))
+    assert target.tobytes() == want[1][0].tobytes()

@@ -1,5 +1,6 @@
 """Gradients of Kullback-Leibler divergences in the parameters of p and q."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 from loglik import _validate
 from loglik._closed_forms import Outcome, bernoulli_outcomes, result_dtype
 from loglik._normal_pairs import NormalGradients, normal_pair
+from loglik.distributions import bernoulli
 from loglik.distributions._base import Distribution
-from loglik.distributions._sums import value_and_gradients
+from loglik.distributions._sums import Argument, Slopes, elementwise_gradients, value_and_gradients
 from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.distributions.normal import Normal
@@ -20,11 +22,22 @@ Formulas = dict[str, tuple[tuple[int, ...], Callable[[], Any]]]
 def kl_gradients(function: str, p: Distribution, q: Distribution, wrt: Any, value: Callable[[], Any]) -> tuple[Any, Any]:
     """(value, gradient) or (value, (gradients, ...)) of KL(p ‖ q), which `value` gives."""
     lead = _validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
+    dtype = result_dtype(p, q)
+    slopes: Callable[[dict[str, np.ndarray]], Slopes] | None = None
     if isinstance(p, Normal) and isinstance(q, Normal):
-        formulas = _normal(p, q)
+        slopes = _normal
     elif isinstance(p, Bernoulli) and isinstance(q, Bernoulli):
-        formulas = _bernoulli(p, q)
-    elif isinstance(p, Normal | MultivariateNormal) and isinstance(q, Normal | MultivariateNormal):
+        slopes = functools.partial(_bernoulli, p, q)
+    if slopes is not None:
+        arguments = {
+            f"{side}.{name}": Argument(np.asarray(given), d.dtype)
+            for side, d in (("p", p), ("q", q))
+            for name, given in d._arguments().items()
+        }
+        return elementwise_gradients(
+            function, lambda out: value(), arguments, tuple(arguments), slopes, lead=lead, dtype=dtype, wrt=wrt, nanoseconds=50.0
+        )
+    if isinstance(p, Normal | MultivariateNormal) and isinstance(q, Normal | MultivariateNormal):
         formulas = _gaussian(function, p, q)
     else:
         value()  # whether there is a closed form at all
@@ -32,38 +45,33 @@ def kl_gradients(function: str, p: Distribution, q: Distribution, wrt: Any, valu
             f"{function}: no gradients (wrt) for KL({type(p).__name__} ‖ {type(q).__name__}); there are some for Normal, "
             "MultivariateNormal and Bernoulli"
         )
-    return value_and_gradients(function, value, formulas, lead=lead, dtype=result_dtype(p, q), wrt=wrt)
+    return value_and_gradients(function, value, formulas, lead=lead, dtype=dtype, wrt=wrt)
 
 
-def _normal(p: Normal, q: Normal) -> Formulas:
-    a, s, b, t = (np.asarray(value, np.float64) for value in (p.loc, p.scale, q.loc, q.scale))
-    with np.errstate(all="ignore"):
-        shift = np.where(np.isfinite(a - b), (a - b) / t, 2 * ((a / 2 - b / 2) / t))
-        excess = (s - t) / t  # σp/σq - 1
-
-    def by_q_scale() -> Any:
-        return -(excess * (2 + excess) + shift * shift) / t
-
+def _normal(blocks: dict[str, np.ndarray]) -> Slopes:
+    a, s, b, t = (blocks[name] for name in ("p.loc", "p.scale", "q.loc", "q.scale"))
+    difference = a - b
+    shift = difference / t
+    overflow = ~np.isfinite(difference)
+    if overflow.any():
+        shift = np.where(overflow, 2 * ((a / 2 - b / 2) / t), shift)
+    excess = (s - t) / t  # σp/σq - 1
     return {
-        "p.loc": (np.shape(p._loc), lambda: shift / t),
-        "p.scale": (np.shape(p._scale), lambda: excess * ((s + t) / t / s)),
-        "q.loc": (np.shape(q._loc), lambda: -shift / t),
-        "q.scale": (np.shape(q._scale), by_q_scale),
+        "p.loc": lambda: shift / t,
+        "p.scale": lambda: excess * ((s + t) / t / s),
+        "q.loc": lambda: -shift / t,
+        "q.scale": lambda: -(excess * (2 + excess) + shift * shift) / t,
     }
 
 
-def _bernoulli(p: Bernoulli, q: Bernoulli) -> Formulas:
+def _bernoulli(p: Bernoulli, q: Bernoulli, blocks: dict[str, np.ndarray]) -> Slopes:
+    (of_p, of_q) = (f"{side}.{'probs' if d._logits is None else 'logits'}" for side, d in (("p", p), ("q", q)))
+    p, q = bernoulli.part_of(p, blocks[of_p]), bernoulli.part_of(q, blocks[of_q])
     one, zero = bernoulli_outcomes(p, q)
-    formulas: Formulas = {}
-    if p._logits is None:
-        formulas["p.probs"] = (p.batch_shape, lambda: one.log_ratio() - zero.log_ratio())
-    else:
-        formulas["p.logits"] = (p.batch_shape, lambda: _by_p_logits(p, q, one, zero))
-    if q._logits is None:
-        formulas["q.probs"] = (q.batch_shape, lambda: _by_q_probs(one, zero))
-    else:
-        formulas["q.logits"] = (q.batch_shape, lambda: one.difference)
-    return formulas
+    return {
+        of_p: lambda: one.log_ratio() - zero.log_ratio() if p._logits is None else _by_p_logits(p, q, one, zero),
+        of_q: lambda: _by_q_probs(one, zero) if q._logits is None else one.difference,
+    }
 
 
 def _by_p_logits(p: Bernoulli, q: Bernoulli, one: Outcome, zero: Outcome) -> np.ndarray:

@@ -63,7 +63,7 @@ class Folded:
         sums[column : column + head] += x[:head]
         whole = (len(x) - head) // size
         if whole:
-            sums += np.add.reduce(x[head : head + whole * size].reshape(whole, size), axis=0)
+            sums += _column_sums(x[head : head + whole * size].reshape(whole, size))
         tail = x[head + whole * size :]
         sums[: len(tail)] += tail
 
@@ -88,3 +88,14 @@ class Folded:
         axes = np.argsort(self._axes)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             gradient[...] = total.reshape(self._sizes).transpose(axes).reshape(gradient.shape)
+
+
+def _column_sums(rows: np.ndarray) -> np.ndarray:
+    """Σ rows, pairwise, as NumPy adds along the last axis only."""
+    while len(rows) > 4:
+        half = len(rows) // 2
+        joined = rows[:half] + rows[half : 2 * half]
+        if len(rows) % 2:
+            joined[0] += rows[-1]
+        rows = joined
+    return np.add.reduce(rows, axis=0)

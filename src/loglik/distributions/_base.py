@@ -143,6 +143,15 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
+def apart(array: np.ndarray, out: Any) -> np.ndarray:
+    """The array, or a copy of it where it may share memory with one of the arrays in `out`, however nested."""
+    if isinstance(out, tuple):
+        for each in out:
+            array = apart(array, each)
+        return array
+    return array.copy() if isinstance(out, np.ndarray) and np.may_share_memory(array, out) else array
+
+
 def keep(given: Any, array: np.ndarray) -> Any:
     """A Python number as a float, anything else as an own read-only array."""
     if type(given) in (bool, int, float):

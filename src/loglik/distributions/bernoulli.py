@@ -9,8 +9,8 @@ import numpy as np
 from loglik import _elementwise, _validate, ufuncs
 from loglik._random import fill_uniform
 from loglik.distributions import _sampling
-from loglik.distributions._base import Distribution, keep
-from loglik.distributions._sums import value_and_gradients
+from loglik.distributions._base import Distribution, apart, keep
+from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
 
 
 class Bernoulli(Distribution):
@@ -139,8 +139,12 @@ class Bernoulli(Distribution):
         dtype = _validate.result_dtype(x, self._given)
         lead = _validate.broadcast_shapes(name, x=x_array.shape, batch=self.batch_shape)
         if wrt is not None:
-            formulas = {"probs" if self._logits is None else "logits": (self.batch_shape, lambda: self._slope(x_array))}
-            return value_and_gradients(name, lambda: self.log_prob(x), formulas, lead=lead, dtype=dtype, wrt=wrt, out=out)
+            points, form = apart(x_array, out), "probs" if self._logits is None else "logits"
+            return elementwise_gradients(
+                name, lambda into: self.log_prob(x if out is None else points, out=into),
+                {"x": Argument(points, np.dtype(np.float64)), form: Argument(np.asarray(self._given), self.dtype)},
+                (form,), _slopes, lead=lead, dtype=dtype, wrt=wrt, out=out, nanoseconds=20.0,
+            )  # fmt: skip
         if self._logits is not None:
             return _elementwise.apply(
                 name, ufuncs.bernoulli_log_prob, x_array, self._logits, dtype=dtype, out=out, nanoseconds=2.0
@@ -153,12 +157,6 @@ class Bernoulli(Distribution):
             return value[()]
         out[...] = value
         return out
-
-    def _slope(self, x: np.ndarray) -> np.ndarray:
-        one, zero = self._both(np.float64)
-        if self._logits is not None:
-            return _of_outcome(x, zero, -one, np.nan)
-        return _of_outcome(x, 1 / one, -1 / zero, np.nan)
 
     # ------------------------------------------------------------------------------------------- distribution
 
@@ -237,3 +235,21 @@ def cross_entropy(p: Bernoulli, q: Bernoulli) -> np.ndarray:
 def _of_outcome(x: np.ndarray, one: Any, zero: Any, other: float) -> np.ndarray:
     value = np.where(x == 1, one, np.where(x == 0, zero, other))
     return np.where(np.isnan(x), np.nan, value)
+
+
+def part_of(distribution: Bernoulli, given: np.ndarray) -> Bernoulli:
+    """The same with float64 parameters that need no check, being some of its own."""
+    part = object.__new__(Bernoulli)
+    by_probs = distribution._logits is None
+    part.__dict__.update(
+        _probs=given if by_probs else None, _logits=None if by_probs else given, batch_shape=given.shape, dtype=given.dtype
+    )
+    return part
+
+
+def _slopes(blocks: dict[str, np.ndarray]) -> Slopes:
+    x = blocks["x"]
+    if "logits" in blocks:
+        logits = blocks["logits"]
+        return {"logits": lambda: _of_outcome(x, ufuncs.sigmoid(-logits), -ufuncs.sigmoid(logits), np.nan)}
+    return {"probs": lambda: _of_outcome(x, 1 / blocks["probs"], -1 / (1 - blocks["probs"]), np.nan)}

@@ -9,8 +9,8 @@ import numpy as np
 from loglik import _elementwise, _validate, ufuncs
 from loglik._random import fill_normal
 from loglik.distributions import _sampling
-from loglik.distributions._base import Distribution, keep
-from loglik.distributions._sums import value_and_gradients
+from loglik.distributions._base import Distribution, apart, keep
+from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
 
 _HALF_LOG_2PI = 0.9189385332046727
 _INFINITY = float("inf")
@@ -127,21 +127,15 @@ class Normal(Distribution):
 
     def _gradients(self, x: Any, wrt: Any, out: Any) -> tuple[Any, Any]:
         name = "Normal.log_prob"
-        x_array = _validate.as_array(name, "x", x)
+        points = apart(_validate.as_array(name, "x", x), out)
         dtype = _validate.result_dtype(x, self._loc, self._scale)
-        lead = _validate.broadcast_shapes(name, x=x_array.shape, batch=self.batch_shape)
-        # the numbers that the value is computed from
-        points, loc, scale = (np.asarray(a).astype(dtype).astype(np.float64) for a in (x_array, self._loc, self._scale))
-        with np.errstate(all="ignore"):
-            difference = points - loc
-            overflow = np.isinf(difference) & np.isfinite(points)
-            z = np.where(overflow, 2 * ((points / 2 - loc / 2) / scale), difference / scale)
-        formulas = {
-            "x": (x_array.shape, lambda: -z / scale),
-            "loc": (np.shape(self._loc), lambda: z / scale),
-            "scale": (np.shape(self._scale), lambda: (z - 1) * ((z + 1) / scale)),
-        }
-        return value_and_gradients(name, lambda: self.log_prob(x), formulas, lead=lead, dtype=dtype, wrt=wrt, out=out)
+        arguments = {"x": points, "loc": np.asarray(self._loc), "scale": np.asarray(self._scale)}
+        return elementwise_gradients(
+            name, lambda into: self.log_prob(x if out is None else points, out=into),
+            {key: Argument(array, dtype) for key, array in arguments.items()}, ("x", "loc", "scale"), _slopes,
+            lead=_validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
+            nanoseconds=15.0,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------- distribution
 
@@ -264,3 +258,13 @@ def _quantile(q: Any, loc: Any, scale: Any, *, dtype: np.dtype, out: np.ndarray 
     q, loc, scale = (np.asarray(a, dtype) for a in (q, loc, scale))
     with np.errstate(over="ignore", under="ignore"):
         return np.add(ufuncs.ndtri(q) * scale, loc, out=out)
+
+
+def _slopes(blocks: dict[str, np.ndarray]) -> Slopes:
+    x, loc, scale = blocks["x"], blocks["loc"], blocks["scale"]
+    difference = x - loc
+    z = difference / scale
+    overflow = np.isinf(difference)
+    if overflow.any():
+        z = np.where(overflow & np.isfinite(x), 2 * ((x / 2 - loc / 2) / scale), z)
+    return {"x": lambda: -z / scale, "loc": lambda: z / scale, "scale": lambda: (z - 1) * ((z + 1) / scale)}

@@ -10,8 +10,8 @@ import numpy as np
 from loglik import _elementwise, _validate, ufuncs
 from loglik._random import fill_uniform
 from loglik.distributions import _sampling
-from loglik.distributions._base import Distribution, keep
-from loglik.distributions._sums import value_and_gradients
+from loglik.distributions._base import Distribution, apart, keep
+from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
 
 
 class Uniform(Distribution):
@@ -120,20 +120,15 @@ class Uniform(Distribution):
             return _elementwise.apply(
                 name, ufuncs.uniform_log_prob, x_array, self._low, self._high, dtype=dtype, out=out, nanoseconds=1.0
             )
-        lead = _validate.broadcast_shapes(name, x=x_array.shape, batch=self.batch_shape)
-        points = x_array.astype(dtype).astype(np.float64)
-        low, high = np.asarray(self._low, np.float64), np.asarray(self._high, np.float64)
-
-        def of_bound(sign: float) -> np.ndarray:
-            inside = (low <= points) & (points <= high)
-            return np.where(inside, sign / (high - low), np.nan)
-
-        formulas = {
-            "x": (x_array.shape, lambda: of_bound(0.0)),
-            "low": (np.shape(self._low), lambda: of_bound(1.0)),
-            "high": (np.shape(self._high), lambda: of_bound(-1.0)),
-        }
-        return value_and_gradients(name, lambda: self.log_prob(x), formulas, lead=lead, dtype=dtype, wrt=wrt, out=out)
+        points = apart(x_array, out)
+        arguments = {"x": points, "low": np.asarray(self._low), "high": np.asarray(self._high)}
+        dtypes = {"x": dtype, "low": np.dtype(np.float64), "high": np.dtype(np.float64)}
+        return elementwise_gradients(
+            name, lambda into: self.log_prob(x if out is None else points, out=into),
+            {key: Argument(array, dtypes[key]) for key, array in arguments.items()}, ("x", "low", "high"), _slopes,
+            lead=_validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
+            nanoseconds=10.0,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------- distribution
 
@@ -277,3 +272,13 @@ def _quantile(q: Any, low: Any, high: Any, *, dtype: np.dtype, out: np.ndarray |
     q, low, high = (np.asarray(a, dtype) for a in (q, low, high))
     with np.errstate(under="ignore"):
         return np.minimum(np.maximum((1 - q) * low + q * high, low), high, out=out)
+
+
+def _slopes(blocks: dict[str, np.ndarray]) -> Slopes:
+    x, low, high = blocks["x"], blocks["low"], blocks["high"]
+    inside = (low <= x) & (x <= high)
+
+    def of(sign: float) -> np.ndarray:
+        return np.where(inside, sign / (high - low), np.nan)
+
+    return {"x": lambda: of(0.0), "low": lambda: of(1.0), "high": lambda: of(-1.0)}
