@@ -134,7 +134,11 @@ def main(seconds: float, seed: int) -> int:
         "cross_entropy": lambda: ll.cross_entropy(draw.choice([junk(), distribution()]), distribution()),
         "estimate_kl": lambda: ll.estimate_kl(
             distribution(), distribution(), n=maybe(100), rtol=draw.choice([None, None, junk()]), confidence=maybe(0.95),
-            rng=maybe(1), method=draw.choice(["auto", "mc", "exact", junk()]), max_n=10_000,
+            rng=maybe(1), method=draw.choice(["auto", "mc", "exact", "qmc", "quadrature", junk()]), max_n=10_000,
+        ),
+        "estimate_js": lambda: ll.estimate_js(
+            distribution(), distribution(), n=maybe(100), rtol=draw.choice([None, None, junk()]), confidence=maybe(0.95),
+            rng=maybe(1), method=draw.choice(["auto", "mc", "exact", "qmc", "quadrature", junk()]), max_n=10_000,
         ),
     }
     found: collections.Counter = collections.Counter()

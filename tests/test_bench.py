@@ -51,6 +51,7 @@ DEFINITIONS: dict[str, Callable] = {
     "bernoulli_js": lambda p, q: _exact_js(p, q) + _exact_js(1 - p, 1 - q),
     "relative_entropy": lambda p, q: p * mpmath.log(p / q) + q - p,
     "js_term": lambda p, q: _exact_js(p, q),
+    "js_integrand": lambda x: _exact_js(2 / (1 + mpmath.exp(-x)), 2 / (1 + mpmath.exp(x))),
     "uniform_kl": lambda a, b, c, d: mpmath.log((d - c) / (b - a)) if c <= a and b <= d else mpf("inf"),
 }
 

@@ -88,7 +88,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "bernoulli_js": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
     "relative_entropy": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
     "js_term": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
-    "js_integrand": Elementwise("divergence", (_REAL,)),
+    "js_integrand": Elementwise("divergence", (_uniform(1, 4),)),
     "uniform_kl": Elementwise("divergence", (_uniform(0, 0.4), _uniform(0.6, 1), _uniform(-2, -1), _uniform(2, 3))),
 }
 """One row for each elementwise ufunc; a test asserts that none is missing."""

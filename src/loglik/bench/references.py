@@ -222,7 +222,7 @@ def js_term(p, q):
 
 def js_integrand(x):
     """log 2 − H(sigmoid(x)), H(s) = −s log s − (1−s) log(1−s)"""
-    return np.log(2.0) - np.logaddexp(0, x) + x * sigmoid(x)
+    return np.log(x.dtype.type(2)) - np.logaddexp(0, x) + x * sigmoid(x)
 
 
 def bernoulli_js(p, q):
