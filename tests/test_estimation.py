@@ -320,6 +320,15 @@ def test_control_variates_leave_nothing_of_a_quadratic_log_ratio():
         assert abs(without.mean - exact) < 5 * without.stderr
 
 
+def test_rounding_of_a_float32_density_is_in_the_error():
+    p, frozen = ll.Normal(0.0, 1.0), Frozen(stats.norm(1, 2))
+    q = types.SimpleNamespace(log_prob=lambda x: frozen.log_prob(x).astype(np.float32))
+    for method in ("mc", "qmc"):
+        estimate = ll.estimate_kl(p, q, n=1 << 16, method=method, rng=1)
+        assert estimate.low < 0.4431471805599453 < estimate.high
+        assert estimate.stderr > 1e-7
+
+
 def test_control_variates_help_where_the_log_ratio_is_nearly_quadratic():
     p, q = ll.Normal(0.0, 1.0), Frozen(stats.logistic())
     with_controls, without = (block_estimate(p, q, 20_000, 1, c) for c in (True, False))

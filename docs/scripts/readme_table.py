@@ -2,6 +2,7 @@
 
 loglik bench --json > bench.json
 python docs/scripts/readme_table.py bench.json
+python docs/scripts/readme_table.py --rows     (what to give to --filter for these rows alone)
 """
 
 import json
@@ -26,8 +27,16 @@ ROWS = {
     "loss.bernoulli_nll.sum float32": "`bernoulli_nll`, sum of 1e7, float32",
     "loss.bernoulli_nll.sum float64": "the same in float64",
     "loss.bernoulli_nll.gradient float32": "sum and gradient of 1e7, float32",
+    "loss.categorical_nll.sum.k1000 float32": "`categorical_nll`, 8192 rows of 1000 classes, float32",
+    "loss.categorical_nll.sum.k10 float32": "262144 rows of 10 classes, float32",
+    "loss.vae.sum float32": "`kl_standard_normal`, 4096 × 512, float32",
+    "divergence.kl.rows.k100 float64": "`kl_divergence` of 1e4 pairs of 100 probabilities",
+    "divergence.js.rows.k100 float64": "`js_divergence` of the same",
     "sampling.normal float64": "1e7 normal samples",
+    "sampling.normal float32": "the same in float32",
+    "sampling.mvn.d16 float64": "1e6 samples of a Gaussian, d = 16",
     "monte_carlo.kl.d16 float64": "`estimate_kl`, 1e6 samples, d = 16",
+    "monte_carlo.js.d16 float64": "`estimate_js`, the same",
     "dice.1000d6 float64": "all probabilities of 1000d6",
     "dice.10000d20 float64": "all probabilities of 10000d20",
 }
@@ -67,6 +76,9 @@ def table(report: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--rows":
+        print(",".join(ROWS))
+        sys.exit()
     text = README.read_text(encoding="utf-8")
     head, rest = text.split(START)
     _, tail = rest.split(END)

@@ -20,14 +20,16 @@ _LEAST_FOR_CONTROLS = 10  # samples for each control variate, from which on they
 
 
 class LogRatio:
-    """log f - log g at samples of f, or its `js_integrand`: (m, batch). Infinite where g has no density."""
+    """log f - log g at samples of f, or its `js_integrand`: (m, batch), infinite where g has no density; and how far the rounding
+    of the two logarithms may shift a mean of it, which for a `log_prob` in float32 is more than a regression leaves."""
 
     def __init__(self, function: str, sampled: Any, other: Any, names: tuple[str, str], *, js: bool) -> None:
         self._function, self._pair, self._names, self._js = function, (sampled, other), names, js
 
-    def _log_prob(self, which: int, x: np.ndarray) -> np.ndarray:
+    def _log_prob(self, which: int, x: np.ndarray) -> tuple[np.ndarray, float]:
         distribution, name = self._pair[which], self._names[which]
-        values = np.asarray(distribution.log_prob(x), np.float64)
+        given = np.asarray(distribution.log_prob(x))
+        values = given.astype(np.float64)
         if values.ndim == 0 or len(values) != len(x):
             raise ValueError(
                 f"{self._function}: {name}.log_prob gave shape {values.shape} for samples of shape {x.shape}; "
@@ -38,10 +40,12 @@ class LogRatio:
             index = tuple(np.argwhere(wrong)[0])
             where = f"the sample {x[index[0]]!r} of {self._names[0]}"
             raise ValueError(f"{self._function}: {name}.log_prob is {values[index]} for {where}")
-        return values
+        eps = np.finfo(given.dtype).eps if given.dtype.kind == "f" else 0.0
+        finite = np.abs(values[np.isfinite(values)])
+        return values, float(eps * finite.mean()) if finite.size else 0.0
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        own = self._log_prob(0, x)
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, float]:
+        own, own_rounding = self._log_prob(0, x)
         if np.isneginf(own).any():
             index = tuple(np.argwhere(np.isneginf(own))[0])
             name = self._names[0]
@@ -49,9 +53,10 @@ class LogRatio:
         # Batches broadcast from the right, after the axis of samples.
         lead = max(0, len(getattr(self._pair[1], "batch_shape", ())) - (own.ndim - 1))
         spread = (len(x),) + (1,) * lead
+        other, rounding = self._log_prob(1, x.reshape(*spread, *x.shape[1:]))
         with np.errstate(invalid="ignore"):
-            ratio = own.reshape(*spread, *own.shape[1:]) - self._log_prob(1, x.reshape(*spread, *x.shape[1:]))
-        return ufuncs.js_integrand(ratio) if self._js else ratio
+            ratio = own.reshape(*spread, *own.shape[1:]) - other
+        return ufuncs.js_integrand(ratio) if self._js else ratio, own_rounding + rounding
 
 
 class _Part(NamedTuple):
@@ -62,6 +67,7 @@ class _Part(NamedTuple):
     products: np.ndarray
     infinite: np.ndarray
     values: np.ndarray
+    rounding: float
 
 
 class BlockSampler:
@@ -82,6 +88,7 @@ class BlockSampler:
         self._controls: Controls | None = None if js else controls_of(sampled)
         self._generator = None if self._ours else np.random.Generator(np.random.Philox(key=np.array([key, stream], np.uint64)))
         self._blocks = self.n = 0
+        self._rounding = 0.0
         self._shape: tuple[int, ...] = ()
         self._numbers = 1  # that a sample of the whole batch consists of
 
@@ -100,7 +107,7 @@ class BlockSampler:
 
     def _part(self, m: int, block: int) -> _Part:
         x = self._draw(m, block)
-        values = self._values(x)
+        values, rounding = self._values(x)
         if block == 0:
             self._learn(x, values)
         flat = values.reshape(m, -1)
@@ -118,7 +125,7 @@ class BlockSampler:
         mean = together.mean(axis=1)
         centred = together - mean[:, None, :]
         products = np.swapaxes(centred, -1, -2) @ centred
-        return _Part(m, mean, products, infinite, flat)
+        return _Part(m, mean, products, infinite, flat, rounding)
 
     def _learn(self, x: np.ndarray, values: np.ndarray) -> None:
         """Shapes, from the first block."""
@@ -165,6 +172,7 @@ class BlockSampler:
         self._mean += difference * (part.n / total)
         self._products += part.products + difference[:, :, None] * difference[:, None, :] * (self.n * (part.n / total))
         self._infinite |= part.infinite
+        self._rounding = max(self._rounding, part.rounding)
         if not self._js:
             self._tail.add(part.values)
         self.n = total
@@ -188,7 +196,7 @@ class BlockSampler:
             share = self._tail.farthest(self._mean[:, 0]) ** 2 / np.maximum(self._products[:, 0, 0], np.finfo(float).tiny)
             index = np.where(share < _LEAST_SHARE, 0.0, index)
         index[self._infinite] = 0.0
-        stderr, shape = np.sqrt(variance / n), self._shape
+        stderr, shape = np.where(self._infinite, 0.0, np.hypot(np.sqrt(variance / n), self._rounding)), self._shape
         return Summary(n, mean.reshape(shape), stderr.reshape(shape), variance.reshape(shape), index.reshape(shape), error)
 
 

@@ -75,6 +75,7 @@ class LatticeSampler:
         self._sums: Any = 0.0
         self._batch: tuple[int, ...] = ()
         self._infinite: Any = False
+        self._rounding = 0.0
 
     def _coordinates(self, first: int, last: int, replicate: int) -> np.ndarray:
         """Points of a replicate, (last - first, dimensions)."""
@@ -98,9 +99,9 @@ class LatticeSampler:
         found: list[Any] = [None] * len(tasks)
 
         def one(i: int) -> None:
-            values = self._values(self._transport(self._coordinates(*tasks[i])))
+            values, rounding = self._values(self._transport(self._coordinates(*tasks[i])))
             infinite = np.isposinf(values).any(axis=0)
-            found[i] = np.where(np.isfinite(values), values, 0.0).sum(axis=0), infinite
+            found[i] = np.where(np.isfinite(values), values, 0.0).sum(axis=0), infinite, rounding
 
         if self._side_by_side:
             run_blocks(one, len(tasks), seconds=1e-7 * len(tasks) * step)
@@ -108,8 +109,9 @@ class LatticeSampler:
             for i in range(len(tasks)):
                 one(i)
         sums = np.zeros((REPLICATES, *found[0][0].shape))
-        for (_, _, replicate), (total, infinite) in zip(tasks, found, strict=True):
+        for (_, _, replicate), (total, infinite, rounding) in zip(tasks, found, strict=True):
             sums[replicate] += total
+            self._rounding = max(self._rounding, rounding)
             self._infinite = self._infinite | infinite
         self._sums = self._sums + sums
         self._batch = sums.shape[1:]
@@ -117,7 +119,7 @@ class LatticeSampler:
     def summary(self) -> Summary:
         means = self._sums / self._points
         mean = np.where(self._infinite, np.inf, means.mean(axis=0))
-        spread = means.std(axis=0, ddof=1) / np.sqrt(REPLICATES)
+        spread = np.hypot(means.std(axis=0, ddof=1) / np.sqrt(REPLICATES), self._rounding)
         return Summary(self.n, mean, np.where(self._infinite, 0.0, spread))
 
 
