@@ -52,10 +52,24 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
 
     Notes
     -----
-    Notation: ``3d6`` (three dice with six sides), ``d20``, ``d%`` (one hundred sides), integers, ``+``,
-    ``-``, parentheses, and ``*`` with an integer on one side (``2*1d6`` doubles the outcome; ``2d6`` rolls
-    twice). Spaces and case do not matter. Keeping, dropping, exploding, rerolling and counting successes are
-    not supported yet.
+    Notation; spaces and case do not matter:
+
+    ==================== ==============================================================================
+    ``3d6``, ``d%``      three dice of six sides, one of a hundred; ``4dF`` are dice of -1, 0 and 1
+    ``+ - * ( )``        sums; one side of ``*`` is an integer: ``2*1d6`` doubles the outcome, ``2d6`` rolls twice
+    ``4d6kh3``           of four dice the highest three; ``kl`` the lowest, ``dl1`` and ``dh1`` drop. ``k3`` is ``kh3``,
+                         ``d1`` is ``dl1``; several in turn: ``5d6dl1dh1``
+    ``{2d6+d8}kh2``      the same of unequal dice, each one an entry; ``{2d6, d12}kh1``: each total is an entry
+    ``3d6!``             exploding: a die that shows its highest face is rolled again and added, as long as it does
+    ``2d6r1``, ``r<=2``  rerolled once (also ``ro1``), whatever comes then; ``rr1``: as long as a 1 comes
+    ``5d10>=8``          how many dice show 8 or more; also ``> < <= =``
+    ==================== ==============================================================================
+
+    Rerolling comes before exploding, and that before keeping or counting. An exploding die is one die, its value the sum of
+    its rolls; it is cut where the probability left is below 2⁻⁶⁰, and `truncated_mass` of the result says what was lost.
+    (Programs differ in ``r1``: once as here in Foundry, as long as it comes in Roll20, which writes ``ro1`` for once.)
+
+    An error has three lines: what is wrong, the notation, and a mark below the character.
 
     Method: the probabilities :math:`c_k` of n dice with s sides, counted from the lowest sum, obey
 
@@ -64,7 +78,9 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
     which follows from :math:`(1-x)(1-x^s) f' = n f\,((1-x^s) - s x^{s-1}(1-x))` for the generating function
     :math:`f = ((1-x^s)/(1-x))^n`. It runs up to the mode in pairs of doubles with separate powers of two; the
     other half is the mirror image. Every probability is right to one unit in the last place, in the far tails
-    too.
+    too. Keeping is a recursion over the faces in exact integers, where only sums are told apart, not rolls; for equal dice
+    beyond about a second of that it is a sum of positive terms in doubles, without ``counts()`` and with a relative
+    error of at most 8·s·k·2⁻⁵³ for k dice kept.
 
     Examples
     --------
@@ -73,6 +89,8 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
     (0.16666666666666666, 0.16666666666666666)
     >>> float(ll.dice("3d6 + 2").mean)
     12.5
+    >>> ll.dice("4d6kh3").counts()[0][-4:]  # of 1296 rolls, those that total 15, 16, 17 and 18
+    [131, 94, 54, 21]
     >>> float(ll.dice(10000, 6).log_prob(10000))  # six to the power of -10000
     -17917.59469228055
     """
