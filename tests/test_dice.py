@@ -259,14 +259,16 @@ def probabilities_in(table):
 
 
 @pytest.mark.parametrize("text", ["3d6", "d2", "7", "2*d4", "100d6", "d%", "1000d6 + 3d100", "100000d6"])
-@pytest.mark.parametrize("width", [60, 78])
+@pytest.mark.parametrize("width", [40, 60, 78])
 def test_table_shows_all_probability_within_its_width(text, width):
     d = ll.dice(text)
     table = render(d, width=width)
     lines = table.split("\n")
     assert max(map(len, lines)) <= width
-    assert len(lines) <= 42
-    assert lines[0].startswith(f"{d.start} to {d.support[-1]}, mean {d.mean:.10g}, sd ")
+    assert len(lines) <= 46
+    head = " ".join(line.strip() for line in lines[: lines.index("")])
+    assert head.startswith(f"{d.start} to {d.support[-1]}, mean {d.mean:.10g}, sd ")
+    assert f"0.05: {int(d.quantile(0.05))}, " in head
     assert sum(probabilities_in(table)) == pytest.approx(100, abs=0.01)
     assert "█" in table
     assert render(d, width=width, ascii_only=True).isascii()
@@ -274,8 +276,8 @@ def test_table_shows_all_probability_within_its_width(text, width):
 
 def test_table_of_small_and_far_probabilities():
     table = render(ll.dice("d4") - 3)
-    assert [line.split()[0] for line in table.split("\n")[2:]] == ["-2", "-1", "0", "1"]
+    assert [line.split()[0] for line in table.split("\n")[3:]] == ["-2", "-1", "0", "1"]
     extreme = render(ll.Discrete(log_probs=[-math.inf, -2000.0, 0.0, -700.0]))
-    rows = [line.split()[:2] for line in extreme.split("\n")[2:]]
+    rows = [line.split()[:2] for line in extreme.split("\n")[3:]]
     # exp(-2000) = 10^-868.589 = 2.58e-869
     assert rows == [["0", "0.0000"], ["1", "2.58e-867"], ["2", "100.0000"], ["3", "9.86e-303"]]

@@ -108,6 +108,20 @@ def plot(d: "Discrete", ax: Any) -> Any:
         except ImportError:
             raise ImportError('Discrete.plot needs matplotlib: pip install "loglik[plot]"') from None
         _, ax = pyplot.subplots(layout="constrained")
+    x, step = draw(d, ax, color="#8fb4d9", label="probability")
+    if d.variance > 0:
+        normal = d.normal_approximation()
+        low, high = max(x[0] - step, normal.mean - 5 * normal.std), min(x[-1] + step, normal.mean + 5 * normal.std)
+        grid = np.linspace(low, high, 400)
+        label = f"Normal: mean {float(normal.mean):.6g}, sd {float(normal.std):.4g}"
+        # The step makes an area of the density: what falls to one bar.
+        ax.plot(grid, step * normal.prob(grid), color="#c0392b", linewidth=1.5, label=label)
+    finish(ax)
+    return ax
+
+
+def draw(d: "Discrete", ax: Any, **style: Any) -> tuple[np.ndarray, int]:
+    """Bars, or a filled line of steps where they are many; returns the outcomes shown and their step."""
     first, last, step = lattice(d)
     low = max(first, int(d.quantile(_HIDDEN)) - d.start)
     high = min(last, int(d.quantile(1 - _HIDDEN)) - d.start)
@@ -115,16 +129,15 @@ def plot(d: "Discrete", ax: Any) -> Any:
     taken = slice(low, high + 1, step)
     x, p = d.support[taken], d.probs[taken]
     if len(x) <= _BARS:
-        ax.bar(x, p, width=0.85 * step, color="#8fb4d9", label="probability")
+        ax.bar(x, p, width=0.85 * step, **style)
     else:
-        ax.stairs(p, np.append(x, x[-1] + step) - step / 2, fill=True, color="#8fb4d9", label="probability")
-    if d.variance > 0:
-        normal = d.normal_approximation()
-        grid = np.linspace(max(x[0] - step, normal.mean - 5 * normal.std), min(x[-1] + step, normal.mean + 5 * normal.std), 400)
-        ax.plot(grid, step * normal.prob(grid), color="#c0392b", linewidth=1.5,
-                label=f"Normal({float(normal.mean):.4g}, {float(normal.std):.4g})")  # fmt: skip
-    ax.set_xlabel("outcome")
-    ax.set_ylabel("probability")
+        ax.stairs(p, np.append(x, x[-1] + step) - step / 2, fill=True, **style)
+    return x, step
+
+
+def finish(ax: Any) -> None:
+    """Axes from zero, with names."""
+    ax.set(xlabel="outcome", ylabel="probability")
     ax.set_ylim(bottom=0)
+    ax.locator_params(axis="x", integer=True)
     ax.legend(frameon=False)
-    return ax
