@@ -59,6 +59,9 @@ def test_shape_of_large_sums_and_constants():
     assert np.isnan(ll.dice("7").skewness)
     assert np.isnan(ll.dice("7").kurtosis)
     assert ll.dice("7").modes == (7,)
+    for rare in (ll.Discrete([1.0, 1e-250]), ll.Discrete(counts=[10**250, 1])):
+        assert rare.skewness == pytest.approx(1e125, rel=1e-12)
+        assert rare.kurtosis == pytest.approx(1e250, rel=1e-12)
 
 
 def test_modes():

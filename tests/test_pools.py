@@ -281,7 +281,13 @@ def test_the_formula_is_used_where_integers_are_too_large():
         ("100000d6kh500", 9, "too long"),
         ("100000d6dl1dh1", 12, "too long"),
         ("{50d4+50d6+50d8+50d10}kh50", 23, "too long"),
-        ("{9999d6, 9999d6}kh1", None, "MiB|too"),
+        ("{9999d6, d6}kh1", 2, "too large"),
+        ("{d6, 999999d6}kh1", 6, "outcomes at most"),
+        ("{d6, 1000d6kh500}kh1", 6, "too large"),
+        ("1000000000d2kh1", 13, "too long"),
+        ("60000d2kh30000", 8, "too long"),
+        ("999999999999999d6kh1", 18, "too long"),
+        ("999999999999999d6!", 1, "outcomes, more than the limit"),
     ],
 )
 def test_errors_point_at_the_character(text, position, message):

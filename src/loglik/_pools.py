@@ -16,14 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from loglik import _counts, _pmf
-from loglik.distributions.discrete import Discrete, _with_truncation
+from loglik.distributions.discrete import Discrete, _bits, _with_truncation
 
 MAX_FACES = 2**20
 MAX_STEPS = 2**21  # of the recursion, about a microsecond each
 MAX_PACKED = 2**32  # bytes that it passes over, about a second
 MAX_TERMS = 2**18  # of the formula for many dice
 MAX_OPERATIONS = 2**31  # its multiplications, a few seconds
-MAX_COEFFICIENT_BITS = 2**16
+MAX_BITS = 2**17  # of one number: divisions and common divisors are quadratic in it
+MAX_BYTES = 2**26  # of all numbers at a time
 TRUNCATION = Fraction(1, 2**60)
 
 
@@ -62,7 +63,7 @@ def of_discrete(d: Discrete) -> Weights:
     """What an expression rolls, as one die."""
     if len(d.probs) > MAX_FACES:
         raise ValueError(f"an entry of a pool may have {MAX_FACES} outcomes at most, this one has {len(d.probs)}")
-    if d._pool is None:
+    if d._pool is None or len(d.probs) * sum(n * _bits(die) for (die, _), n in d._pool.items()) / 8 > MAX_BYTES:
         raise ValueError("this entry of a pool is too large for exact counts")
     counts, start = d.counts()
     return _reduced(counts, start, d.truncated_mass)
@@ -174,23 +175,24 @@ def _span(groups: Sequence[tuple[int, Weights]]) -> tuple[int, int]:
     return min(die.start for _, die in groups), max(die.stop for _, die in groups)
 
 
-def _bits(groups: Sequence[tuple[int, Weights]]) -> float:
+def _total_bits(groups: Sequence[tuple[int, Weights]]) -> float:
     """Upper bound of the logarithm of the number of rolls."""
     return sum(n * math.log2(sum(die.counts)) for n, die in groups) + 1
 
 
 def _exact_is_cheap(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> bool:
     low, stop = _span(groups)
-    packed = ((last - first) * (stop - low) + 1) * (_bits(groups) / 8 + 1)
+    bits = _total_bits(groups)
+    packed = ((last - first) * (stop - low) + 1) * (bits / 8 + 1)
     states = math.prod(min(n + 1, last) for n, _ in groups)
     steps = sum(len(die.counts) * (1 + min(n, last) / 2) for n, die in groups) * states
-    return steps <= MAX_STEPS and steps * packed <= MAX_PACKED
+    return bits <= MAX_BITS and steps <= MAX_STEPS and steps * packed <= MAX_PACKED
 
 
 def _keep_exact(groups: Sequence[tuple[int, Weights]], first: int, last: int, descending: bool) -> Discrete:
     low, stop = _span(groups)
     outcomes = (last - first) * (stop - 1 - low) + 1
-    width = int(_bits(groups)) // 8 + 1  # bytes of one packed number
+    width = int(_total_bits(groups)) // 8 + 1  # bytes of one packed number
     left = [sum(die.counts) for _, die in groups]  # weights of the faces that are not passed yet
     states: dict[tuple[int, ...], int] = {(0,) * len(groups): 1}
     result = 0
@@ -241,7 +243,8 @@ def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, des
     many = len(groups) > 1 or max(die.counts) > 1 or first > 0
     operations = s * k + s * s * k * k / 4
     bits = n * math.log2(s)
-    if many or s * k > MAX_TERMS or operations > MAX_OPERATIONS or bits > MAX_COEFFICIENT_BITS:
+    large = bits > MAX_BITS or k * bits / 4 > MAX_BYTES
+    if many or large or s * k > MAX_TERMS or operations > MAX_OPERATIONS:
         raise ValueError(
             "keeping from this pool would take too long; "
             + ("fewer or equal dice would do" if many else "fewer dice or sides would do")

@@ -455,7 +455,7 @@ class Discrete(Distribution):
             third = float(sum(terms))
         else:
             third = self._central_moment(3)
-        return self.dtype.type(third / float(self.variance) ** 1.5 if self.variance > 0 else np.nan)
+        return self.dtype.type(third / float(self.variance) / float(self.std) if self.variance > 0 else np.nan)
 
     @cached_property
     def kurtosis(self) -> Any:
@@ -465,8 +465,8 @@ class Discrete(Distribution):
         variance = float(self.variance)
         if self._pool is not None:
             terms = (n * factor**4 * _die_cumulants(die)[1] for (die, factor), n in self._pool.items())
-            return self.dtype.type(float(sum(terms)) / variance**2)
-        return self.dtype.type(self._central_moment(4) / variance**2 - 3.0)
+            return self.dtype.type(float(sum(terms)) / variance / variance)
+        return self.dtype.type(self._central_moment(4) / variance / variance - 3.0)
 
     def _central_moment(self, order: int) -> float:
         distance = np.arange(self._length) - self._offset_mean
