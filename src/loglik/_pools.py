@@ -8,6 +8,7 @@ Design
 - Equal fair dice beyond the limit of that use a formula in doubles (`_keep_many`). Both only add positive terms.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -20,7 +21,8 @@ from loglik.distributions.discrete import Discrete, _bits, _with_truncation
 
 MAX_FACES = 2**20
 MAX_STEPS = 2**21  # of the recursion, about a microsecond each
-MAX_PACKED = 2**32  # bytes that it passes over, about a second
+MAX_PACKED = 2**32  # bytes that it passes over, about a second,
+MAX_PACKED_ALONE = 2**34  # and where there is no other way
 MAX_TERMS = 2**18  # of the formula for many dice
 MAX_OPERATIONS = 2**31  # its multiplications, a few seconds
 MAX_BITS = 2**17  # of one number: divisions and common divisors are quadratic in it
@@ -181,12 +183,27 @@ def _total_bits(groups: Sequence[tuple[int, Weights]]) -> float:
 
 
 def _exact_is_cheap(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> bool:
-    low, stop = _span(groups)
     bits = _total_bits(groups)
+    if bits > MAX_BITS or last > MAX_STEPS:
+        return False
+    low, stop = _span(groups)
     packed = ((last - first) * (stop - low) + 1) * (bits / 8 + 1)
-    states = math.prod(min(n + 1, last) for n, _ in groups)
-    steps = sum(len(die.counts) * (1 + min(n, last) / 2) for n, die in groups) * states
-    return bits <= MAX_BITS and steps <= MAX_STEPS and steps * packed <= MAX_PACKED
+    # States have fewer than `last` dice placed: how many there are with 0, 1, … dice, group by group.
+    sizes = [1] + [0] * (last - 1)
+    for n, _ in groups:
+        sums = list(itertools.accumulate(sizes))
+        sizes = [sums[k] - (sums[k - n - 1] if k > n else 0) for k in range(last)]
+    steps, work = 0.0, 0.0
+    for n, die in groups:
+        shown = min(n, last) / 2
+        passed = len(die.counts) * (1 + shown) * sum(sizes)
+        steps += passed
+        work += passed * packed * (1 + shown * math.log2(max(die.counts)) / 120)  # long factors take longer
+    return steps <= MAX_STEPS and work <= (MAX_PACKED if _has_formula(groups, first) else MAX_PACKED_ALONE)
+
+
+def _has_formula(groups: Sequence[tuple[int, Weights]], first: int) -> bool:
+    return len(groups) == 1 and max(groups[0][1].counts) == 1 and first == 0
 
 
 def _keep_exact(groups: Sequence[tuple[int, Weights]], first: int, last: int, descending: bool) -> Discrete:
@@ -194,36 +211,43 @@ def _keep_exact(groups: Sequence[tuple[int, Weights]], first: int, last: int, de
     outcomes = (last - first) * (stop - 1 - low) + 1
     width = int(_total_bits(groups)) // 8 + 1  # bytes of one packed number
     left = [sum(die.counts) for _, die in groups]  # weights of the faces that are not passed yet
-    states: dict[tuple[int, ...], int] = {(0,) * len(groups): 1}
+    # A state is one number, for speed: how many dice are placed, and how many of each group, as digits.
+    radix = [1]
+    for n, _ in groups:
+        radix.append(radix[-1] * (n + 1))
+    unit = radix.pop()
+    states = {0: 1}
     result = 0
     for face in range(stop - 1, low - 1, -1) if descending else range(low, stop):
+        bits = 8 * width * (face - low)
         for g, (n, die) in enumerate(groups):
             weight = die.at(face)
             if not weight:
                 continue
             left[g] -= weight
-            after: dict[tuple[int, ...], int] = {}
+            rest, step = left[g], unit + radix[g]
+            after: dict[int, int] = {}
             for state, ways in states.items():
-                placed, free = sum(state), n - state[g]
-                missing = last - placed
+                placed, free = state // unit, n - state // radix[g] % (n + 1)
+                missing, dropped = last - placed, max(first - placed, 0)
                 choices = 1  # C(free, r)·weight^r: r dice of the group show this face
-                chosen = 0
+                fewer = 0  # Σ C(free, r)·weight^r·rest^(missing − 1 − r) over r < missing
                 for r in range(min(free + 1, missing)):
-                    if left[g] or r == free:
-                        kept = max(0, placed + r - max(placed, first))
-                        value = (ways * choices) << (8 * width * (face - low) * kept) if r else ways
-                        key = (*state[:g], state[g] + r, *state[g + 1 :])
-                        after[key] = after.get(key, 0) + value
-                    chosen += choices * left[g] ** (free - r)
+                    if rest or r == free:
+                        value = ways * choices
+                        if r > dropped:
+                            value <<= bits * (r - dropped)
+                        key = state + r * step
+                        after[key] = after[key] + value if key in after else value
+                    fewer = fewer * rest + choices
                     choices = choices * (free - r) * weight // (r + 1)
                 if free >= missing:
                     # The last place is taken here: the other dice show what comes later, or this face where they are behind.
-                    rest = (left[g] + weight) ** free - chosen
+                    others = (rest + weight) ** free - fewer * rest ** (free - missing + 1)
                     for other, (m, _) in enumerate(groups):
                         if other != g:
-                            rest *= left[other] ** (m - state[other])
-                    kept = last - max(placed, first)
-                    result += (ways * rest) << (8 * width * (face - low) * kept)
+                            others *= left[other] ** (m - state // radix[other] % (m + 1))
+                    result += (ways * others) << (bits * (missing - dropped))
             states = after
     counts = _counts._unpack(result, width, outcomes)
     return total(1, _reduced(counts, (last - first) * low, 0.0))
@@ -240,15 +264,11 @@ def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, des
     """
     (n, die), k = groups[0], last
     s = len(die.counts)
-    many = len(groups) > 1 or max(die.counts) > 1 or first > 0
-    operations = s * k + s * s * k * k / 4
+    operations = s * k + s * s * k * (k - 1) / 4
     bits = n * math.log2(s)
-    large = bits > MAX_BITS or k * bits / 4 > MAX_BYTES
-    if many or large or s * k > MAX_TERMS or operations > MAX_OPERATIONS:
-        raise ValueError(
-            "keeping from this pool would take too long; "
-            + ("fewer or equal dice would do" if many else "fewer dice or sides would do")
-        )
+    large = bits > MAX_BITS or k * bits / 4 > MAX_BYTES or s * k > MAX_TERMS or operations > MAX_OPERATIONS
+    if large or not _has_formula(groups, first):
+        raise ValueError("keeping from this pool would take too long or too much memory; fewer dice or sides would do")
     length = k * (s - 1) + 1
     sum_of_terms = _Plain(length) if bits < 1000 else _Scaled(length)
     all_rolls = s**n
