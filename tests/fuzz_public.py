@@ -58,6 +58,8 @@ def main(seconds: float, seed: int) -> int:
             lambda: ll.Bernoulli(0.25),
             lambda: ll.MultivariateNormal([0, 0], np.eye(2)),
             lambda: ll.die(6),
+            lambda: ll.dice("4d6kh3"),
+            lambda: ll.dice("d6!"),
         ]
         try:
             return draw.choice(makers)()
@@ -69,7 +71,7 @@ def main(seconds: float, seed: int) -> int:
         return d.sample(**arguments) if hasattr(d, "sample") else None
 
     def notation():
-        return "".join(draw.choice("0123456789dD+-*()% kh!x") for _ in range(draw.randrange(8)))
+        return "".join(draw.choice("0123456789dD+-*()% khlr!x>=<{},F") for _ in range(draw.randrange(8)))
 
     calls = {
         "bernoulli_nll": lambda: ll.bernoulli_nll(
@@ -116,6 +118,11 @@ def main(seconds: float, seed: int) -> int:
         "die": lambda: ll.die(junk()),
         "convolve": lambda: ll.convolve(draw.choice([junk(), [junk(), junk()], [distribution(), distribution()]])),
         "+": lambda: distribution() + distribution(),
+        "prob_greater": lambda: ll.prob_greater(draw.choice([junk(), distribution()]), draw.choice([junk(), distribution()])),
+        "prob_equal": lambda: ll.prob_equal(draw.choice([junk(), distribution()]), draw.choice([junk(), distribution()])),
+        "Discrete, shape": lambda: draw.choice([
+            lambda d: d.distance_to_normal(), lambda d: (d.skewness, d.kurtosis, d.modes, d.truncated_mass),
+        ])(ll.Discrete(draw.choice([junk(), [0.25, 0.75]]), counts=maybe(), start=maybe(0))),
         "@": lambda: draw.randrange(-2, 4) @ distribution(),
         "Uniform": lambda: ll.Uniform(junk(), junk()).log_prob(junk(), wrt=maybe("low"), out=maybe()),
         "Bernoulli": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_prob(junk(), wrt=maybe("probs"), out=maybe()),

@@ -10,7 +10,7 @@ from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
 from loglik.dice import dice, die
 from loglik.distributions.bernoulli import Bernoulli
-from loglik.distributions.discrete import Discrete, convolve
+from loglik.distributions.discrete import Discrete, convolve, prob_equal, prob_greater
 from loglik.distributions.mixture import mixture_log_prob
 from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
@@ -49,6 +49,8 @@ __all__ = [
     "mixture_log_prob",
     "mvn_log_prob",
     "num_threads",
+    "prob_equal",
+    "prob_greater",
     "set_num_threads",
     "show_config",
     "ufuncs",

@@ -49,9 +49,17 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--no-speed", action="store_true", help="leave out the measurements (about 15 seconds)")
     tour.set_defaults(run=_tour)
 
-    dice = commands.add_parser("dice", help="probabilities of a sum of dice", description=_dice.__doc__)
-    dice.add_argument("expression", nargs="+", help='for example "4d6 + 1d8"')
-    dice.add_argument("--json", action="store_true", help="print one JSON object")
+    dice = commands.add_parser("dice", help="probabilities of dice", description=_dice.__doc__)
+    dice.add_argument(
+        "expression", nargs="+", help='for example "4d6 + 1d8", "4d6kh3", "2d20kl1", "3d6!", "5d10>=8", "2d6r1"'
+    )
+    dice.add_argument("--vs", metavar="EXPRESSION", help="compare with this one")
+    dice.add_argument("--at-least", type=int, metavar="N", help="also the probability of N or more")
+    dice.add_argument("--exact", action="store_true", help="exact integers: the ways to each outcome")
+    dice.add_argument("--plot", metavar="FILE", help="draw the probabilities with the matching Normal (needs matplotlib)")
+    form = dice.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--csv", action="store_true", help="print a table with commas")
     dice.set_defaults(run=_dice)
 
     bench = commands.add_parser(
@@ -80,27 +88,20 @@ def _tour(options: argparse.Namespace) -> int:
 
 
 def _dice(options: argparse.Namespace) -> int:
-    """Print the probability of every sum, with mean and standard deviation."""
+    """Print the probability of every outcome of dice, with mean, standard deviation and quantiles."""
     import loglik as ll
+    from loglik import _dice_report as report
 
-    expression = " ".join(options.expression)
-    try:
-        total = ll.dice(expression)
-    except ValueError as error:  # says in further lines where in the notation it is
-        raise ValueError(f"{str(error).splitlines()[0]} in {expression!r}") from None
+    texts = [" ".join(options.expression), *([] if options.vs is None else [options.vs])]
+    variables = [ll.dice(text) for text in texts]
+    if options.plot:
+        report.plot(options.plot, texts, variables)
     if options.json:
-        result = {
-            "expression": expression,
-            "mean": float(total.mean),
-            "std": float(total.std),
-            "support": [int(k) for k in total.support],
-            "probs": [float(p) for p in total.probs],
-        }
-        print(json.dumps(result))
+        print(report.as_json(texts, variables, options.at_least, exact=options.exact))
+    elif options.csv:
+        report.write_csv(sys.stdout, texts, variables, exact=options.exact)
     else:
-        from loglik.dice import render
-
-        print(render(total))
+        report.write_text(sys.stdout, texts, variables, options.at_least, exact=options.exact)
     return 0
 
 
@@ -183,14 +184,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
         sys.stdout.flush()
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, MemoryError, ImportError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            # Python flushes stdout once more at exit: let that go nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
         message = str(error).removeprefix(f"{options.command}: ")  # errors name the function first
         print(f"loglik {options.command}: {message}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
     return code

@@ -692,6 +692,19 @@ def _dice(n: int, sides: int) -> Problem:
     )
 
 
+def _kept_dice(n: int, sides: int, kept: int) -> Problem:
+    def error(got: np.ndarray) -> float:
+        exact = np.array([ways / sides**n for ways in references.exact_kept_counts(n, sides, kept)])
+        return _error(got, exact, exact, F64)
+
+    return Problem(
+        run=lambda: ll.dice(f"{n}d{sides}kh{kept}").probs,
+        reference=lambda: references.kept_dice_pmf(n, sides, kept),
+        error=error,
+        tolerance=1e4,
+    )
+
+
 def _convolve(count: int, size: int) -> Problem:
     rng = _rng()
     pmfs = [row / row.sum() for row in rng.uniform(0.1, 1, (count, size))]
@@ -717,6 +730,9 @@ def _dice_cases(scale: int) -> Iterator[Case]:
             continue
         size = n * (sides - 1) + 1
         yield Case(f"dice.{n}d{sides}", F64, (n, sides), functools.partial(_dice, n, sides), size)
+    for n, sides, kept in ((4, 6, 3), (8, 10, 5), (20, 20, 10)):
+        make = functools.partial(_kept_dice, n, sides, kept)
+        yield Case(f"dice.{n}d{sides}kh{kept}", F64, (n, sides, kept), make, kept * (sides - 1) + 1)
     count, size = 16, 128
     yield Case("dice.convolve", F64, (count, size), functools.partial(_convolve, count, size), count * (size - 1) + 1)
 

@@ -457,6 +457,23 @@ def dice_pmf(n, sides):
     return result
 
 
+def kept_dice_pmf(n, sides, kept):
+    """pmf of the highest of n dice: face by face from the top, by how many dice are placed and what the kept ones total."""
+    size = kept * sides + 1
+    probs = np.zeros((n + 1, size))
+    probs[0, 0] = 1
+    for face in range(sides, 0, -1):
+        after = np.zeros_like(probs)
+        for placed in range(n + 1):
+            free = n - placed
+            for r in range(free + 1):
+                shift = face * max(0, min(kept - placed, r))
+                p = math.comb(free, r) * (1 / face) ** r * (1 - 1 / face) ** (free - r)
+                after[placed + r, shift:] += p * probs[placed, : size - shift]
+        probs = after
+    return probs[n, kept:]
+
+
 def convolve(pmfs: Sequence[np.ndarray]):
     """pmf of the sum of independent variables."""
     result = np.ones(1)
@@ -493,3 +510,16 @@ def exact_mvn_log_prob(x, loc, covariance):
 def exact_dice_count(n, sides, k):
     """Throws of n dice with sum n + k, an integer: Σⱼ (−1)ʲ C(n, j) C(k − s·j + n − 1, n − 1)."""
     return sum((-1) ** j * math.comb(n, j) * math.comb(k - sides * j + n - 1, n - 1) for j in range(k // sides + 1))
+
+
+def exact_kept_counts(n, sides, kept):
+    """Throws of n dice for every total of the highest ones, integers: the recursion of `kept_dice_pmf`, without its fractions."""
+    states = {(0, 0): 1}
+    for face in range(sides, 0, -1):
+        after: dict[tuple[int, int], int] = {}
+        for (placed, total), ways in states.items():
+            for r in range(n - placed + 1) if face > 1 else (n - placed,):
+                key = placed + r, total + face * max(0, min(kept - placed, r))
+                after[key] = after.get(key, 0) + ways * math.comb(n - placed, r)
+        states = after
+    return [states[n, total] for total in range(kept, kept * sides + 1)]
