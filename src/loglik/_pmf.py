@@ -8,6 +8,7 @@ Design
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ _WORK_PER_SECOND = 2e9
 # log 2 in two parts; e·_LN2_HI is exact for |e| < 2^21.
 _LN2_HI = float.fromhex("0x1.62e42fee00000p-1")
 _LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")
+
+# Pmfs of up to this length are summed many at once, in plain doubles not below this power of two.
+STACK_LENGTH, _STACK_FLOOR, _STACK_ROWS = 64, -1000, 4096
 
 _NORMAL_FLOOR = {np.dtype(np.float64): -1022, np.dtype(np.float32): -126}
 # Sums of dice are made in plain doubles down to here; the margin keeps the low parts of pairs normal.
@@ -138,19 +142,72 @@ def power(pmf: Pmf, n: int) -> Pmf:
         pmf = convolve(pmf, pmf)
 
 
-def convolve_all(pmfs: list[Pmf]) -> Pmf:
-    """The sum of several independent variables, the shortest two first."""
+def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
+    """The sum of several independent variables, the shortest two first.
+
+    Rows of the float64 arrays `stacks` are pmfs, too: zero or at least 2^-1022.
+    """
     import heapq
 
-    heap = [(len(pmf), i, pmf) for i, pmf in enumerate(pmfs)]
+    short: dict[int, list[np.ndarray]] = {}
+    rest = []
+    for pmf in pmfs:
+        if pmf.exponents is None and len(pmf) <= STACK_LENGTH and pmf.floor >= _STACK_FLOOR:
+            short.setdefault(len(pmf), []).append(pmf.values)
+        else:
+            rest.append(pmf)
+    for rows in (*stacks, *(np.array(values, np.float64) for values in short.values())):
+        for i in range(0, len(rows), _STACK_ROWS):
+            rest += _convolve_rows(rows[i : i + _STACK_ROWS])
+    heap = [(len(pmf), i, pmf) for i, pmf in enumerate(rest)]
     heapq.heapify(heap)
-    next_id = len(pmfs)
+    next_id = len(rest)
     while len(heap) > 1:
         a, b = heapq.heappop(heap)[2], heapq.heappop(heap)[2]
         c = convolve(a, b)
         heapq.heappush(heap, (len(c), next_id, c))
         next_id += 1
     return heap[0][2]
+
+
+def _convolve_rows(rows: np.ndarray) -> list[Pmf]:
+    """Sums of pmfs of one short length, pair by pair, all pairs at once, until they are long or near underflow."""
+    floors = np.frexp(np.where(rows > 0, rows, 1.0).min(axis=1))[1].astype(np.int64) - 1
+    # Rows of like floors meet, so that few small ones do not stop the others.
+    order = np.argsort(floors, kind="stable")
+    rows, floors = rows[order], floors[order]
+    done: list[Pmf] = []
+
+    def leave(some: slice) -> None:
+        done.extend(Pmf(row, None, int(floor)) for row, floor in zip(rows[some].copy(), floors[some], strict=True))
+
+    while len(rows) > 1 and rows.shape[1] <= STACK_LENGTH:
+        bad = int(np.searchsorted(floors[0 : len(rows) - 1 : 2] + floors[1::2], _STACK_FLOOR))
+        leave(slice(0, 2 * bad))
+        rows, floors = rows[2 * bad :], floors[2 * bad :]
+        if len(rows) % 2:
+            leave(slice(-1, None))
+        pairs, size = len(rows) // 2, rows.shape[1]
+        a, b = rows[0 : 2 * pairs : 2], rows[1 : 2 * pairs : 2]
+        floors = floors[0 : 2 * pairs : 2] + floors[1 : 2 * pairs : 2]
+        rows = np.zeros((pairs, 2 * size - 1))
+        for i in range(size):
+            rows[:, i : i + size] += a[:, i : i + 1] * b
+    leave(slice(None))
+    return done
+
+
+def normalised(pmf: Pmf) -> Pmf:
+    """Divided by the total, where that is not 1 within two units in the last place."""
+    values = np.ascontiguousarray(pmf.values, np.float64)
+    sums = _convolve.cumulative(values, pmf.exponents)
+    total = float(sums[-1]) if pmf.exponents is None else math.ldexp(float(sums[0][-1]), int(sums[1][-1]))
+    if abs(total - 1) <= 2.0**-51:
+        return pmf
+    if pmf.exponents is None:
+        return plain((values / total).astype(pmf.values.dtype))
+    mantissas, shift = np.frexp(values / total)
+    return Pmf(2.0 * mantissas, np.where(mantissas > 0, pmf.exponents + shift - 1, 0), pmf.floor - 1)
 
 
 def stretch(pmf: Pmf, factor: int) -> Pmf:

