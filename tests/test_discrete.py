@@ -300,6 +300,48 @@ def test_many_bernoulli_variables():
     assert abs(math.fsum(total.probs) - 1) < 20 * 2001 * U
 
 
+@pytest.mark.parametrize("text", ["1d6", "2d6+3", "7d5", "30d6", "3d4 - 2d8 + 1", "2*3d5", "5"])
+def test_counts_of_ranges(text):
+    d = ll.dice(text)
+    every, start = d.counts()
+    assert start == d.start
+    for low in range(start - 3, start + len(every) + 3):
+        for high in {low, low + 1, low + 5, start + len(every) - 1, start + len(every) + 2}:
+            if low <= high:
+                got = d.counts(low, high)
+                expected = [every[k - start] if 0 <= k - start < len(every) else 0 for k in range(low, high + 1)]
+                assert got == (expected, low)
+    assert d.counts(high=start) == (every[:1], start)
+    assert d.counts(low=start) == (every, start)
+
+
+def test_one_count_of_many_dice():
+    """No room for all of them: 50,000d6 has 4 GB of counts."""
+    many = ll.dice(50_000, 6)
+    with pytest.raises(MemoryError, match="more than the limit of 1024 MiB"):
+        many.counts()
+    ways = math.comb(50_003, 4)  # sums of four above the lowest: dice with 7 or more are out of reach
+    assert many.counts(50_004, 50_004) == ([ways], 50_004)
+    assert many.counts(299_996, 299_997) == ([ways, math.comb(50_002, 3)], 299_996)
+    loaded = 3 @ Discrete(counts=[1, 0, 2])
+    assert loaded.counts(1, 2) == ([0, 6], 1)
+    assert (loaded + ll.die(2)).counts(3, 4) == ([6, 6], 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((3, 2), ValueError, "low must be at most high, got 3 and 2"),
+        ((2.5, 3), TypeError, "low must be an integer"),
+        ((2, "x"), TypeError, "high must be an integer"),
+        ((0, 10**9), ValueError, "more than the limit"),
+    ],
+)
+def test_ranges_of_counts_that_make_no_sense(arguments, error, message):
+    with pytest.raises(error, match=message):
+        ll.die(6).counts(*arguments)
+
+
 def exact_product(rows):
     """Coefficients of a product of polynomials with integer coefficients, shortest first."""
     rows = [[int(c) for c in row] for row in rows]
