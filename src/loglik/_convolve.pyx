@@ -8,6 +8,7 @@ function takes the name of an instruction-set level for the tests; None is the l
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t
+from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free, malloc
 
 from loglik._arrays cimport memory
@@ -214,6 +215,31 @@ def convolve_scaled(
     with nogil:
         kernels.scaled_normalise(m, e, n)
     return mantissas, exponents
+
+
+def majorant(cnp.ndarray values not None):
+    """The concave majorant of numbers or -inf; the first and the last are numbers."""
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(values), i, j, top = 0
+    cdef double *v = <double *> vector(values, cnp.NPY_DOUBLE)
+    cdef cnp.ndarray out = new_array(n, cnp.NPY_DOUBLE), corners = new_array(n, cnp.NPY_INT64)
+    cdef double *heights = <double *> cnp.PyArray_DATA(out)
+    cdef int64_t *c = <int64_t *> cnp.PyArray_DATA(corners)
+    cdef double slope
+    with nogil:
+        c[0] = 0
+        for i in range(1, n):
+            if v[i] == -INFINITY:
+                continue
+            while top > 0 and (v[c[top]] - v[c[top - 1]]) * (i - c[top]) <= (v[i] - v[c[top]]) * (c[top] - c[top - 1]):
+                top -= 1
+            top += 1
+            c[top] = i
+        for j in range(top):
+            slope = (v[c[j + 1]] - v[c[j]]) / (c[j + 1] - c[j])
+            for i in range(c[j], c[j + 1]):
+                heights[i] = v[c[j]] + slope * (i - c[j])
+        heights[n - 1] = v[n - 1]
+    return out
 
 
 cdef list scaled_pieces(cnp.ndarray m, cnp.ndarray e, Py_ssize_t padding):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loglik import _convolve
+from loglik import _convolve, _tilt
 from loglik._parallel import run_blocks
 
 # Multiply-adds per block of a threaded convolution, and per second at the slowest level.
@@ -26,6 +26,9 @@ _LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")
 
 # Pmfs of up to this length are summed many at once, in plain doubles not below this power of two.
 STACK_LENGTH, _STACK_FLOOR, _STACK_ROWS = 64, -1000, 4096
+
+# Plain pmfs up to _LONG are convolved directly; where powers of two are needed, those above _SHORT by tilting.
+_LONG, _SHORT = 65536, 4096
 
 _NORMAL_FLOOR = {np.dtype(np.float64): -1022, np.dtype(np.float32): -126}
 # Sums of dice are made in plain doubles down to here; the margin keeps the low parts of pairs normal.
@@ -108,12 +111,17 @@ def convolve(a: Pmf, b: Pmf) -> Pmf:
     if a.exponents is None and b.exponents is None:
         dtype = np.promote_types(a.values.dtype, b.values.dtype)
         floor = a.floor + b.floor
-        if floor >= _NORMAL_FLOOR[dtype]:
+        if floor >= _NORMAL_FLOOR[dtype] and len(a) <= _LONG:
             return Pmf(_convolve_plain(a.values, b.values, dtype), None, floor)
-    return scaled(*_convolve.convolve_scaled(*as_scaled(a), *as_scaled(b)))
+    if len(a) <= _SHORT:
+        return scaled(*_convolve.convolve_scaled(*as_scaled(a), *as_scaled(b)))
+    last = len(a) + len(b) - 1
+    return scaled(*_tilt.convolve(as_scaled(a), as_scaled(b), 0, last, lambda x, y: _convolve_plain(x, y, x.dtype)))
 
 
 def _convolve_plain(a: np.ndarray, b: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if len(a) > len(b):
+        a, b = b, a
     a = np.ascontiguousarray(a, dtype)
     padded = np.zeros(len(b) + 2 * _convolve.PADDING, dtype)
     padded[_convolve.PADDING : _convolve.PADDING + len(b)] = b
