@@ -670,25 +670,74 @@ def _monte_carlo_cases(scale: int) -> Iterator[Case]:
 # ------------------------------------------------------------------------------- dice
 
 
-def _dice(n: int, sides: int) -> Problem:
-    def error(got: np.ndarray) -> float:
-        """Relative to exact integers at a few sums: near the ends, and inside where that is cheap."""
-        size = n * (sides - 1) + 1
-        middle = (size // 3, size // 2) if n <= 1000 else ()
-        worst = abs(float(got.sum()) - 1) / _unit(F64)
-        for k in {0, 1, sides, 10 * sides, size // 50, *middle}:
-            exact = references.exact_dice_count(n, sides, k) / sides**n
-            if exact > 1e-300:
-                worst = max(worst, _error(got[[k, size - 1 - k]], exact, exact, F64))
-        return worst
+def _dice_error(n: int, sides: int, got: Any) -> float:
+    """Relative to exact integers at a few sums: near the ends, and inside where that is cheap; and of the total."""
+    size = n * (sides - 1) + 1
+    middle = (size // 50, size // 3, size // 2) if n <= 1000 else (size // 50,) if n <= 10_000 else ()
+    got = np.asarray(got, float)
+    worst = abs(float(got.sum()) - 1) / _unit(F64)
+    for k in {0, 1, sides, 10 * sides, *middle}:
+        exact = references.exact_dice_count(n, sides, k) / sides**n
+        if exact > 1e-300:
+            worst = max(worst, _error(got[[k, size - 1 - k]], exact, exact, F64))
+    return worst
 
+
+def _dice(n: int, sides: int) -> Problem:
+    error = functools.partial(_dice_error, n, sides)
+    slow = n * (sides - 1) > 300_000  # minutes by squaring
     return Problem(
         run=lambda: ll.dice(n, sides).probs,
-        reference=lambda: references.dice_pmf(n, sides),
+        reference=None if slow else lambda: references.dice_pmf(n, sides),
         error=error,
+        peer_error=error,
         tolerance=1e4,
         kernel="dice",
         arguments=(n, sides),
+    )
+
+
+def _counts(n: int, sides: int) -> Problem:
+    size = n * (sides - 1) + 1
+    places = {0, 1, sides, size // 50, size // 3 if n <= 1000 else 10 * sides}
+    exact = {k: references.exact_dice_count(n, sides, k) for k in places}
+
+    def error(got: Any) -> float:
+        """Exact, or not."""
+        counts = got[0] if isinstance(got, tuple) else got
+        return 0.0 if all(int(counts[k]) == exact[k] == int(counts[size - 1 - k]) for k in places) else math.inf
+
+    return Problem(
+        run=lambda: ll.dice(n, sides).counts(),
+        reference=None,
+        error=error,
+        peer_error=error,
+        tolerance=0.0,
+        kernel="dice_counts",
+        arguments=(n, sides),
+    )
+
+
+def _poisson_binomial(n: int) -> Problem:
+    p = _rng().random(n)
+
+    def error(got: np.ndarray) -> float:
+        """Of the lower end in exact products, where that is a normal number, of the total, the mean and the variance."""
+        k = np.arange(n + 1)
+        mean, variance = float(p.sum()), float((p * (1 - p)).sum())
+        worst = max(abs(float(got.sum()) - 1), abs(float(np.dot(got, k)) / mean - 1))
+        worst = max(worst, abs(float(np.dot(got, (k - mean) ** 2)) / variance - 1)) / _unit(F64)
+        exact = float(np.prod((1 - p).astype(np.longdouble)))
+        return max(worst, _error(got[0], exact, exact, F64)) if exact > 1e-300 else worst
+
+    return Problem(
+        run=lambda: ll.convolve(ll.Bernoulli(p)).probs,
+        reference=(lambda: references.convolve(np.stack([1 - p, p], axis=-1))) if n <= 10_000 else None,
+        error=error,
+        peer_error=error,
+        tolerance=1e4,
+        kernel="poisson_binomial",
+        arguments=(p,),
     )
 
 
@@ -707,16 +756,21 @@ def _convolve(count: int, size: int) -> Problem:
         run=lambda: ll.convolve(variables).probs,
         reference=lambda: references.convolve(pmfs),
         error=error,
+        peer_error=error,
         tolerance=1e4,
     )
 
 
 def _dice_cases(scale: int) -> Iterator[Case]:
-    for n, sides in ((100, 6), (1000, 6), (10_000, 6), (10_000, 20)):
+    for n, sides in ((100, 6), (1000, 6), (10_000, 6), (10_000, 20), (1_000_000, 6)):
         if scale > 1 and n > 1000:
             continue
         size = n * (sides - 1) + 1
         yield Case(f"dice.{n}d{sides}", F64, (n, sides), functools.partial(_dice, n, sides), size)
+    for n in (1000, 10_000 // scale):
+        yield Case(f"dice.counts.{n}d6", "int", (n, 6), functools.partial(_counts, n, 6), 5 * n + 1)
+    for n in (500, 100_000 // scale):
+        yield Case(f"dice.poisson_binomial.{n}", F64, (n,), functools.partial(_poisson_binomial, n), n + 1)
     count, size = 16, 128
     yield Case("dice.convolve", F64, (count, size), functools.partial(_convolve, count, size), count * (size - 1) + 1)
 

@@ -76,8 +76,8 @@ class Discrete(Distribution):
     Arithmetic is that of independent random variables: ``a + b``, ``a - b``, ``a + 3``, ``-a``, and ``n @
     a``, the sum of n independent copies. (``3 @ a`` is not ``a`` times three.)
 
-    Accuracy: sums add positive terms only, so entries of `probs` and `log_probs` have a relative error of at
-    most about 20·N·2⁻⁵³ for N outcomes, however small they are; sums of equal fair dice are correctly rounded
+    Accuracy: entries of `probs` and `log_probs` have a relative error of at most about 20·N·2⁻⁵³ for N outcomes, however
+    small they are (see `convolve`); sums of equal fair dice are correctly rounded
     but for rare ties. Sums that would take more than 2^26 outcomes or 2^40 multiplications raise ValueError
     before they start.
 
@@ -637,12 +637,15 @@ def convolve(variables: Any) -> Discrete:
 
     Notes
     -----
-    Sums of positive terms, the shortest variables first: relative error at most 20·N·2⁻⁵³ in every entry for N outcomes,
-    however small it is (float32: 2⁻²⁴). Measured: 6e-15 at 300 and 4e-14 at 100,000 different Bernoulli variables.
-    Where products of probabilities would underflow, powers of two are carried separately; of a long product only the
-    terms are computed that reach 2⁻⁹⁰ of some result. So n Bernoulli variables take about n^1.5 multiplications, and
-    100,000 of them 0.4 s. The result is divided by its total: probabilities that were rounded need not total 1.
-    Equal dice are merged and summed by a recurrence.
+    The shortest variables first; relative error at most 20·N·2⁻⁵³ in every entry for N outcomes, however small it is
+    (two float32 arrays: 20·N·2⁻²⁴). Measured against products in 300 bits: 1.1e-15 for 300 different Bernoulli variables,
+    6.5e-14 for 100,000, 4.3e-14 for 512 copies of 300 outcomes.
+
+    Short pmfs are summed directly, all terms being positive. Where products of probabilities would underflow, powers of
+    two are carried separately. Long pmfs are tilted exponentially, a·2^(-θi), so that windows of plain numbers give the
+    sums around one place after the other; long windows go through an FFT, whose result is taken only where its error bound
+    is below 2⁻⁴⁰ of it. A sum of n Bernoulli variables takes about n^1.5 multiplications, 100,000 of them 0.25 s. The result
+    is divided by its total: probabilities that were rounded need not total 1. Equal dice are merged and summed by a recurrence.
 
     Examples
     --------
