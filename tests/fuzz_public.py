@@ -115,6 +115,10 @@ def main(seconds: float, seed: int) -> int:
         "dice notation": lambda: ll.dice(notation()),
         "die": lambda: ll.die(junk()),
         "convolve": lambda: ll.convolve(draw.choice([junk(), [junk(), junk()], [distribution(), distribution()]])),
+        "convolve, rows": lambda: ll.convolve(
+            draw.choice([small(4, 2), small(3, 3), ll.Bernoulli(junk()), [distribution(), junk()]])
+        ),
+        "counts": lambda: ll.dice(draw.randrange(4), 3).counts(*draw.choice([(junk(), junk()), (1, junk()), (), (-2, 9)])),
         "+": lambda: distribution() + distribution(),
         "@": lambda: draw.randrange(-2, 4) @ distribution(),
         "Uniform": lambda: ll.Uniform(junk(), junk()).log_prob(junk(), wrt=maybe("low"), out=maybe()),

@@ -47,7 +47,8 @@ class Case:
     elements: int
     """Results that one call gives: a row shows nanoseconds for each."""
     unit: str = "u"
-    """Of max_error: "u", relative in unit roundoffs of dtype; "se", in standard errors of the estimate."""
+    """Of max_error: "u", relative in unit roundoffs of dtype; "se", in standard errors of the estimate; "wrong", a number of
+    integers."""
 
 
 def seeded() -> np.random.Generator:

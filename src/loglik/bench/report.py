@@ -76,7 +76,8 @@ class Report:
         """The schema of ``loglik bench --json``.
 
         ``max_error`` is in unit roundoffs of the dtype relative to the result (to the sum of the magnitudes
-        of its terms where it crosses zero) if ``max_error_unit`` is "u", in standard errors if it is "se".
+        of its terms where it crosses zero) if ``max_error_unit`` is "u", in standard errors if it is "se", and a number
+        of wrong integers if it is "wrong". ``peer_errors`` has the same unit; it is empty where errors of others are not measured.
         """
         configuration = loglik.show_config("dicts")
         assert configuration is not None
@@ -116,8 +117,8 @@ LEGEND = """\
 time: minimum for one call into a warm out=; each: per result; fresh: the same call with new memory for its
 result. x NumPy, x best peer: how many times faster than them (below 1: slower). limit: what this machine
 needs for the row's memory streams or its arithmetic; of it: limit / time. error: largest, relative in unit
-roundoffs (u) of the dtype, or in standard errors (se) of a random result; of the
-others where they are compared."""
+roundoffs (u) of the dtype, in standard errors (se) of a random result, or wrong integers;
+errors of the others: the same for their results."""
 
 
 def duration(seconds: float) -> str:
