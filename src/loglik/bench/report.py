@@ -77,7 +77,7 @@ class Report:
 
         ``max_error`` is in unit roundoffs of the dtype relative to the result (to the sum of the magnitudes
         of its terms where it crosses zero) if ``max_error_unit`` is "u", in standard errors if it is "se", and a number
-        of wrong integers if it is "wrong". ``peer_errors`` has the same unit; it is empty where errors of others are not measured.
+        of wrong integers if it is "wrong". ``peer_errors`` has the same unit; it is empty where nobody measures them.
         """
         configuration = loglik.show_config("dicts")
         assert configuration is not None
