@@ -117,6 +117,10 @@ def main(seconds: float, seed: int) -> int:
         "dice notation": lambda: ll.dice(notation()),
         "die": lambda: ll.die(junk()),
         "convolve": lambda: ll.convolve(draw.choice([junk(), [junk(), junk()], [distribution(), distribution()]])),
+        "convolve, rows": lambda: ll.convolve(
+            draw.choice([small(4, 2), small(3, 3), ll.Bernoulli(junk()), [distribution(), junk()]])
+        ),
+        "counts": lambda: ll.dice(draw.randrange(4), 3).counts(*draw.choice([(junk(), junk()), (1, junk()), (), (-2, 9)])),
         "+": lambda: distribution() + distribution(),
         "prob_greater": lambda: ll.prob_greater(draw.choice([junk(), distribution()]), draw.choice([junk(), distribution()])),
         "prob_equal": lambda: ll.prob_equal(draw.choice([junk(), distribution()]), draw.choice([junk(), distribution()])),

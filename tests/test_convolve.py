@@ -159,6 +159,24 @@ def test_dice_have_the_same_bits_at_every_level(n, s):
         assert all(np.array_equal(result, results[0]) for result in results)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    ("n", "s"), [(1, 2), (1, 6), (2, 2), (3, 3), (1, 1001), (700, 2), (7, 300), (90, 6), (64, 64), (300, 20)]
+)
+def test_exact_counts_of_dice(n, s, level):
+    """Divisors with any power of two, and numbers that grow by a digit at every kind of place."""
+    exact = exact_dice(n, s)
+    half = (len(exact) + 1) // 2
+    digits = int(n * math.log2(s)) // 32 + 1
+    assert _convolve.dice_counts(n, s, 0, half, digits, level) == exact[:half]
+    assert _convolve.dice_counts(n, s, half // 2, half // 2 + 1, digits, level) == [exact[half // 2]]
+
+
+def test_binomial_coefficients_of_thousands_of_bits():
+    got = _convolve.dice_counts(6000, 2, 2998, 3001, 6000 // 32 + 1)
+    assert got == [math.comb(6000, k) for k in (2998, 2999, 3000)]
+
+
 # -------------------------------------------------------------------------------------- direct convolution
 
 

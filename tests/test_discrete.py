@@ -11,7 +11,7 @@ import pytest
 from mpmath import mp
 
 import loglik as ll
-from loglik import Discrete, convolve
+from loglik import Bernoulli, Discrete, _pmf, convolve
 
 U = 2.0**-53
 
@@ -298,6 +298,133 @@ def test_many_bernoulli_variables():
     assert total.mean == pytest.approx(p.sum(), rel=1e-12)
     assert total.variance == pytest.approx((p * (1 - p)).sum(), rel=1e-11)
     assert abs(math.fsum(total.probs) - 1) < 20 * 2001 * U
+
+
+@pytest.mark.parametrize("text", ["1d6", "2d6+3", "7d5", "30d6", "3d4 - 2d8 + 1", "2*3d5", "5"])
+def test_counts_of_ranges(text):
+    d = ll.dice(text)
+    every, start = d.counts()
+    assert start == d.start
+    for low in range(start - 3, start + len(every) + 3):
+        for high in {low, low + 1, low + 5, start + len(every) - 1, start + len(every) + 2}:
+            if low <= high:
+                got = d.counts(low, high)
+                expected = [every[k - start] if 0 <= k - start < len(every) else 0 for k in range(low, high + 1)]
+                assert got == (expected, low)
+    assert d.counts(high=start) == (every[:1], start)
+    assert d.counts(low=start) == (every, start)
+
+
+def test_one_count_of_many_dice():
+    """No room for all of them: 50,000d6 has 4 GB of counts."""
+    many = ll.dice(50_000, 6)
+    with pytest.raises(MemoryError, match="more than the limit of 1024 MiB"):
+        many.counts()
+    ways = math.comb(50_003, 4)  # sums of four above the lowest: dice with 7 or more are out of reach
+    assert many.counts(50_004, 50_004) == ([ways], 50_004)
+    assert many.counts(299_996, 299_997) == ([ways, math.comb(50_002, 3)], 299_996)
+    loaded = 3 @ Discrete(counts=[1, 0, 2])
+    assert loaded.counts(1, 2) == ([0, 6], 1)
+    assert (loaded + ll.die(2)).counts(3, 4) == ([6, 6], 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((3, 2), ValueError, "low must be at most high, got 3 and 2"),
+        ((2.5, 3), TypeError, "low must be an integer"),
+        ((2, "x"), TypeError, "high must be an integer"),
+        ((0, 10**9), ValueError, "more than the limit"),
+    ],
+)
+def test_ranges_of_counts_that_make_no_sense(arguments, error, message):
+    with pytest.raises(error, match=message):
+        ll.die(6).counts(*arguments)
+
+
+def exact_product(rows):
+    """Coefficients of a product of polynomials with integer coefficients, shortest first."""
+    rows = [[int(c) for c in row] for row in rows]
+    while len(rows) > 1:
+        bits = max(sum(row).bit_length() for row in rows) * 2 + 1
+        packed = [sum(c << (bits * i) for i, c in enumerate(row)) for row in rows]
+        lengths = [len(row) for row in rows]
+        rows = []
+        for i in range(0, len(packed) - 1, 2):
+            product, count = packed[i] * packed[i + 1], lengths[i] + lengths[i + 1] - 1
+            rows.append([(product >> (bits * k)) & ((1 << bits) - 1) for k in range(count)])
+        if len(packed) % 2:
+            rows.append([(packed[-1] >> (bits * k)) & ((1 << bits) - 1) for k in range(lengths[-1])])
+    return rows[0]
+
+
+@pytest.mark.parametrize(("n", "size", "bits"), [(3, 2, 10), (300, 2, 20), (301, 2, 50), (131, 5, 40), (20, 64, 30)])
+def test_many_different_variables_against_integers(n, size, bits):
+    """Probabilities that are multiples of 2^-bits, a few of them tiny: the floats are exact."""
+    rng = np.random.default_rng(n)
+    cuts = np.sort(np.rint(2.0 ** (bits * rng.random((n, size - 1)))), axis=1)
+    whole = np.diff(cuts, axis=1, prepend=0.0, append=2.0**bits)
+    exact, total = exact_product(whole), 2 ** (bits * n)
+    rows = whole / 2.0**bits
+    results = [convolve(rows), convolve(rows.tolist()), convolve([Discrete(row) for row in rows])]
+    if size == 2:
+        results += [convolve(Bernoulli(rows[:, 1])), convolve([Bernoulli(rows[1:, 1]), Discrete(rows[0])])]
+    for got in results:
+        assert (got.start, len(got.probs)) == (0, len(exact))
+        assert abs(math.fsum(got.probs) - 1) <= 4 * U
+        mantissas, exponents = _pmf.as_scaled(got._masses)
+        for m, e, count in zip(mantissas.tolist(), exponents.tolist(), exact, strict=True):
+            if count == 0:
+                assert m == 0
+            else:
+                value = Fraction(m) * Fraction(2) ** int(e)
+                assert abs(value * total / count - 1) <= 1e-14
+
+
+def test_bernoulli_variables_keep_both_tails_of_their_logits():
+    z = np.array([-800.0, -50.0, 0.0, 40.0, 700.0, np.inf, -np.inf])
+    got = convolve(Bernoulli(logits=z))
+    with mp.workdps(60):
+        ones = [1 / (1 + mp.exp(-mp.mpf(x))) for x in z.tolist()]
+        zeros = [1 / (1 + mp.exp(mp.mpf(x))) for x in z.tolist()]
+        exact = [mp.mpf(1)]
+        for p, q in zip(ones, zeros, strict=True):
+            exact = [
+                (exact[k] * q if k < len(exact) else 0) + (exact[k - 1] * p if k else 0) for k in range(len(exact) + 1)
+            ]
+        for log_p, value in zip(got.log_probs.tolist(), exact, strict=True):
+            # exp(-800) is 0 as a float64 probability: what depends on it is 0.
+            if value > mp.exp(-745):
+                assert abs(log_p - mp.log(value)) <= 1e-14 + 2 * U * abs(mp.log(value))
+
+
+def test_probabilities_that_round_or_vanish():
+    rng = np.random.default_rng(5)
+    p = np.concatenate([10.0 ** rng.uniform(-300, 0, 150), np.zeros(3), np.ones(4), [5e-324, 2.0**-1022]])
+    got = convolve(Bernoulli(p))
+    assert got.probs[:4].tolist() == [0.0] * 4
+    assert got.log_probs[-3:].tolist() == [-math.inf] * 3
+    odd = [Fraction(x) for x in p.tolist()]
+    exact = sum(math.log(x) for x in odd if x)  # about -50,000: the last possible outcome
+    assert abs(got.log_probs[-4] - exact) <= 1e-9
+    assert abs(math.fsum(got.probs) - 1) <= 4 * U
+    half = convolve(Bernoulli(p[:150].astype(np.float32)))
+    assert half.dtype == np.float32
+    assert abs(float(half.probs.sum(dtype=np.float64)) - 1) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[0.5, 0.5], [0.5, 0.5], [1.5, -0.5]], r"convolve: variables must be at least 0, but variables\[2, 1\] = -0.5"),
+        ([[0.5, 0.5], [0.5, np.nan], [1.0, 0.0]], r"convolve: variables must be finite, but variables\[1, 1\] = nan"),
+        ([[0.5, 0.5], [0.5, 0.25], [1.0, 0.0]], r"variables\[1\] must total 1 .* but totals 0.75"),
+        ([[0.5, 0.5], [1.0], [0.5, 0.25]], "probs must total 1"),
+    ],
+)
+def test_rows_that_are_no_probabilities(rows, message):
+    with pytest.raises(ValueError, match=message):
+        convolve(rows)
 
 
 # ------------------------------------------------------------------------------------------ density and tails

@@ -17,4 +17,5 @@
 #include "pair.h"
 #include "scaled.h"
 #include "dice.h"
+#include "counts.h"
 #include "probes.h"

@@ -37,6 +37,11 @@ typedef struct {
     /* After dice_pmf: out and exponents become scaled numbers. */                                          \
     X(void, dice_scaled, (double *out, int64_t *exponents, ptrdiff_t count, const loglik_dice_segment *segments,    \
                           ptrdiff_t n_segments))                                                            \
+    /* out = (times_c·c − times_a·a + times_b·b) / divisor, which must be a whole number, not negative and below            \
+     * 2^(32·(digits + 1)). Integers are 32-bit digits, lowest first: `digits` of c, a and b, digits + 1 of out, which is no \
+     * other array. Factors are in [0, 2^29), divisor in [1, 2^29). */                                       \
+    X(void, counts_next, (const uint32_t *c, const uint32_t *a, const uint32_t *b, ptrdiff_t digits, int64_t times_c,       \
+                          int64_t times_a, int64_t times_b, int64_t divisor, uint32_t *out))                 \
     /* m·2^e += terms·2^shift, element by element; terms are 0 or positive normal numbers. m stays below 2·(additions) + 2. */ \
     X(void, scaled_add, (double *m, int64_t *e, const double *terms, int64_t shift, ptrdiff_t n))           \
     /* Mantissas into [1, 2), exponents of zeros to 0. m is 0 or a positive normal number. */               \

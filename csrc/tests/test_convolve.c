@@ -111,6 +111,41 @@ static void test_scaled(const loglik_kernels *level, int n) {
     guarded_free(gt);
 }
 
+/* C(n, k) for all k up to n by the recurrence of dice with two sides: C(n, n) = 1 at its end. */
+static void test_counts(const loglik_kernels *level, int n) {
+    const ptrdiff_t digits = n / 32 + 1;
+    guarded memory[3];
+    uint32_t *rows[3];
+    for (int i = 0; i < 3; i++) {
+        memory[i] = guarded_new((size_t)(digits + 1) * sizeof(uint32_t), 1);
+        rows[i] = (uint32_t *)memory[i].data;
+        memset(rows[i], 0, (size_t)(digits + 1) * sizeof(uint32_t));
+    }
+    uint32_t *b = rows[0], *a = rows[1], *out = rows[2];
+    guarded zero = guarded_new((size_t)(digits + 1) * sizeof(uint32_t), 1);
+    memset(zero.data, 0, (size_t)(digits + 1) * sizeof(uint32_t));
+    uint32_t *c = (uint32_t *)zero.data;
+    c[0] = 1;
+    for (int k = 0; k < n; k++) {
+        /* s = 2: c[k+1−s] = c[k−1], c[k−s] = c[k−2]. */
+        level->counts_next(c, a, b, digits, n + k, 2 * n + 1 - k, n + 2 - k, k + 1, out);
+        uint32_t *const oldest = b;
+        b = a;
+        a = c;
+        c = out;
+        out = oldest;
+    }
+    int rest = 0;
+    for (ptrdiff_t i = 1; i <= digits; i++) {
+        rest |= c[i] != 0;
+    }
+    check(c[0] == 1 && !rest, "%s counts_next: C(%d, %d) is not 1", level->name, n, n);
+    for (int i = 0; i < 3; i++) {
+        guarded_free(memory[i]);
+    }
+    guarded_free(zero);
+}
+
 int main(void) {
     static const int sizes[] = {1, 2, 3, 7, 8, 9, 31, 32, 33, 64, 65, 127, MAX_SIZE};
     enum { COUNT = sizeof sizes / sizeof *sizes };
@@ -125,6 +160,7 @@ int main(void) {
                 test_convolve_f32(*level, sizes[i], sizes[j]);
             }
             test_scaled(*level, sizes[i]);
+            test_counts(*level, sizes[i]);
         }
         for (size_t i = 0; i < sizeof dice / sizeof *dice; i++) {
             test_dice(*level, dice[i][0], dice[i][1]);

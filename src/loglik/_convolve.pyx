@@ -1,5 +1,5 @@
 # cython: language_level=3, freethreading_compatible=True
-"""Sums of discrete variables: a thin skin over csrc/kernels/{convolve,dice,scaled}.h.
+"""Sums of discrete variables: a thin skin over csrc/kernels/{convolve,dice,counts,scaled}.h.
 
 Arrays are one-dimensional and C-contiguous; the callers (`loglik._pmf`) see to it, and `vector` makes sure. Every
 function takes the name of an instruction-set level for the tests; None is the level in use.
@@ -7,8 +7,9 @@ function takes the name of an instruction-set level for the tests; None is the l
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int64_t, uint32_t
+from libc.math cimport INFINITY
+from libc.stdlib cimport calloc, free, malloc
 
 from loglik._arrays cimport memory
 from loglik._dispatch cimport active_kernels, kernels_of, loglik_dice_segment, loglik_kernels
@@ -74,6 +75,45 @@ def dice_pmf(int64_t n, int64_t s, bint scaled, level=None):
             kernels.dice_probs(data, count, segments, used)
         free(segments)
     return (out, exponents) if scaled else out
+
+
+def dice_counts(int64_t n, int64_t s, Py_ssize_t first, Py_ssize_t last, Py_ssize_t digits, level=None):
+    """Exact numbers of ways of the sums first .. last - 1 of n >= 1 dice with s >= 2 sides, the lowest sum being 0.
+
+    Only sums up to the mode: 2·(last - 1) <= n(s - 1). Each is below 2^(32·digits). A list of integers; only s + 2
+    numbers are kept beside it.
+    """
+    cdef const loglik_kernels *kernels = table(level)
+    cdef Py_ssize_t k, used = 1, width = digits + 1, rows = min(s + 2, last + 1)
+    cdef uint32_t *memory_of_rows = <uint32_t *> calloc(rows + 1, width * sizeof(uint32_t))
+    cdef uint32_t *none = memory_of_rows + rows * width  # 0, for terms that are not there
+    cdef uint32_t *current = memory_of_rows
+    cdef const uint32_t *a
+    cdef const uint32_t *b
+    cdef uint32_t *following
+    if memory_of_rows == NULL:
+        raise MemoryError
+    counts = []
+    try:
+        current[0] = 1
+        for k in range(last):
+            if k >= first:
+                counts.append(int.from_bytes((<char *> current)[:used * sizeof(uint32_t)], "little"))
+            if k & 255 == 0:
+                PyErr_CheckSignals()
+            a = none if k + 1 < s else memory_of_rows + (k + 1 - s) % rows * width
+            b = none if k < s else memory_of_rows + (k - s) % rows * width
+            following = memory_of_rows + (k + 1) % rows * width
+            with nogil:
+                # Numbers grow up to the mode: what lies above `used` in older rows is 0.
+                kernels.counts_next(
+                    current, a, b, min(used, digits), n + k, n * s + s - 1 - k, n * s - n + s - k, k + 1, following)
+            current = following
+            if used < width and current[used] != 0:
+                used += 1
+    finally:
+        free(memory_of_rows)
+    return counts
 
 
 def convolve_range(
@@ -175,6 +215,31 @@ def convolve_scaled(
     with nogil:
         kernels.scaled_normalise(m, e, n)
     return mantissas, exponents
+
+
+def majorant(cnp.ndarray values not None):
+    """The concave majorant of numbers or -inf; the first and the last are numbers."""
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(values), i, j, top = 0
+    cdef double *v = <double *> vector(values, cnp.NPY_DOUBLE)
+    cdef cnp.ndarray out = new_array(n, cnp.NPY_DOUBLE), corners = new_array(n, cnp.NPY_INT64)
+    cdef double *heights = <double *> cnp.PyArray_DATA(out)
+    cdef int64_t *c = <int64_t *> cnp.PyArray_DATA(corners)
+    cdef double slope
+    with nogil:
+        c[0] = 0
+        for i in range(1, n):
+            if v[i] == -INFINITY:
+                continue
+            while top > 0 and (v[c[top]] - v[c[top - 1]]) * (i - c[top]) <= (v[i] - v[c[top]]) * (c[top] - c[top - 1]):
+                top -= 1
+            top += 1
+            c[top] = i
+        for j in range(top):
+            slope = (v[c[j + 1]] - v[c[j]]) / (c[j + 1] - c[j])
+            for i in range(c[j], c[j + 1]):
+                heights[i] = v[c[j]] + slope * (i - c[j])
+        heights[n - 1] = v[n - 1]
+    return out
 
 
 cdef list scaled_pieces(cnp.ndarray m, cnp.ndarray e, Py_ssize_t padding):

@@ -1,6 +1,6 @@
 """Exact counts of the ways to reach each sum, as Python integers. Internal to `Discrete`.
 
-Uniform dice use the four-term recurrence of csrc/kernels/dice.h on integers: linear in the size of the
+Uniform dice use the four-term recurrence of csrc/kernels/dice.h on integers (counts.h): linear in the size of the
 output. Other variables are packed into one large integer (Kronecker substitution), so that a product is one
 multiplication.
 """
@@ -8,14 +8,19 @@ multiplication.
 import math
 from collections.abc import Iterable
 
+from loglik import _convolve
+
 # Bytes of all counts together, and of one product by Karatsuba (seconds beyond it).
 MAX_BYTES = 2**30
 MAX_PACKED_BYTES = 2**22
+OBJECT_BYTES = 36  # of a Python integer beside its digits, and its place in a list
 
 
 def check_size(outcomes: int, bits: float, *, recurrence: bool) -> None:
     """MemoryError before the counts outgrow a gibibyte, or a product of packed integers takes too long."""
-    size, limit = outcomes * bits / 8, MAX_BYTES if recurrence else MAX_PACKED_BYTES
+    size, limit = outcomes * bits / 8, MAX_PACKED_BYTES
+    if recurrence:
+        size, limit = size + outcomes * OBJECT_BYTES, MAX_BYTES
     if size > limit:
         raise MemoryError(
             f"Discrete.counts: {outcomes} exact counts of up to {bits:.0f} bits need {size / 2**20:.0f} MiB, "
@@ -24,20 +29,22 @@ def check_size(outcomes: int, bits: float, *, recurrence: bool) -> None:
         )
 
 
-def uniform_dice(n: int, s: int) -> list[int]:
-    """Ways to roll each sum of n >= 1 dice with s >= 2 sides."""
+def uniform_dice(n: int, s: int, first: int = 0, last: int | None = None) -> list[int]:
+    """Ways to roll the sums first .. last - 1 of n >= 1 dice with s >= 2 sides, the lowest sum being 0; or each sum.
+
+    Linear in the size of all counts up to the range or to the mode; beside the result, memory for s + 2 counts.
+    """
     count = n * (s - 1) + 1
-    check_size(count, n * math.log2(s), recurrence=True)
-    half = (count + 1) // 2
-    c = [1]
-    for k in range(half - 1):
-        value = (n + k) * c[k]
-        if k + 1 >= s:
-            value -= (n * s + s - 1 - k) * c[k + 1 - s]
-        if k >= s:
-            value += (n * (s - 1) + s - k) * c[k - s]
-        c.append(value // (k + 1))
-    return c + c[: count - half][::-1]
+    last = count if last is None else last
+    bits, half = n * math.log2(s), (count + 1) // 2
+    check_size(last - first, bits, recurrence=True)
+    # The upper half is the lower one from its end: what is needed of that.
+    low, high = min(first, count - last), half if first < half < last else min(last, count - first)
+    check_size(min(s + 2, high), bits, recurrence=True)
+    lower = _convolve.dice_counts(n, s, low, high, int(bits) // 32 + 1)
+    if high <= half and last <= half:
+        return lower
+    return lower[first - low : last - low] + [lower[count - 1 - k - low] for k in range(max(first, half), last)]
 
 
 def power(counts: list[int], n: int) -> list[int]:
@@ -67,6 +74,14 @@ def convolve(factors: Iterable[list[int]]) -> list[int]:
         width = bits // 8 + 1
         result = _unpack(_pack(result, width) * _pack(counts, width), width, outcomes)
     return result
+
+
+def convolve_range(a: list[int], b: list[int], first: int, last: int) -> list[int]:
+    """Entries first .. last - 1 of the counts of a sum: only the entries of the factors that they need."""
+    if len(a) > len(b):
+        a, b = b, a
+    low = max(0, first - len(a) + 1)
+    return convolve([a, b[low:last]])[first - low : last - low]
 
 
 def stretch(counts: list[int], factor: int) -> list[int]:

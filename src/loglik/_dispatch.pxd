@@ -89,6 +89,9 @@ cdef extern from "dispatch.h" nogil:
                                loglik_dice_segment *segments) noexcept nogil
         void (*dice_probs)(double *out, Py_ssize_t count, const loglik_dice_segment *segments,
                            Py_ssize_t n_segments) noexcept nogil
+        void (*counts_next)(
+            const uint32_t *c, const uint32_t *a, const uint32_t *b, Py_ssize_t digits, int64_t times_c, int64_t times_a,
+            int64_t times_b, int64_t divisor, uint32_t *out) noexcept nogil
         void (*dice_scaled)(double *out, int64_t *exponents, Py_ssize_t count, const loglik_dice_segment *segments,
                             Py_ssize_t n_segments) noexcept nogil
         void (*scaled_add)(double *m, int64_t *e, const double *terms, int64_t shift, Py_ssize_t n) noexcept nogil

@@ -4,15 +4,17 @@ Design
 - A `Pmf` is plain (an array of probabilities) as long as every probability is a normal number, else scaled:
   mantissas in [1, 2) and int64 exponents. Plain ones run through the register kernel directly.
 - Terms are positive and every result is a sum of products, so relative errors only add: a sum of N variables
-  is right to about (total length + N) units in the last place in every entry, however small.
+  is right to about (total length + N) units in the last place in every entry, however small. Long ones are convolved by
+  tilting (`loglik._tilt`), which adds less than 2^-40.
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from loglik import _convolve
+from loglik import _convolve, _tilt
 from loglik._parallel import run_blocks
 
 # Multiply-adds per block of a threaded convolution, and per second at the slowest level.
@@ -22,6 +24,12 @@ _WORK_PER_SECOND = 2e9
 # log 2 in two parts; e·_LN2_HI is exact for |e| < 2^21.
 _LN2_HI = float.fromhex("0x1.62e42fee00000p-1")
 _LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")
+
+# Pmfs of up to this length are summed many at once, in plain doubles not below this power of two.
+STACK_LENGTH, _STACK_FLOOR, _STACK_ROWS = 64, -1000, 4096
+
+# Plain pmfs up to _LONG are convolved directly; where powers of two are needed, those above _SHORT by tilting.
+_LONG, _SHORT = 65536, 4096
 
 _NORMAL_FLOOR = {np.dtype(np.float64): -1022, np.dtype(np.float32): -126}
 # Sums of dice are made in plain doubles down to here; the margin keeps the low parts of pairs normal.
@@ -104,12 +112,17 @@ def convolve(a: Pmf, b: Pmf) -> Pmf:
     if a.exponents is None and b.exponents is None:
         dtype = np.promote_types(a.values.dtype, b.values.dtype)
         floor = a.floor + b.floor
-        if floor >= _NORMAL_FLOOR[dtype]:
+        if floor >= _NORMAL_FLOOR[dtype] and len(a) <= _LONG:
             return Pmf(_convolve_plain(a.values, b.values, dtype), None, floor)
-    return scaled(*_convolve.convolve_scaled(*as_scaled(a), *as_scaled(b)))
+    if len(a) <= _SHORT:
+        return scaled(*_convolve.convolve_scaled(*as_scaled(a), *as_scaled(b)))
+    last = len(a) + len(b) - 1
+    return scaled(*_tilt.convolve(as_scaled(a), as_scaled(b), 0, last, lambda x, y: _convolve_plain(x, y, x.dtype)))
 
 
 def _convolve_plain(a: np.ndarray, b: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if len(a) > len(b):
+        a, b = b, a
     a = np.ascontiguousarray(a, dtype)
     padded = np.zeros(len(b) + 2 * _convolve.PADDING, dtype)
     padded[_convolve.PADDING : _convolve.PADDING + len(b)] = b
@@ -138,19 +151,72 @@ def power(pmf: Pmf, n: int) -> Pmf:
         pmf = convolve(pmf, pmf)
 
 
-def convolve_all(pmfs: list[Pmf]) -> Pmf:
-    """The sum of several independent variables, the shortest two first."""
+def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
+    """The sum of several independent variables, the shortest two first.
+
+    Rows of the float64 arrays `stacks` are pmfs, too: zero or at least 2^-1022.
+    """
     import heapq
 
-    heap = [(len(pmf), i, pmf) for i, pmf in enumerate(pmfs)]
+    short: dict[int, list[np.ndarray]] = {}
+    rest = []
+    for pmf in pmfs:
+        if pmf.exponents is None and len(pmf) <= STACK_LENGTH and pmf.floor >= _STACK_FLOOR:
+            short.setdefault(len(pmf), []).append(pmf.values)
+        else:
+            rest.append(pmf)
+    for rows in (*stacks, *(np.array(values, np.float64) for values in short.values())):
+        for i in range(0, len(rows), _STACK_ROWS):
+            rest += _convolve_rows(rows[i : i + _STACK_ROWS])
+    heap = [(len(pmf), i, pmf) for i, pmf in enumerate(rest)]
     heapq.heapify(heap)
-    next_id = len(pmfs)
+    next_id = len(rest)
     while len(heap) > 1:
         a, b = heapq.heappop(heap)[2], heapq.heappop(heap)[2]
         c = convolve(a, b)
         heapq.heappush(heap, (len(c), next_id, c))
         next_id += 1
     return heap[0][2]
+
+
+def _convolve_rows(rows: np.ndarray) -> list[Pmf]:
+    """Sums of pmfs of one short length, pair by pair, all pairs at once, until they are long or near underflow."""
+    floors = np.frexp(np.where(rows > 0, rows, 1.0).min(axis=1))[1].astype(np.int64) - 1
+    # Rows of like floors meet, so that few small ones do not stop the others.
+    order = np.argsort(floors, kind="stable")
+    rows, floors = rows[order], floors[order]
+    done: list[Pmf] = []
+
+    def leave(some: slice) -> None:
+        done.extend(Pmf(row, None, int(floor)) for row, floor in zip(rows[some].copy(), floors[some], strict=True))
+
+    while len(rows) > 1 and rows.shape[1] <= STACK_LENGTH:
+        bad = int(np.searchsorted(floors[0 : len(rows) - 1 : 2] + floors[1::2], _STACK_FLOOR))
+        leave(slice(0, 2 * bad))
+        rows, floors = rows[2 * bad :], floors[2 * bad :]
+        if len(rows) % 2:
+            leave(slice(-1, None))
+        pairs, size = len(rows) // 2, rows.shape[1]
+        a, b = rows[0 : 2 * pairs : 2], rows[1 : 2 * pairs : 2]
+        floors = floors[0 : 2 * pairs : 2] + floors[1 : 2 * pairs : 2]
+        rows = np.zeros((pairs, 2 * size - 1))
+        for i in range(size):
+            rows[:, i : i + size] += a[:, i : i + 1] * b
+    leave(slice(None))
+    return done
+
+
+def normalised(pmf: Pmf) -> Pmf:
+    """Divided by the total, where that is not 1 within two units in the last place."""
+    values = np.ascontiguousarray(pmf.values, np.float64)
+    sums = _convolve.cumulative(values, pmf.exponents)
+    total = float(sums[-1]) if pmf.exponents is None else math.ldexp(float(sums[0][-1]), int(sums[1][-1]))
+    if abs(total - 1) <= 2.0**-51:
+        return pmf
+    if pmf.exponents is None:
+        return plain((values / total).astype(pmf.values.dtype))
+    mantissas, shift = np.frexp(values / total)
+    return Pmf(2.0 * mantissas, np.where(mantissas > 0, pmf.exponents + shift - 1, 0), pmf.floor - 1)
 
 
 def stretch(pmf: Pmf, factor: int) -> Pmf:

@@ -143,4 +143,5 @@ def run_case(case: Case, *, threads: int = 1, peers: bool = True, budget: float 
         peers={name: timings["peer", name] for name in others},
         max_error=max_error,
         unit=case.unit,
+        peer_errors={name: problem.peer_error(function()) for name, function in others.items()} if problem.peer_error else {},
     )

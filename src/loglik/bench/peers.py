@@ -1,4 +1,5 @@
-"""Other libraries on the same arrays: SciPy, torch (also compiled), JAX and scikit-learn, where they are installed.
+"""Other libraries on the same arrays: SciPy, torch (also compiled), JAX, scikit-learn, and FLINT, icepool and dyce
+for dice, where they are installed.
 
 Each table maps a kernel's name to a function that takes its arguments and returns a callable to time. A
 library is imported only when a benchmark asks for peers. They run with as many threads as loglik: `loglik
@@ -16,7 +17,7 @@ import numpy as np
 Prepared = Callable[[], object]
 Maker = Callable[..., Prepared | None]  # None: it does not run here
 
-NAMES = ("numpy_fft", "scipy", "sklearn", "torch", "torch_compile", "jax")
+NAMES = ("numpy_fft", "flint", "icepool", "dyce", "scipy", "sklearn", "torch", "torch_compile", "jax")
 
 
 def contestants(
@@ -35,6 +36,9 @@ def contestants(
 def _installed(threads: int, names: Collection[str]) -> Iterator[tuple[str, dict[str, Maker]]]:
     for name, module, table in (
         ("numpy_fft", "numpy", _numpy_fft),
+        ("flint", "flint", _flint),
+        ("icepool", "icepool", _icepool),
+        ("dyce", "dyce", _dyce),
         ("scipy", "scipy", _scipy),
         ("sklearn", "sklearn", _sklearn),
         ("torch", "torch", _torch),
@@ -55,6 +59,60 @@ def _numpy_fft(threads: int) -> dict[str, Maker]:
         size = n * (sides - 1) + 1
         die = np.full(sides, 1 / sides)
         return lambda: np.fft.irfft(np.fft.rfft(die, size) ** n, size)
+
+    def poisson_binomial(p: np.ndarray) -> Prepared:
+        def run() -> np.ndarray:
+            size = 1 << (2 * len(p)).bit_length()
+            rows = np.zeros((size // 2, 2))
+            rows[:, 0], rows[: len(p), 0], rows[: len(p), 1] = 1, 1 - p, p
+            while len(rows) > 1:
+                width = 2 * rows.shape[1]
+                spectra = np.fft.rfft(rows, width)
+                rows = np.fft.irfft(spectra[::2] * spectra[1::2], width)
+            return rows[0, : len(p) + 1]
+
+        return run
+
+    return {"dice": dice, "poisson_binomial": poisson_binomial}
+
+
+def _flint(threads: int) -> dict[str, Maker]:
+    flint = importlib.import_module("flint")
+
+    def counts(n: int, sides: int) -> Prepared:
+        die = flint.fmpz_poly([1] * sides)
+        return lambda: die**n
+
+    return {"dice_counts": counts}
+
+
+def _icepool(threads: int) -> dict[str, Maker]:
+    icepool = importlib.import_module("icepool")
+
+    def dice(n: int, sides: int) -> Prepared | None:
+        if n * sides > 6000:  # seconds
+            return None
+        return lambda: [float(p) for p in (n @ icepool.d(sides)).probabilities()]
+
+    def counts(n: int, sides: int) -> Prepared | None:
+        def run() -> Any:
+            return (n @ icepool.d(sides)).quantities()
+
+        return run if n * sides <= 6000 else None
+
+    return {"dice": dice, "dice_counts": counts}
+
+
+def _dyce(threads: int) -> dict[str, Maker]:
+    die = importlib.import_module("dyce").H
+
+    def dice(n: int, sides: int) -> Prepared | None:
+        def run() -> list[float]:
+            counts = list((n @ die(sides)).values())
+            total = sum(counts)
+            return [count / total for count in counts]
+
+        return run if n * sides <= 600 else None
 
     return {"dice": dice}
 

@@ -22,6 +22,8 @@ class Problem:
     """Largest error of our result; its unit is the case's `unit`."""
     tolerance: float
     """A larger error means that the result is wrong, and is not timed."""
+    peer_error: Callable[[Any], float] | None = None
+    """The error of another's result, where accuracy is half of the comparison."""
     fresh: Callable[[], Any] | None = None
     """Our call without ``out=``: it also pays for new memory."""
     inputs: tuple[np.ndarray, ...] = ()
@@ -45,7 +47,8 @@ class Case:
     elements: int
     """Results that one call gives: a row shows nanoseconds for each."""
     unit: str = "u"
-    """Of max_error: "u", relative in unit roundoffs of dtype; "se", in standard errors of the estimate."""
+    """Of max_error: "u", relative in unit roundoffs of dtype; "se", in standard errors of the estimate; "wrong", a number of
+    integers."""
 
 
 def seeded() -> np.random.Generator:

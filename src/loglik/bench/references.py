@@ -474,6 +474,14 @@ def kept_dice_pmf(n, sides, kept):
     return probs[n, kept:]
 
 
+def dice_counts(n, sides):
+    """Exact numbers of ways: the power of one large integer whose digits are the polynomial (Kronecker substitution)."""
+    width = (n * sides.bit_length()) // 8 + 1
+    packed = sum(1 << (8 * width * i) for i in range(sides)) ** n
+    data = packed.to_bytes(width * (n * (sides - 1) + 1), "little")
+    return [int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)]
+
+
 def convolve(pmfs: Sequence[np.ndarray]):
     """pmf of the sum of independent variables."""
     result = np.ones(1)

@@ -1,7 +1,7 @@
 """Results of a benchmark run: the table for people, the dictionary for machines (``--json``)."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Row:
     """NumPy reference ("numpy") and every installed library that was asked."""
     max_error: float
     unit: str
+    peer_errors: dict[str, float] = field(default_factory=dict)
+    """Of the peers' results, where they are measured (sums of discrete variables)."""
 
     @property
     def fraction(self) -> float | None:
@@ -58,6 +60,7 @@ class Row:
             "peers": {name: timing.as_dict() for name, timing in self.peers.items()},
             "max_error": self.max_error,
             "max_error_unit": self.unit,
+            "peer_errors": self.peer_errors,
         }
 
 
@@ -73,7 +76,8 @@ class Report:
         """The schema of ``loglik bench --json``.
 
         ``max_error`` is in unit roundoffs of the dtype relative to the result (to the sum of the magnitudes
-        of its terms where it crosses zero) if ``max_error_unit`` is "u", in standard errors if it is "se".
+        of its terms where it crosses zero) if ``max_error_unit`` is "u", in standard errors if it is "se", and a number
+        of wrong integers if it is "wrong". ``peer_errors`` has the same unit; it is empty where nobody measures them.
         """
         configuration = loglik.show_config("dicts")
         assert configuration is not None
@@ -106,14 +110,15 @@ class Report:
 
 COLUMNS = (
     f"{'case':<30} {'dtype':<7} {'time':>9} {'each':>9} {'fresh':>9} {'x NumPy':>8} {'x best peer':>18} "
-    f"{'limit':>9} {'of it':>6} {'error':>9}"
+    f"{'limit':>9} {'of it':>6} {'error':>9}  errors of the others"
 )
 
 LEGEND = """\
 time: minimum for one call into a warm out=; each: per result; fresh: the same call with new memory for its
 result. x NumPy, x best peer: how many times faster than them (below 1: slower). limit: what this machine
 needs for the row's memory streams or its arithmetic; of it: limit / time. error: largest, relative in unit
-roundoffs (u) of the dtype, or in standard errors (se) of a random result."""
+roundoffs (u) of the dtype, in standard errors (se) of a random result, or wrong integers;
+errors of the others: the same for their results."""
 
 
 def duration(seconds: float) -> str:
@@ -151,6 +156,7 @@ def line(row: Row) -> str:
         f"{duration(row.limit) if row.limit else '':>9}",
         f"{f'{row.fraction:.0%}' if row.fraction else '':>6}",
         f"{f'{row.max_error:.2g} {row.unit}':>9}",
+        " " + ", ".join(f"{peer} {error:.2g}" for peer, error in row.peer_errors.items()),
     )
     return " ".join(columns).rstrip()
 
