@@ -1,6 +1,7 @@
 """The command line: output, exit codes, bad input, broken pipes."""
 
 import csv
+import importlib.util
 import json
 import math
 import os
@@ -35,6 +36,9 @@ def test_every_command_explains_itself(command, capsys):
     assert command in capsys.readouterr().out
 
 
+needs_matplotlib = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -45,7 +49,7 @@ def test_every_command_explains_itself(command, capsys):
         (["dice", "3d6", "--json", "--csv"], "--csv"),
         (["dice", "100000d6", "--exact"], "MiB"),
         (["dice", "1000d6kh500", "--exact"], "no exact counts"),
-        (["dice", "3d6", "--plot", "/no/such/folder/x.png"], "/no/such/folder/x.png"),
+        pytest.param(["dice", "3d6", "--plot", "/no/such/folder/x.png"], "/no/such/folder/x.png", marks=needs_matplotlib),
         (["bench", "--filter", "nonsense"], "nonsense"),
         (["bench", "--threads", "0"], "--threads"),
         (["bench", "--threads", "two"], "two"),
