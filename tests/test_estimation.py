@@ -73,6 +73,14 @@ def uniform_log_density(low, high):
     return lambda x: -mp.log(mp.mpf(high) - low) if low <= x <= high else -mp.inf
 
 
+def normal_to_student():
+    """KL(N(0, 1) ‖ t(5))."""
+    with mp.workdps(30):
+        constant = mp.loggamma(3) - mp.loggamma(mp.mpf(5) / 2) - mp.log(5 * mp.pi) / 2
+        log_q, points = (lambda x: constant - 3 * mp.log1p(x * x / 5)), [-38, -5, 0, 5, 38]
+        return float(exact_divergence(normal_log_density(0, 1), log_q, points, js=False))
+
+
 # ------------------------------------------------------------------------------------------- quadrature
 
 NORMAL_PAIRS = [(0, 1, 1, 2), (0, 1, 6, 1), (0, 1, 0, 0.01), (0, 1, 1e-6, 1), (-3, 0.5, 100, 2), (0, 1, 40, 1)]
@@ -338,10 +346,7 @@ def test_control_variates_help_where_the_log_ratio_is_nearly_quadratic():
 
 def test_coverage_with_control_variates():
     p, q = ll.Normal(0.0, 1.0), Frozen(stats.t(5))
-    with mp.workdps(30):
-        constant = mp.loggamma(3) - mp.loggamma(mp.mpf(5) / 2) - mp.log(5 * mp.pi) / 2
-        log_q, points = (lambda x: constant - 3 * mp.log1p(x * x / 5)), [-38, -5, 0, 5, 38]
-        exact = float(exact_divergence(normal_log_density(0, 1), log_q, points, js=False))
+    exact = normal_to_student()
     covered = sum(e.low <= exact <= e.high for e in (ll.estimate_kl(p, q, n=2000, rng=seed) for seed in range(300)))
     assert stats.binomtest(covered, 300, 0.95).pvalue > 1e-6
 
@@ -490,10 +495,7 @@ def test_qmc_in_one_dimension():
 
 def test_qmc_reaches_tolerances_and_covers():
     p, q = ll.Normal(0.0, 1.0), Frozen(stats.t(5))
-    with mp.workdps(30):
-        constant = mp.loggamma(3) - mp.loggamma(mp.mpf(5) / 2) - mp.log(5 * mp.pi) / 2
-        log_q, points = (lambda x: constant - 3 * mp.log1p(x * x / 5)), [-38, -5, 0, 5, 38]
-        exact = float(exact_divergence(normal_log_density(0, 1), log_q, points, js=False))
+    exact = normal_to_student()
     estimate = ll.estimate_kl(p, q, rtol=1e-5, method="qmc", rng=1)
     assert estimate.converged
     assert (estimate.high - estimate.low) / 2 <= 1e-5 * estimate.value

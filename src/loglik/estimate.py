@@ -271,7 +271,7 @@ def _estimate(
         if not ours:
             raise NotImplementedError(f"{function}: there is no closed form for {type(p).__name__} and {type(q).__name__}")
         value = np.asarray((closed_form_js if js else closed_form_kl)(function, p, q), np.float64)
-        return _result(value, np.zeros_like(value), 0.0, 0, method="exact", converged=True)
+        return _fields(value, np.zeros_like(value), value, value, 0, "exact", True)
     one_dimensional = quadrature.is_univariate(p) and quadrature.is_univariate(q)
     if method == "quadrature" or (method == "auto" and not sampled and one_dimensional):
         if not one_dimensional:
@@ -454,7 +454,3 @@ def _judged(function: str, estimate: Estimate, summary: Summary) -> Estimate:
 def _fields(value: Any, stderr: Any, low: Any, high: Any, n: int, method: str, converged: bool) -> Estimate:
     value, stderr, low, high = (x if np.ndim(x) else float(x) for x in (value, stderr, low, high))
     return Estimate(value, stderr, low, high, n, method, converged)
-
-
-def _result(value: Any, stderr: Any, quantile: float, n: int, *, method: str, converged: bool) -> Estimate:
-    return _fields(value, stderr, value - quantile * stderr, value + quantile * stderr, n, method, converged)
