@@ -603,3 +603,16 @@ def test_repr_of_large_ones_is_short():
     assert repr(ll.dice("10000d6")) == "dice('10000d6')"
     assert repr(Discrete(log_probs=[-INF, 0.0])) == "Discrete(probs=[0.0, 1.0])"
     assert "log_probs=[-1000.0, " in repr(Discrete(log_probs=[-1000.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ([[0.5, 0.5], [0.5, 0.6]], r"^convolve: variables\[1\]: probs must total 1 within .*, but totals 1\.1"),
+        ([Discrete([1.0]), [-0.5, 1.5]], r"^convolve: variables\[1\]: probs must be at least 0, but probs\[0\] = -0\.5"),
+        ([[0.5, 0.5]] * 3 + [[0.5, 0.6]], r"^convolve: variables\[3\] must total 1 within .*, but totals 1\.1"),
+    ],
+)
+def test_convolve_names_the_variable_that_is_wrong(variables, message):
+    with pytest.raises(ValueError, match=message):
+        convolve(variables)

@@ -771,9 +771,7 @@ def convolve(variables: Any) -> Discrete:
         if stack is not None:
             return _sum_of([], [stack], 0, stack.dtype)
     coins = [term for term in terms if isinstance(term, Bernoulli)]
-    others = [
-        term if isinstance(term, Discrete) else Discrete(term) for term in terms if not isinstance(term, Bernoulli)
-    ]
+    others = [_as_variable(i, term) for i, term in enumerate(terms) if not isinstance(term, Bernoulli)]
     start = sum(term._start for term in others)
     if coins:
         both = [coin._both(np.float64) for coin in coins]
@@ -981,6 +979,17 @@ def _check_probs(name: str, values: Any) -> np.ndarray:
     if abs(total - 1) > 4 * eps:  # as close as normalising gets; so it is done once only
         array = (array / total if name == "probs" else array - math.log(total)).astype(dtype)
     return array
+
+
+def _as_variable(i: int, term: Any) -> Discrete:
+    """Entry i of what is to be summed; an error says which it is."""
+    if isinstance(term, Discrete):
+        return term
+    try:
+        return Discrete(term)
+    except (TypeError, ValueError) as error:
+        message = str(error).removeprefix("Discrete: ")
+        raise type(error)(f"convolve: variables[{i}]: {message}") from None
 
 
 def _check_rows(rows: list[Any]) -> np.ndarray | None:
