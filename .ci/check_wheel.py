@@ -10,13 +10,13 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
 extensions = [name for name in names if name.endswith((".so", ".pyd"))]
 modules = {name.split("/")[-1].split(".")[0] for name in extensions}
 wrong = [name for name in names if name.endswith((".c", ".pyx", ".o", ".a")) or "/tests/" in name]
-expected = ["loglik/__init__.py", "loglik/py.typed", "loglik/_dispatch.pxd", "loglik/include/loglik/loglik.h"]
+expected = ["loglik/__init__.py", "loglik/py.typed", "loglik/include/loglik/loglik.h"]
 expected += [f"loglik/{module}.pyi" for module in modules] + ["loglik/ufuncs.pyi"]
 missing = [name for name in expected if name not in names]
 outside = [name for name in names if not name.startswith("loglik/") and ".dist-info/" not in name]
 
 problems = []
-if not {"_dispatch", "_ufuncs"} <= modules:
+if modules != {"_kernels"}:
     problems.append(f"extension modules: {sorted(modules)}")
 if wrong:
     problems.append(f"sources of the build: {wrong}")

@@ -5,8 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from loglik._dispatch import available_isas, isa
-from loglik._ufuncs import make_ufuncs
+from loglik._kernels import available_isas, isa, make_ufuncs
 
 _ufuncs_of_level = {level: make_ufuncs(level) for level in available_isas()}
 

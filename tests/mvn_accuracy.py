@@ -272,8 +272,7 @@ def worst(kernels, kind, dtype, sizes):
 
 
 def main():
-    from loglik._dispatch import available_isas
-    from loglik._ufuncs import make_ufuncs
+    from loglik._kernels import available_isas, make_ufuncs
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few d instead of 1 ... 200")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import _probes
+from loglik import _kernels
 from loglik.bench import BenchmarkError, Case, Problem, all_cases, probes, references, run, run_case, select
 from loglik.bench.cases import ELEMENTWISE, elementwise_kernels
 from loglik.bench.peers import contestants
@@ -184,26 +184,26 @@ def test_streams_read_and_write_everything(sizes, threads):
     assert np.count_nonzero(target) <= 7 * threads
     if sizes[0] % 8 == 0:
         view = source.view(np.uint8) if source.size else np.empty(0, np.uint8)
-        assert np.int64(_probes.streams([view], [])) == source.sum()
+        assert np.int64(_kernels.probe_streams([view], [])) == source.sum()
 
 
 def test_streams_check_their_arguments():
     one = np.zeros(64, np.uint8)
     with pytest.raises(ValueError, match="at most 8"):
-        _probes.streams([one] * 9, [])
+        _kernels.probe_streams([one] * 9, [])
     read_only = one.copy()
     read_only.setflags(write=False)
     with pytest.raises(ValueError, match="read-only"):
-        _probes.streams([], [read_only])
+        _kernels.probe_streams([], [read_only])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_multiply_adds_are_counted(dtype):
     single = dtype == "float32"
-    one = _probes.fma(1, single)
+    one = _kernels.probe_fma(1, single)
     lanes = one / (2 * 12)
     assert lanes in {2, 4, 8, 16}
-    assert _probes.fma(1000, single) == 1000 * one
+    assert _kernels.probe_fma(1000, single) == 1000 * one
     function, operations = probes.fma(dtype, threads=2)
     function()
     assert operations == 2 * probes.FMA_ROUNDS * one

@@ -13,7 +13,7 @@ import pytest
 from subprocess_tools import python_output
 
 import loglik as ll
-from loglik import _dispatch
+from loglik import _kernels
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = [Path(folder) for folder in ll.__path__]  # an editable install has two
@@ -37,7 +37,7 @@ def level_flags() -> dict[str, list[str]]:
     """Flags of each level of this build, from their only home, CMakeLists.txt."""
     text = (ROOT / "CMakeLists.txt").read_text()
     found = dict(re.findall(r"^  loglik_level\((\w+) *([^)]*)\)", text, re.MULTILINE))
-    return {name: found[name].split() for name in _dispatch.compiled_isas()}
+    return {name: found[name].split() for name in _kernels.compiled_isas()}
 
 
 # ------------------------------------------------------------------------------------------------ objects
@@ -77,7 +77,7 @@ def compiled_object(level: str, target: Path) -> Path:
 
 
 @needs_nm
-@pytest.mark.parametrize("level", _dispatch.compiled_isas())
+@pytest.mark.parametrize("level", _kernels.compiled_isas())
 def test_an_object_exports_its_table_and_nothing_else(level: str, tmp_path: Path) -> None:
     """Two objects with other flags must not share a symbol: the linker could keep the one that does not run here."""
     target = built_object(level) or compiled_object(level, tmp_path / f"{level}.o")
@@ -95,8 +95,8 @@ def test_an_object_exports_its_table_and_nothing_else(level: str, tmp_path: Path
 # ------------------------------------------------------------------------------------------------ extension modules
 
 
-def test_there_are_extension_modules() -> None:
-    assert {"_dispatch", "_ufuncs"} <= {file.name.split(".")[0] for file in EXTENSIONS}
+def test_there_is_one_extension_module() -> None:
+    assert {file.name.split(".")[0] for file in EXTENSIONS} == {"_kernels"}
 
 
 @needs_nm
@@ -127,7 +127,8 @@ def test_an_extension_module_needs_the_c_library_only(file: Path) -> None:
 def test_installed_size() -> None:
     files = {*EXTENSIONS}
     for folder in PACKAGE:  # of an editable install it holds what is not installed, too
-        files |= {f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts and f.suffix not in (".pyx", ".c")}
+        found = (f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+        files |= {f for f in found if f.suffix not in (".pyx", ".pxd", ".pxi", ".c")}
     assert sum(file.stat().st_size for file in files) <= 3_000_000
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik._ufuncs import make_ufuncs
+from loglik._kernels import make_ufuncs
 
 LEVELS = ll.available_isas()
 DTYPES = [np.float64, np.float32]

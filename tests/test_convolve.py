@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import _convolve, _pmf
-from loglik._dispatch import level_properties
+from loglik import _kernels, _pmf
+from loglik._kernels import level_properties
 
 U = 2.0**-53
 LEVELS = ll.available_isas()
@@ -50,13 +50,13 @@ def relative_error(got, exact):
 
 
 def padded(b):
-    zeros = np.zeros(_convolve.PADDING, b.dtype)
+    zeros = np.zeros(_kernels.PADDING, b.dtype)
     return np.concatenate([zeros, b, zeros])
 
 
 def convolve(a, b, level, first=0, last=None):
     out = np.full(len(a) + len(b) - 1, np.nan, a.dtype)
-    _convolve.convolve_range(a, padded(b), first, len(out) if last is None else last, out, level)
+    _kernels.convolve_range(a, padded(b), first, len(out) if last is None else last, out, level)
     return out
 
 
@@ -83,7 +83,7 @@ def convolve(a, b, level, first=0, last=None):
 )
 def test_every_probability_of_dice_is_rounded_correctly(n, s, level):
     exact = exact_dice(n, s)
-    got = _convolve.dice_pmf(n, s, False, level)
+    got = _kernels.dice_pmf(n, s, False, level)
     assert got.dtype == np.float64
     assert got.tolist() == [count / s**n for count in exact]  # a quotient of integers is rounded once
 
@@ -92,7 +92,7 @@ def test_every_probability_of_dice_is_rounded_correctly(n, s, level):
 @pytest.mark.parametrize(("n", "s"), [(1200, 2), (400, 6), (460, 6), (220, 20), (3, 6)])
 def test_scaled_dice_against_integers(n, s, level):
     exact, total = exact_dice(n, s), s**n
-    mantissas, exponents = _convolve.dice_pmf(n, s, True, level)
+    mantissas, exponents = _kernels.dice_pmf(n, s, True, level)
     assert np.all((mantissas >= 1) & (mantissas < 2))
     worst = max(
         relative_error(fraction(m, e), Fraction(count, total))
@@ -114,7 +114,7 @@ def test_scaled_dice_against_integers(n, s, level):
     ],
 )
 def test_largest_dice_at_single_sums(n, s):
-    mantissas, exponents = _convolve.dice_pmf(n, s, True)
+    mantissas, exponents = _kernels.dice_pmf(n, s, True)
     count = n * (s - 1) + 1
     places = {0, 1, 2, s - 1, s, s + 1, 2 * s + 3}
     if n <= 1000:  # inclusion and exclusion has about n terms at the mode
@@ -136,7 +136,7 @@ def test_largest_dice_at_single_sums(n, s):
 
 @pytest.mark.parametrize(("n", "s"), [(1_000_000, 6), (10_000, 100)])
 def test_largest_dice_have_total_mean_and_variance(n, s):
-    probs = _convolve.dice_pmf(n, s, False)
+    probs = _kernels.dice_pmf(n, s, False)
     distance = np.arange(len(probs)) - n * (s - 1) / 2
     assert np.all(probs >= 0)
     assert abs(math.fsum(probs) - 1) <= 4 * 2 * U
@@ -155,7 +155,7 @@ def exact_fourth_moment(n, s):
 @pytest.mark.parametrize(("n", "s"), [(100, 6), (1000, 6), (1000, 3), (77, 1000), (20000, 2)])
 def test_dice_have_the_same_bits_at_every_level(n, s):
     for use_exponents in (False, True):
-        results = [np.array(_convolve.dice_pmf(n, s, use_exponents, level)) for level in LEVELS]
+        results = [np.array(_kernels.dice_pmf(n, s, use_exponents, level)) for level in LEVELS]
         assert all(np.array_equal(result, results[0]) for result in results)
 
 
@@ -168,12 +168,12 @@ def test_exact_counts_of_dice(n, s, level):
     exact = exact_dice(n, s)
     half = (len(exact) + 1) // 2
     digits = int(n * math.log2(s)) // 32 + 1
-    assert _convolve.dice_counts(n, s, 0, half, digits, level) == exact[:half]
-    assert _convolve.dice_counts(n, s, half // 2, half // 2 + 1, digits, level) == [exact[half // 2]]
+    assert _kernels.dice_counts(n, s, 0, half, digits, level) == exact[:half]
+    assert _kernels.dice_counts(n, s, half // 2, half // 2 + 1, digits, level) == [exact[half // 2]]
 
 
 def test_binomial_coefficients_of_thousands_of_bits():
-    got = _convolve.dice_counts(6000, 2, 2998, 3001, 6000 // 32 + 1)
+    got = _kernels.dice_counts(6000, 2, 2998, 3001, 6000 // 32 + 1)
     assert got == [math.comb(6000, k) for k in (2998, 2999, 3000)]
 
 
@@ -257,7 +257,7 @@ def test_scaled_convolution_against_fractions(na, nb, spread, level):
     rng = np.random.default_rng(na + nb)
     a, b = random_scaled(rng, na, min(spread, 4000)), random_scaled(rng, nb, min(spread, 4000))
     shift = max(0, spread - 4000)  # far exponents as an offset: fractions of 10^12 bits are not to be had
-    m, e = _convolve.convolve_scaled(
+    m, e = _kernels.convolve_scaled(
         a[0], a[1] - shift * (a[0] > 0), b[0], b[1] + 3 * shift * (b[0] > 0), level
     )
     exact = exact_convolve(
@@ -276,7 +276,7 @@ def test_scaled_convolution_of_slopes(level):
     n = 600
     a = np.full(n, 1.25), -7 * np.arange(n)
     b = np.full(n, 1.5), -7 * np.arange(n)[::-1]
-    m, e = _convolve.convolve_scaled(*a, *b, level)
+    m, e = _kernels.convolve_scaled(*a, *b, level)
     ratio = 2**14  # of neighbouring terms
     for k in range(2 * n - 1):
         terms = n - abs(k - n + 1)
@@ -291,7 +291,7 @@ def test_scaled_values_round_once_down_to_the_subnormal_numbers():
     mantissas = np.concatenate([1.0 + rng.random(400), [1.0, 1.5, 0.0, 1.0, 1.0, 1.5]])
     exponents = np.concatenate([rng.integers(-1080, 3, 400), [-1074, -1075, 0, -1075, -(10**15), 1023]])
     for level in LEVELS:
-        got = _convolve.scaled_values(mantissas, exponents, level)
+        got = _kernels.scaled_values(mantissas, exponents, level)
         expected = [float(fraction(m, max(int(e), -2000))) for m, e in zip(mantissas, exponents, strict=True)]
         assert got.tolist() == expected
 
@@ -301,12 +301,12 @@ def test_running_sums_against_fractions(level):
     rng = np.random.default_rng(7)
     values = rng.random(300) * 2.0 ** rng.integers(-60, 0, 300)
     total = Fraction(0)
-    for x, got in zip(values, _convolve.cumulative(values, level=level), strict=True):
+    for x, got in zip(values, _kernels.cumulative(values, level=level), strict=True):
         total += fraction(x)
         assert relative_error(fraction(got), total) <= 1.01 * U
     mantissas, exponents = random_scaled(rng, 300, 1500)
     total = Fraction(0)
-    sums, powers = _convolve.cumulative(mantissas, exponents, level)
+    sums, powers = _kernels.cumulative(mantissas, exponents, level)
     for m, e, got, power in zip(mantissas, exponents, sums, powers, strict=True):
         total += fraction(m, e)
         if total == 0:
@@ -336,5 +336,5 @@ def test_kernels_raise_no_flags():
     with np.errstate(all="raise"):
         for level in LEVELS:
             convolve(tiny, tiny, level)
-            _convolve.dice_pmf(5000, 6, False, level)
+            _kernels.dice_pmf(5000, 6, False, level)
         assert np.array([1.0]) + 1 == 2  # the next NumPy operation sees no old flag

@@ -9,14 +9,14 @@ import pytest
 from subprocess_tools import python_output, run_python
 
 import loglik as ll
-from loglik import _dispatch, _ufuncs
+from loglik import _kernels
 
 X86_LEVELS = ["avx512", "avx2", "baseline"]
 
 
 def test_levels_of_this_build() -> None:
     expected = X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else ["neon"]
-    assert _dispatch.compiled_isas() == expected
+    assert _kernels.compiled_isas() == expected
     assert ll.available_isas() == [name for name in expected if name in ll.available_isas()]
     assert ll.available_isas()[-1] == expected[-1], "the last level needs nothing"
 
@@ -35,7 +35,7 @@ def test_forced_level_is_the_one_in_use(level: str) -> None:
     in_use, shown, value = python_output(code, LOGLIK_ISA=level).split()
     assert in_use == shown == level
     # The level is what runs, not only what is reported.
-    assert float(value) == _ufuncs.make_ufuncs(level)["exp"](np.ones(9))[4]
+    assert float(value) == _kernels.make_ufuncs(level)["exp"](np.ones(9))[4]
 
 
 @pytest.mark.parametrize("name", ["sse9", "AVX2", " ", "avx2 ", "avx", "é"])
@@ -55,13 +55,13 @@ def check_lacking_level(process: subprocess.CompletedProcess[str], lacking: str)
     assert "which this machine lacks" in last
 
 
-@pytest.mark.parametrize("lacking", [name for name in _dispatch.compiled_isas() if name not in ll.available_isas()])
+@pytest.mark.parametrize("lacking", [name for name in _kernels.compiled_isas() if name not in ll.available_isas()])
 def test_level_that_the_machine_lacks_is_an_import_error(lacking: str) -> None:
     check_lacking_level(run_python("import loglik", LOGLIK_ISA=lacking), lacking)
 
 
 @pytest.mark.skipif(
-    _dispatch.compiled_isas() != X86_LEVELS or not shutil.which("qemu-x86_64"), reason="needs x86-64 and qemu-x86_64"
+    _kernels.compiled_isas() != X86_LEVELS or not shutil.which("qemu-x86_64"), reason="needs x86-64 and qemu-x86_64"
 )
 def test_processor_without_avx() -> None:
     """On an emulated processor of 2008 the package falls back to baseline and refuses the other levels."""
@@ -76,7 +76,7 @@ def test_processor_without_avx() -> None:
 def test_properties_of_the_levels() -> None:
     bits = {"baseline": 128, "neon": 128, "avx2": 256, "avx512": 512}
     for name in ll.available_isas():
-        properties = _dispatch.level_properties(name)
+        properties = _kernels.level_properties(name)
         assert properties["name"] == name
         assert properties["vector_bits"] == bits[name]
         assert properties["fma"] == (name != "baseline")

@@ -18,7 +18,7 @@ from registry import ndtri
 from scipy import special
 
 from loglik import available_isas
-from loglik._ufuncs import make_ufuncs
+from loglik._kernels import make_ufuncs
 
 LEVELS = available_isas()
 DTYPES = ["float64", "float32"]

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 import loglik as ll
-from loglik import _random, _rng
-from loglik._dispatch import level_properties
+from loglik import _kernels, _rng
 from loglik._estimation import gaussian
+from loglik._kernels import level_properties
 
 LEVELS = ll.available_isas()
 
@@ -35,7 +35,7 @@ def fields(estimate):
 def kernel_moments(excess, shift, constant, *, key, n, block, level, js=False):
     """Mean and sum of squares of each block of pair 0, from the kernel."""
     mean, squares = np.empty((2, 1, -(-n // block)))
-    _random.mvn_log_ratio_moments(
+    _kernels.mvn_log_ratio_moments(
         key, 0, excess[None], shift[None], np.array([constant]), 0, n, block, 0, mean.shape[1], mean, squares, js, level
     )
     return mean[0], squares[0]
@@ -51,7 +51,7 @@ def test_kernel_is_the_log_ratio_of_its_normals(level, d):
     n, block, key = 1000, 256, 99
     groups = -(-n // 64) * d
     normals = np.empty(groups * 64)
-    _random.fill_normal(key, 0, 0, normals, level)
+    _kernels.fill_normal(key, 0, 0, normals, level)
     z = normals.reshape(-1, d, 64).transpose(0, 2, 1).reshape(-1, d)[:n]
     x = a + z @ lower_a.T
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik._losses import loss_block
+from loglik._kernels import loss_block
 
 mp = mpmath.mp.clone()
 mp.dps = 60

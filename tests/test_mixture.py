@@ -6,8 +6,7 @@ import pytest
 from scipy import stats
 
 import loglik as ll
-from loglik._dispatch import available_isas
-from loglik._ufuncs import make_ufuncs
+from loglik._kernels import available_isas, make_ufuncs
 
 
 @pytest.fixture(params=available_isas())

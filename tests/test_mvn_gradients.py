@@ -10,7 +10,7 @@ from mvn_accuracy import long_cholesky, long_values
 from test_mvnormal import SIZES, kappa_of, spd
 
 import loglik as ll
-from loglik._dispatch import level_properties
+from loglik._kernels import level_properties
 from loglik.distributions import _gradients
 from loglik.distributions._gradients import sum_runs
 

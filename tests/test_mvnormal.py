@@ -10,8 +10,7 @@ from mvn_accuracy import LOG_2PI, long_cholesky, long_values
 from numpy.linalg import LinAlgError
 
 import loglik as ll
-from loglik._dispatch import level_properties
-from loglik._ufuncs import make_ufuncs
+from loglik._kernels import level_properties, make_ufuncs
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 200]
 

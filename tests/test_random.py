@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import _random, _rng
-from loglik._dispatch import level_properties
+from loglik import _kernels, _rng
+from loglik._kernels import level_properties
 
 LEVELS = ll.available_isas()
 FMA_LEVELS = [level for level in LEVELS if level_properties(level)["fma"]]
@@ -19,7 +19,7 @@ GROUP = {np.float64: 64, np.float32: 128}
 
 def words(key, stream, counter, count, level=None):
     out = np.empty((count, 4), np.uint32)
-    _random.philox_words(key, stream, counter, out, level)
+    _kernels.philox_words(key, stream, counter, out, level)
     return out
 
 
@@ -112,20 +112,20 @@ def normal_reference(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_uniforms_are_exactly_the_documented_bits(level, dtype):
     expected = uniform_reference(dtype).ravel()
-    assert np.array_equal(draw(_random.fill_uniform, dtype, expected.size, level=level).astype(np.longdouble), expected)
+    assert np.array_equal(draw(_kernels.fill_uniform, dtype, expected.size, level=level).astype(np.longdouble), expected)
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_normals_are_box_muller_of_the_words(level, dtype):
     expected, radius = normal_reference(dtype)
-    got = draw(_random.fill_normal, dtype, expected.size, level=level).astype(np.longdouble)
+    got = draw(_kernels.fill_normal, dtype, expected.size, level=level).astype(np.longdouble)
     # Relative to the radius: the absolute size of what cos and sin multiply.
     error = np.abs(got - expected) / (radius * np.finfo(dtype).eps)
     assert error.max() <= 4
 
 
-@pytest.mark.parametrize("fill", [_random.fill_uniform, _random.fill_normal])
+@pytest.mark.parametrize("fill", [_kernels.fill_uniform, _kernels.fill_normal])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_part_has_the_bits_of_the_whole(fill, dtype, level):
@@ -139,8 +139,8 @@ def test_a_part_has_the_bits_of_the_whole(fill, dtype, level):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_agree_between_levels(dtype):
-    uniforms = {draw(_random.fill_uniform, dtype, 10_000, level=level).tobytes() for level in LEVELS}
-    normals = {draw(_random.fill_normal, dtype, 10_000, level=level).tobytes() for level in FMA_LEVELS}
+    uniforms = {draw(_kernels.fill_uniform, dtype, 10_000, level=level).tobytes() for level in LEVELS}
+    normals = {draw(_kernels.fill_normal, dtype, 10_000, level=level).tobytes() for level in FMA_LEVELS}
     assert len(uniforms) == 1
     assert len(normals) <= 1
 

@@ -7,9 +7,8 @@ import pytest
 from registry import BY_NAME, GENERAL, KERNELS, mp
 
 from loglik import _elementwise, ufuncs
-from loglik._dispatch import isa, level_properties
+from loglik._kernels import isa, kernel_types, level_properties, make_ufuncs
 from loglik._parallel import num_threads
-from loglik._ufuncs import kernel_types, make_ufuncs
 
 all_kernels = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 
@@ -278,7 +277,7 @@ def test_general_fma_levels_agree_in_every_bit(kernel, dtype):
 
 
 def _available():
-    from loglik._dispatch import available_isas
+    from loglik._kernels import available_isas
 
     return available_isas()
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from loglik import _convolve, _pmf, _tilt
+from loglik import _kernels, _pmf, _tilt
 
 U = 2.0**-53
 
@@ -56,7 +56,7 @@ def shapes():
 @pytest.mark.parametrize(("a", "b"), [pytest.param(a, b, id=name) for name, a, b in shapes()])
 def test_shapes_against_chunks(a, b, path):
     a, b = from_logs(a), from_logs(b)
-    expected = _convolve.convolve_scaled(*a, *b)
+    expected = _kernels.convolve_scaled(*a, *b)
     got = tilted(a, b)
     # Hundreds of terms for either, two units for every tilted factor, and what the FFT is allowed.
     assert worst(got, expected) <= (_tilt._FFT_ACCURACY if path == "fft" else (min(len(a[0]), len(b[0])) + 30) * U)
@@ -71,7 +71,7 @@ def test_shapes_against_chunks(a, b, path):
 def test_dice_against_integers(n, s, m, r, path):
     bits = n * s.bit_length() + m * r.bit_length() + 1
     packed = sum(1 << (bits * i) for i in range(s)) ** n * sum(1 << (bits * i) for i in range(r)) ** m
-    got = tilted(_convolve.dice_pmf(n, s, True), _convolve.dice_pmf(m, r, True))
+    got = tilted(_kernels.dice_pmf(n, s, True), _kernels.dice_pmf(m, r, True))
     total, mask, largest = s**n * r**m, (1 << bits) - 1, 0
     for i, (mantissa, exponent) in enumerate(zip(got[0].tolist(), got[1].tolist(), strict=True)):
         value = Fraction(mantissa) * Fraction(2) ** exponent
@@ -84,7 +84,7 @@ def test_majorant():
     for n in (1, 2, 3, 10, 200):
         values = rng.normal(size=n)
         values[1:-1][rng.random(max(0, n - 2)) < 0.3] = -np.inf
-        got = _convolve.majorant(values)
+        got = _kernels.majorant(values)
         assert np.all(got >= values - 1e-12)
         assert np.all(np.diff(got, 2) <= 1e-12)
         assert (got[0], got[-1]) == (values[0], values[-1])

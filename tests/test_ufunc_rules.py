@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik._ufuncs import kernel_types
+from loglik._kernels import kernel_types
 
 KERNELS = sorted(kernel_types())
 ELEMENTWISE = [name for name in KERNELS if kernel_types()[name][1] is None]

@@ -7,7 +7,7 @@ Run it after adding a kernel; a test says when it is out of date.
 
 from pathlib import Path
 
-from loglik._ufuncs import kernel_types
+from loglik._kernels import kernel_types
 
 STUB = Path(__file__).parents[2] / "src" / "loglik" / "ufuncs.pyi"
 

@@ -4,8 +4,7 @@ Public names only; what is optional (matplotlib, torch, ...) is imported by the 
 """
 
 from loglik import ufuncs
-from loglik._config import get_include, show_config
-from loglik._dispatch import available_isas, isa
+from loglik._config import available_isas, get_include, isa, show_config
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
 from loglik.dice import dice, die

@@ -6,8 +6,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from loglik import _dispatch
+from loglik import _kernels
 from loglik._parallel import get_num_threads
+
+
+def isa() -> str:
+    """Name of the instruction-set level in use: "baseline", "avx2", "avx512" or "neon"."""
+    return _kernels.isa()
+
+
+def available_isas() -> list[str]:
+    """Names of the instruction-set levels that this machine can run, best first.
+
+    The first one is used unless the environment variable ``LOGLIK_ISA`` names another.
+    """
+    return _kernels.available_isas()
 
 
 def _configuration() -> dict[str, Any]:
@@ -20,11 +33,11 @@ def _configuration() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),
-        "cpu": _dispatch.cpu_name() or platform.processor() or platform.machine(),
-        "isa": _dispatch.isa(),
-        "available_isas": _dispatch.available_isas(),
-        "compiled_isas": _dispatch.compiled_isas(),
-        "compiler": _dispatch.compiler(),
+        "cpu": _kernels.cpu_name() or platform.processor() or platform.machine(),
+        "isa": _kernels.isa(),
+        "available_isas": _kernels.available_isas(),
+        "compiled_isas": _kernels.compiled_isas(),
+        "compiler": _kernels.compiler(),
         "threads": get_num_threads(),
     }
 

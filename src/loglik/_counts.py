@@ -8,7 +8,7 @@ multiplication.
 import math
 from collections.abc import Iterable
 
-from loglik import _convolve
+from loglik import _kernels
 
 # Bytes of all counts together, and of one product by Karatsuba (seconds beyond it).
 MAX_BYTES = 2**30
@@ -41,7 +41,7 @@ def uniform_dice(n: int, s: int, first: int = 0, last: int | None = None) -> lis
     # The upper half is the lower one from its end: what is needed of that.
     low, high = min(first, count - last), half if first < half < last else min(last, count - first)
     check_size(min(s + 2, high), bits, recurrence=True)
-    lower = _convolve.dice_counts(n, s, low, high, int(bits) // 32 + 1)
+    lower = _kernels.dice_counts(n, s, low, high, int(bits) // 32 + 1)
     if high <= half and last <= half:
         return lower
     return lower[first - low : last - low] + [lower[count - 1 - k - low] for k in range(max(first, half), last)]

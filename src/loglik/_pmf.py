@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loglik import _convolve, _tilt
+from loglik import _kernels, _tilt
 from loglik._parallel import run_blocks
 
 # Multiply-adds per block of a threaded convolution, and per second at the slowest level.
@@ -58,7 +58,7 @@ def scaled(mantissas: np.ndarray, exponents: np.ndarray) -> Pmf:
     some = mantissas > 0
     floor = int(exponents.min() if some.all() else exponents[some].min())
     if floor >= -1022:
-        return Pmf(_convolve.scaled_values(mantissas, exponents), None, floor)
+        return Pmf(_kernels.scaled_values(mantissas, exponents), None, floor)
     return Pmf(mantissas, exponents, floor)
 
 
@@ -101,8 +101,8 @@ def uniform_dice(n: int, s: int) -> Pmf:
     """Sum of n >= 1 dice with s >= 2 sides, counted from its lowest value."""
     floor = math.floor(-n * math.log2(s)) - 1
     if floor >= _DICE_FLOOR:
-        return Pmf(_convolve.dice_pmf(n, s, False), None, floor)
-    return scaled(*_convolve.dice_pmf(n, s, True))
+        return Pmf(_kernels.dice_pmf(n, s, False), None, floor)
+    return scaled(*_kernels.dice_pmf(n, s, True))
 
 
 def convolve(a: Pmf, b: Pmf) -> Pmf:
@@ -115,7 +115,7 @@ def convolve(a: Pmf, b: Pmf) -> Pmf:
         if floor >= _NORMAL_FLOOR[dtype] and len(a) <= _LONG:
             return Pmf(_convolve_plain(a.values, b.values, dtype), None, floor)
     if len(a) <= _SHORT:
-        return scaled(*_convolve.convolve_scaled(*as_scaled(a), *as_scaled(b)))
+        return scaled(*_kernels.convolve_scaled(*as_scaled(a), *as_scaled(b)))
     last = len(a) + len(b) - 1
     return scaled(*_tilt.convolve(as_scaled(a), as_scaled(b), 0, last, lambda x, y: _convolve_plain(x, y, x.dtype)))
 
@@ -124,15 +124,15 @@ def _convolve_plain(a: np.ndarray, b: np.ndarray, dtype: np.dtype) -> np.ndarray
     if len(a) > len(b):
         a, b = b, a
     a = np.ascontiguousarray(a, dtype)
-    padded = np.zeros(len(b) + 2 * _convolve.PADDING, dtype)
-    padded[_convolve.PADDING : _convolve.PADDING + len(b)] = b
+    padded = np.zeros(len(b) + 2 * _kernels.PADDING, dtype)
+    padded[_kernels.PADDING : _kernels.PADDING + len(b)] = b
     count = len(a) + len(b) - 1
     out = np.empty(count, dtype)
     # Which outputs share a block does not change their bits.
     step = max(1024, _BLOCK_WORK // len(a) // 1024 * 1024)
 
     def block(i: int) -> None:
-        _convolve.convolve_range(a, padded, i * step, min(count, (i + 1) * step), out)
+        _kernels.convolve_range(a, padded, i * step, min(count, (i + 1) * step), out)
 
     run_blocks(block, -(-count // step), seconds=len(a) * len(b) / _WORK_PER_SECOND)
     return out
@@ -209,7 +209,7 @@ def _convolve_rows(rows: np.ndarray) -> list[Pmf]:
 def normalised(pmf: Pmf) -> Pmf:
     """Divided by the total, where that is not 1 within two units in the last place."""
     values = np.ascontiguousarray(pmf.values, np.float64)
-    sums = _convolve.cumulative(values, pmf.exponents)
+    sums = _kernels.cumulative(values, pmf.exponents)
     total = float(sums[-1]) if pmf.exponents is None else math.ldexp(float(sums[0][-1]), int(sums[1][-1]))
     if abs(total - 1) <= 2.0**-51:
         return pmf
@@ -243,7 +243,7 @@ def reverse(pmf: Pmf) -> Pmf:
 
 def probs(pmf: Pmf) -> np.ndarray:
     """Probabilities; 0 where they are below the subnormal numbers."""
-    return pmf.values if pmf.exponents is None else _convolve.scaled_values(pmf.values, pmf.exponents)
+    return pmf.values if pmf.exponents is None else _kernels.scaled_values(pmf.values, pmf.exponents)
 
 
 def logs(values: np.ndarray, exponents: np.ndarray | None) -> np.ndarray:
@@ -296,11 +296,11 @@ def tails(pmf: Pmf) -> Tails:
 
 def _running_sums(pmf: Pmf) -> tuple[np.ndarray, np.ndarray]:
     if pmf.exponents is None:
-        sums = _convolve.cumulative(np.ascontiguousarray(pmf.values, np.float64))
+        sums = _kernels.cumulative(np.ascontiguousarray(pmf.values, np.float64))
         return sums, logs(sums, None)
-    mantissas, exponents = _convolve.cumulative(pmf.values, pmf.exponents)
+    mantissas, exponents = _kernels.cumulative(pmf.values, pmf.exponents)
     normal, shift = np.frexp(mantissas)
     whole = np.where(mantissas > 0, exponents + shift - 1, 0)
-    return _convolve.scaled_values(2.0 * normal, whole), logs(
+    return _kernels.scaled_values(2.0 * normal, whole), logs(
         mantissas, np.where(mantissas > 0, exponents, 0)
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from loglik import _random
+from loglik import _kernels
 from loglik._parallel import run_blocks
 
 RNG_TYPES = "None, an int or a numpy.random.Generator"
@@ -48,14 +48,14 @@ def standard_normal(
 
     `out`, if given, is contiguous and has this shape and dtype (float32 or float64).
     """
-    return _fill(_random.fill_normal, _new(shape, dtype, out), key, stream, nanoseconds=2.0)
+    return _fill(_kernels.fill_normal, _new(shape, dtype, out), key, stream, nanoseconds=2.0)
 
 
 def uniform(
     shape: tuple[int, ...], key: int, *, stream: int = 0, dtype: Any = np.float64, out: np.ndarray | None = None
 ) -> np.ndarray:
     """Uniform numbers 0, 1, ... on [0, 1) of the sequence (key, stream), of 53 (float64) or 24 bits (float32)."""
-    return _fill(_random.fill_uniform, _new(shape, dtype, out), key, stream, nanoseconds=1.0)
+    return _fill(_kernels.fill_uniform, _new(shape, dtype, out), key, stream, nanoseconds=1.0)
 
 
 def _new(shape: tuple[int, ...], dtype: Any, out: np.ndarray | None) -> np.ndarray:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loglik import _convolve
+from loglik import _kernels
 
 Scaled = tuple[np.ndarray, np.ndarray]
 Direct = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -94,7 +94,7 @@ def _gaps(done: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _in_chunks(a: Scaled, b: Scaled, first: int, last: int) -> Scaled:
-    m, e = _convolve.convolve_scaled(*map(np.ascontiguousarray, (*a, *b)))
+    m, e = _kernels.convolve_scaled(*map(np.ascontiguousarray, (*a, *b)))
     return m[first:last], e[first:last]
 
 
@@ -103,7 +103,7 @@ class _Majorant:
 
     def __init__(self, x: Scaled) -> None:
         logs = x[1] + np.log2(x[0], out=np.full(len(x[0]), -np.inf), where=x[0] > 0)
-        self.heights = _convolve.majorant(logs)
+        self.heights = _kernels.majorant(logs)
         self.slopes = np.diff(self.heights)
 
     def peak(self, slope: float) -> int:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from loglik import _validate
+from loglik._kernels import loss_block
 from loglik._loss_pass import LossPass
-from loglik._losses import loss_block
 
 __all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal"]
 

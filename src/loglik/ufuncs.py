@@ -9,13 +9,12 @@ Broadcasting, ``out=``, ``where=``, casting, overlapping memory and layouts are 
 - Ufuncs run in the calling thread. `loglik`'s functions and objects use threads for large arrays.
 """
 
-from loglik._dispatch import isa as _isa
-from loglik._ufuncs import make_ufuncs as _make_ufuncs
+from loglik import _kernels
 
-_kernels = _make_ufuncs(_isa())
-globals().update(_kernels)
+_ufuncs = _kernels.make_ufuncs(_kernels.isa())
+globals().update(_ufuncs)
 
-__all__ = sorted(_kernels)  # noqa: PLE0605  (generated from csrc/kernel_list.h)
+__all__ = sorted(_ufuncs)  # noqa: PLE0605  (generated from csrc/kernel_list.h)
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loglik import _random, ufuncs
+from loglik import _kernels, ufuncs
 from loglik._estimation.controls import Controls, controls_of
 from loglik._estimation.summary import Summary
 from loglik._estimation.tails import Tail
@@ -98,7 +98,7 @@ class BlockSampler:
         if self._generator is not None:
             return np.asarray(self._sampled.sample((m,), rng=self._generator))
         words = np.empty((1, 4), np.uint32)
-        _random.philox_words(self._key, self._stream, block, words)
+        _kernels.philox_words(self._key, self._stream, block, words)
         key = int(words[0, 0]) | int(words[0, 1]) << 32
         dtype, fill = self._sampled._sampler(self._function, None)
         x = np.empty((m, *self._sampled.batch_shape, *self._sampled.event_shape), dtype)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from loglik import _random
+from loglik import _kernels
 from loglik._estimation.summary import Summary
 from loglik._normal_pairs import NormalPair
 from loglik._parallel import run_blocks
@@ -50,7 +50,7 @@ class GaussianSampler:
         per_call = max(1, int(_BLOCK_NANOSECONDS / task_nanoseconds))
 
         def some_tasks(i: int) -> None:
-            _random.mvn_log_ratio_moments(
+            _kernels.mvn_log_ratio_moments(
                 self._key, self._stream + first, excess, shift, constant, self.n, n, self._block,
                 i * per_call, min((i + 1) * per_call, tasks), means, squares, self._js,
             )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import loglik as ll
-from loglik._ufuncs import kernel_types
+from loglik._kernels import kernel_types
 from loglik.bench import references
 from loglik.bench.loss_cases import loss_cases
 from loglik.bench.problem import BOTH, F32, F64, Case, Problem

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from loglik import _probes
+from loglik import _kernels
 from loglik._parallel import run_blocks
 
 FMA_ROUNDS = 50_000  # about half a millisecond
@@ -20,9 +20,9 @@ def fma(dtype: str, threads: int = 1) -> tuple[Callable[[], None], float]:
     single = np.dtype(dtype) == np.float32
 
     def run() -> None:
-        run_blocks(lambda _: _probes.fma(FMA_ROUNDS, single), threads)
+        run_blocks(lambda _: _kernels.probe_fma(FMA_ROUNDS, single), threads)
 
-    return run, threads * _probes.fma(FMA_ROUNDS, single)
+    return run, threads * _kernels.probe_fma(FMA_ROUNDS, single)
 
 
 def streams(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], threads: int = 1) -> Callable[[], object]:
@@ -34,10 +34,10 @@ def streams(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], threads
 
     work = [(pieces(inputs, i), pieces(outputs, i)) for i in range(threads)]
     if threads == 1:
-        return lambda: _probes.streams(*work[0])
+        return lambda: _kernels.probe_streams(*work[0])
 
     def run() -> None:
-        run_blocks(lambda i: _probes.streams(*work[i]), threads)
+        run_blocks(lambda i: _kernels.probe_streams(*work[i]), threads)
 
     return run
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from loglik import _parallel, ufuncs
-from loglik._gradients import EACH_MAX, mvn_gradient
+from loglik._kernels import EACH_MAX, mvn_gradient
 from loglik._validate import broadcast_shapes, check_out
 from loglik.distributions._grid import Axes, Rows
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from loglik import _counts, _pmf
-from loglik._convolve import cumulative, dice_pmf
-from loglik._random import fill_discrete
+from loglik._kernels import cumulative, dice_pmf, fill_discrete
 from loglik._validate import as_array, check_out, require, result_dtype
 from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution
@@ -629,7 +628,7 @@ class Discrete(Distribution):
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | int]:
         """What outcomes are drawn by: cumulative probabilities of those that are possible at all, where to look
-        (`_random.fill_discrete`), and these outcomes, or the first of them where they are consecutive."""
+        (`_kernels.fill_discrete`), and these outcomes, or the first of them where they are consecutive."""
         possible = np.flatnonzero(self.probs)
         sums = cumulative(self.probs[possible].astype(np.float64))
         np.maximum.accumulate(sums, out=sums)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._kernels import fill_normal
 from loglik._parallel import run_blocks
-from loglik._random import fill_normal
 from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
 from loglik.distributions import _missing, _sampling, _singular, normal
 from loglik.distributions._base import Distribution

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from loglik import _elementwise, _validate, ufuncs
-from loglik._random import fill_uniform
+from loglik._kernels import fill_uniform
 from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution, apart, keep
 from loglik.distributions._sums import Argument, Slopes, elementwise_gradients

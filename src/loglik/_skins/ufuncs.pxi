@@ -1,25 +1,9 @@
-# cython: language_level=3, freethreading_compatible=True
 """Registration of the kernels as NumPy ufuncs, generated from the list in csrc/kernel_list.h.
 
 Each kernel has a float32 and a float64 loop. NumPy would choose between them by safe casting, where an int64 array
 beside a float32 one means float64; the package's rule is that floating inputs decide alone and integers follow. So
 one promoter is registered for all other combinations of types (NumPy asks it only where no loop matches exactly).
 """
-
-cimport numpy as cnp
-from cpython.object cimport PyObject
-from cpython.pycapsule cimport PyCapsule_New
-from libc.stdlib cimport calloc
-from libc.string cimport strchr, strlen
-
-from loglik._dispatch cimport (
-    kernels_of, loglik_kernels, loglik_loops, loglik_ufunc_info, ufunc_count, ufunc_info,
-)
-
-import numpy as np
-
-cnp.import_array()
-cnp.import_ufunc()
 
 cdef extern from "Python.h":
     void Py_INCREF(void *)
@@ -136,7 +120,7 @@ def make_ufuncs(str level):
     cdef const loglik_kernels *kernels = kernels_of(level)
     cdef int i
     return {
-        ufunc_info(i).name.decode(): make_ufunc(kernels, ufunc_info(i)) for i in range(ufunc_count())
+        loglik_ufunc_infos[i].name.decode(): make_ufunc(kernels, &loglik_ufunc_infos[i]) for i in range(loglik_ufunc_count)
     }
 
 
@@ -144,9 +128,9 @@ def kernel_types():
     """Dictionary from kernel name to its (types, signature) as in csrc/kernel_list.h."""
     cdef int i
     return {
-        ufunc_info(i).name.decode(): (
-            ufunc_info(i).types.decode(),
-            None if ufunc_info(i).signature == NULL else ufunc_info(i).signature.decode(),
+        loglik_ufunc_infos[i].name.decode(): (
+            loglik_ufunc_infos[i].types.decode(),
+            None if loglik_ufunc_infos[i].signature == NULL else loglik_ufunc_infos[i].signature.decode(),
         )
-        for i in range(ufunc_count())
+        for i in range(loglik_ufunc_count)
     }

@@ -1,22 +1,8 @@
-# cython: language_level=3, freethreading_compatible=True
 """Sums of discrete variables: a thin skin over csrc/kernels/{convolve,dice,counts,scaled}.h.
 
 Arrays are one-dimensional and C-contiguous; the callers (`loglik._pmf`) see to it, and `vector` makes sure. Every
 function takes the name of an instruction-set level for the tests; None is the level in use.
 """
-
-cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint32_t
-from libc.math cimport INFINITY
-from libc.stdlib cimport calloc, free, malloc
-
-from loglik._arrays cimport memory
-from loglik._dispatch cimport active_kernels, kernels_of, loglik_dice_segment, loglik_kernels
-
-import numpy as np
-
-cnp.import_array()
 
 cdef extern from "kernel_list.h":
     const int LOGLIK_CONVOLVE_PADDING
@@ -29,10 +15,6 @@ cdef Py_ssize_t SLICE = 100_000_000
 
 # Values of a chunk lie within 2^CHUNK_BITS, so that products of two chunks and their sums are normal doubles.
 cdef int64_t CHUNK_BITS = 400
-
-
-cdef const loglik_kernels *table(level) except NULL:
-    return active_kernels() if level is None else kernels_of(level)
 
 
 cdef cnp.ndarray new_array(Py_ssize_t count, int type_number):

@@ -1,11 +1,4 @@
-# cython: language_level=3, freethreading_compatible=True
 """Skin of the machine probes (csrc/kernels/probes.h) for loglik.bench."""
-
-cimport numpy as cnp
-from libc.stdint cimport int64_t
-
-from loglik._arrays cimport memory
-from loglik._dispatch cimport active_kernels
 
 cdef extern from "dispatch.h" nogil:
     ctypedef struct probe_kernels "loglik_kernels":
@@ -14,7 +7,6 @@ cdef extern from "dispatch.h" nogil:
         int64_t (*probe_streams)(const char *const *inputs, const Py_ssize_t *in_bytes, Py_ssize_t nin,
                                  char *const *outputs, const Py_ssize_t *out_bytes, Py_ssize_t nout) noexcept nogil
 
-cnp.import_array()
 
 cdef enum:
     MAX_STREAMS = 8
@@ -29,9 +21,9 @@ cdef int take(list arrays, char **data, Py_ssize_t *size, bint write) except -1:
     return 0
 
 
-def fma(Py_ssize_t rounds, bint single):
+def probe_fma(Py_ssize_t rounds, bint single):
     """Run `rounds` of multiply-adds in registers, in float32 if `single`; the number of operations done."""
-    cdef const probe_kernels *kernels = <const probe_kernels *> active_kernels()
+    cdef const probe_kernels *kernels = <const probe_kernels *> table(None)
     cdef double operations, sink64
     cdef float sink32
     with nogil:
@@ -42,13 +34,13 @@ def fma(Py_ssize_t rounds, bint single):
     return operations
 
 
-def streams(list inputs, list outputs):
+def probe_streams(list inputs, list outputs):
     """Read all of `inputs` and overwrite all of `outputs` with zeros, side by side.
 
     Both are lists of contiguous byte views (``array.reshape(-1).view("u1")``), at most 8 each.
     Returns a sum over what was read.
     """
-    cdef const probe_kernels *kernels = <const probe_kernels *> active_kernels()
+    cdef const probe_kernels *kernels = <const probe_kernels *> table(None)
     cdef char *sources[MAX_STREAMS]
     cdef char *targets[MAX_STREAMS]
     cdef Py_ssize_t in_bytes[MAX_STREAMS]

@@ -1,4 +1,4 @@
-"""The table of kernels in use, for the other extension modules (cimport loglik._dispatch)."""
+"""C types of the kernels that the skins call: csrc/dispatch.h and csrc/kernels/*_list.h in the words of Cython."""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
@@ -121,8 +121,3 @@ cdef extern from "dispatch.h" nogil:
         void (*mvn_log_ratio_moments)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, int js, const double *excess,
             const double *shift, double constant, double *scratch, double *mean, double *squares) noexcept nogil
-
-cdef const loglik_kernels *active_kernels() noexcept nogil
-cdef const loglik_kernels *kernels_of(str level) except NULL
-cdef int ufunc_count() noexcept nogil
-cdef const loglik_ufunc_info *ufunc_info(int index) noexcept nogil

@@ -1,23 +1,8 @@
-# cython: language_level=3, freethreading_compatible=True, cdivision=True
 """Bindings of the random-number and Monte Carlo kernels: memory and the GIL, nothing else.
 
 Arguments are trusted: `loglik._rng` and `loglik.estimate` check them. `level` names an instruction-set level
 (tests); None is the one in use. Everything is addressed by key, stream and index, and releases the GIL.
 """
-
-cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
-from libc.math cimport INFINITY as inf
-from libc.stdlib cimport free, malloc
-
-from loglik._arrays cimport memory
-from loglik._dispatch cimport active_kernels, kernels_of, loglik_kernels
-
-cnp.import_array()
-
-
-cdef const loglik_kernels *table(level) except NULL:
-    return active_kernels() if level is None else kernels_of(level)
 
 
 def philox_words(uint64_t key, uint64_t stream, uint64_t counter, cnp.ndarray out not None, level=None):
@@ -49,7 +34,7 @@ cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, le
 
 def fill_uniform(
     uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None, double scale=1.0, double shift=0.0,
-    double last=inf,
+    double last=INFINITY,
 ):
     """Fill `out` with min(u scale + shift, last) for the values start, start + 1, ... of the uniform sequence on [0, 1)."""
     fill(key, stream, start, out, level, False, scale, shift, last)
@@ -59,7 +44,7 @@ def fill_normal(
     uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None, double scale=1.0, double shift=0.0,
 ):
     """Fill `out` with z scale + shift for the values start, start + 1, ... of the standard normal sequence."""
-    fill(key, stream, start, out, level, True, scale, shift, inf)
+    fill(key, stream, start, out, level, True, scale, shift, INFINITY)
 
 
 def fill_discrete(
@@ -79,6 +64,7 @@ def fill_discrete(
         kernels.random_discrete(key, 0, start, n, sums, where, cells, values)
 
 
+@cython.cdivision(True)
 def mvn_log_ratio_moments(
     uint64_t key, uint64_t stream, cnp.ndarray excess not None, cnp.ndarray shift not None, cnp.ndarray constant not None,
     Py_ssize_t begin, Py_ssize_t end, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last, cnp.ndarray mean not None,

@@ -1,8 +1,5 @@
 """Memory of arrays for the skins. Not by memoryviews, whose code is larger than all else in a skin."""
 
-cimport numpy as cnp
-
-
 cdef inline char *memory(cnp.ndarray array, int dtype, bint write) except NULL:
     """Data of a contiguous array of one dtype; an error for any other, and for one that must be written and may not be."""
     if cnp.PyArray_TYPE(array) != dtype or not cnp.PyArray_IS_C_CONTIGUOUS(array) or not cnp.PyArray_ISNOTSWAPPED(array):

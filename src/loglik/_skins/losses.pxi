@@ -1,16 +1,6 @@
-# cython: language_level=3, freethreading_compatible=True
 """Block kernels of the losses: contiguous blocks in, a sum and what else was asked for out (csrc/kernels/loss_task.h)."""
 
-cimport numpy as cnp
-from libc.stdint cimport int64_t
-from libc.string cimport memset
-
-from loglik._arrays cimport memory
-from loglik._dispatch cimport active_kernels, kernels_of, loglik_kernels, loglik_loss_form, loglik_loss_task
-
-cnp.import_array()
-
-FORMS = {"logits": 0, "probs": 1, "log_probs": 2, "variance": 3, "log_variance": 4, "scale": 5}
+LOSS_FORMS = {"logits": 0, "probs": 1, "log_probs": 2, "variance": 3, "log_variance": 4, "scale": 5}
 LOSSES = ("bernoulli_nll", "gaussian_nll", "categorical_nll", "kl_standard_normal")
 
 
@@ -52,7 +42,7 @@ def loss_block(
     block: `bad` is -1, or the first element of argument `which` (0: targets) that is outside its range; `which` is -1 for a row
     of targets that does not sum to 1 within `tolerance`. What is not wanted is None; outputs must not overlap inputs.
     """
-    cdef const loglik_kernels *kernels = active_kernels() if level is None else kernels_of(level)
+    cdef const loglik_kernels *kernels = table(level)
     cdef cnp.ndarray first = model[0]
     cdef loglik_loss_task task
     cdef int kind = LOSSES.index(loss), dtype = cnp.PyArray_TYPE(first)
@@ -67,7 +57,7 @@ def loss_block(
     if n * width != elements or (width != 1 and not rows) or (kind == 3) != (targets is None):
         raise ValueError("loss_block: lengths differ")
     memset(&task, 0, sizeof(task))
-    task.form = <loglik_loss_form> <int> FORMS[form]
+    task.form = <loglik_loss_form> <int> LOSS_FORMS[form]
     task.n, task.width, task.scale, task.smoothing, task.tolerance = n, width, scale, smoothing, tolerance
     task.ignores = ignored is not None
     task.ignored = ignored if task.ignores else 0

@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True, boundscheck=False, wraparound=False
 """Block kernels of the Gaussian gradients: arrays to the task of csrc/kernels/gradient_task.h.
 
 Arguments are trusted: `loglik.distributions._gradients` makes them. Shapes: x (E, N, d), loc (E, K, d), matrix
@@ -7,19 +6,11 @@ Arguments are trusted: `loglik.distributions._gradients` makes them. Shapes: x (
 gradient, or else rows, are written past the caches.
 """
 
-cimport numpy as cnp
-
-from loglik._dispatch cimport active_kernels, kernels_of, loglik_gradient_form, loglik_gradient_task, loglik_kernels
-
-import numpy as np
-
-cnp.import_array()
-
-FORMS = {"covariance": 0, "scale_tril": 1, "precision": 2, "variance": 3}
+GRADIENT_FORMS = {"covariance": 0, "scale_tril": 1, "precision": 2, "variance": 3}
 EACH_MAX = 64
 
 
-cdef char *data(cnp.ndarray array) noexcept:
+cdef char *bytes_of(cnp.ndarray array) noexcept:
     return NULL if array is None else cnp.PyArray_BYTES(array)
 
 
@@ -32,26 +23,26 @@ def mvn_gradient(
 
     For the form "variance" `value` is left alone.
     """
-    cdef const loglik_kernels *kernels = active_kernels() if level is None else kernels_of(level)
+    cdef const loglik_kernels *kernels = table(level)
     cdef loglik_gradient_task task
     cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
     cdef cnp.ndarray scratch
     cdef bint diagonal
     cdef void (*run)(const loglik_gradient_task *task) noexcept nogil
     cdef Py_ssize_t (*need)(Py_ssize_t d) noexcept nogil
-    task.form = <loglik_gradient_form> <int> FORMS[form]
+    task.form = <loglik_gradient_form> <int> GRADIENT_FORMS[form]
     task.problems, task.points, task.d = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 2)
     task.gaussians = cnp.PyArray_DIM(loc, 1)
-    task.x, task.loc, task.matrix, task.value = data(x), data(loc), data(matrix), data(value)
+    task.x, task.loc, task.matrix, task.value = bytes_of(x), bytes_of(loc), bytes_of(matrix), bytes_of(value)
     task.x_e, task.x_n, task.x_d = cnp.PyArray_STRIDE(x, 0), cnp.PyArray_STRIDE(x, 1), cnp.PyArray_STRIDE(x, 2)
     task.loc_e, task.loc_k = cnp.PyArray_STRIDE(loc, 0), cnp.PyArray_STRIDE(loc, 1)
     task.matrix_e, task.matrix_k = cnp.PyArray_STRIDE(matrix, 0), cnp.PyArray_STRIDE(matrix, 1)
     task.value_e, task.value_n = cnp.PyArray_STRIDE(value, 0), cnp.PyArray_STRIDE(value, 1)
     task.value_k = cnp.PyArray_STRIDE(value, 2)
-    task.rows, task.row_sums, task.sums = data(rows), <double *> data(row_sums), <double *> data(sums)
-    task.outer, task.gradient = <double *> data(outer), data(gradient)
+    task.rows, task.row_sums, task.sums = bytes_of(rows), <double *> bytes_of(row_sums), <double *> bytes_of(sums)
+    task.outer, task.gradient = <double *> bytes_of(outer), bytes_of(gradient)
     task.stream = task.stream_rows = stream
-    diagonal = task.form == FORMS["variance"]
+    diagonal = task.form == GRADIENT_FORMS["variance"]
     if diagonal:
         run = kernels.mvn_gradient_diagonal_f64 if is_double else kernels.mvn_gradient_diagonal_f32
         need = kernels.mvn_gradient_diagonal_scratch_f64 if is_double else kernels.mvn_gradient_diagonal_scratch_f32
@@ -62,6 +53,6 @@ def mvn_gradient(
         run = kernels.mvn_gradient_f64 if is_double else kernels.mvn_gradient_f32
         need = kernels.mvn_gradient_scratch_f64 if is_double else kernels.mvn_gradient_scratch_f32
     scratch = np.empty(need(task.d) // 8 + 1, np.float64)
-    task.scratch = data(scratch)
+    task.scratch = bytes_of(scratch)
     with nogil:
         run(&task)

@@ -1,11 +1,7 @@
-# cython: language_level=3, freethreading_compatible=True
 """Instruction-set levels: choose one at import, list them, force one.
 
-The only module that links the kernels. Others take the table from here, so a process has one active level.
+`table` is where all other skins take the kernels from, so a process has one active level.
 """
-
-import os
-
 
 cdef extern from "cpu.h" nogil:
     void loglik_cpu_name(char *buffer)
@@ -32,18 +28,13 @@ cdef extern from "dispatch.h" nogil:
 
 cdef const loglik_kernels *_active = NULL  # set once, below, while the import lock is held
 
-cdef const loglik_kernels *active_kernels() noexcept nogil:
-    return _active
-
-cdef int ufunc_count() noexcept nogil:
-    return loglik_ufunc_count
-
-cdef const loglik_ufunc_info *ufunc_info(int index) noexcept nogil:
-    return &loglik_ufunc_infos[index]
+cdef const loglik_kernels *table(level) except NULL:
+    """The table of kernels in use, or that of a level by name (tests)."""
+    return _active if level is None else kernels_of(level)
 
 
 def isa():
-    """Name of the instruction-set level in use: "baseline", "avx2", "avx512" or "neon"."""
+    """Name of the level in use."""
     return _active.name.decode()
 
 
@@ -58,10 +49,7 @@ def compiled_isas():
 
 
 def available_isas():
-    """Names of the levels that this machine can run, best first.
-
-    The first one is used unless the environment variable ``LOGLIK_ISA`` names another.
-    """
+    """Names of the levels that this machine can run, best first."""
     return [name for name in compiled_isas() if loglik_level_available(loglik_find_level(name.encode()))]
 
 

@@ -1,0 +1,123 @@
+from typing import Any, Literal, TypedDict, overload
+
+import numpy as np
+from numpy import ufunc
+from numpy.typing import NDArray
+
+# levels
+
+class LevelProperties(TypedDict):
+    name: str
+    description: str
+    vector_bits: int
+    fma: bool
+
+def isa() -> str: ...
+def compiled_isas() -> list[str]: ...
+def available_isas() -> list[str]: ...
+def cpu_name() -> str: ...
+def compiler() -> str: ...
+def level_properties(name: str) -> LevelProperties: ...
+
+# ufuncs
+
+def make_ufuncs(level: str) -> dict[str, ufunc]: ...
+def kernel_types() -> dict[str, tuple[str, str | None]]: ...
+
+# losses
+
+
+def loss_block(
+    loss: str,
+    form: str,
+    targets: np.ndarray | None,
+    model: tuple[np.ndarray, ...],
+    weights: np.ndarray | None = None,
+    scale: float = 1.0,
+    values: np.ndarray | None = None,
+    gradients: tuple[np.ndarray | None, ...] = (None, None),
+    width: int = 1,
+    smoothing: float = 0.0,
+    ignored: Any = None,
+    tolerance: float = 0.0,
+    step: int = 0,
+    level: str | None = None,
+) -> tuple[list[float], int, int]: ...
+
+# gradients
+
+EACH_MAX: int
+
+def mvn_gradient(
+    form: str,
+    each: bool,
+    x: NDArray[Any],
+    loc: NDArray[Any],
+    matrix: NDArray[Any],
+    value: NDArray[Any],
+    rows: NDArray[Any] | None = None,
+    row_sums: NDArray[Any] | None = None,
+    sums: NDArray[Any] | None = None,
+    outer: NDArray[Any] | None = None,
+    gradient: NDArray[Any] | None = None,
+    stream: bool = False,
+    level: str | None = None,
+) -> None: ...
+
+# sums
+
+_Doubles = NDArray[np.float64]
+_Powers = NDArray[np.int64]
+
+@overload
+def dice_pmf(n: int, s: int, scaled: Literal[False], level: str | None = None) -> _Doubles: ...
+@overload
+def dice_pmf(n: int, s: int, scaled: Literal[True], level: str | None = None) -> tuple[_Doubles, _Powers]: ...
+@overload
+def dice_pmf(
+    n: int, s: int, scaled: bool, level: str | None = None
+) -> _Doubles | tuple[_Doubles, _Powers]: ...
+def dice_counts(n: int, s: int, first: int, last: int, digits: int, level: str | None = None) -> list[int]: ...
+
+# random
+
+def philox_words(key: int, stream: int, counter: int, out: np.ndarray, level: str | None = None) -> None: ...
+def fill_uniform(
+    key: int,
+    stream: int,
+    start: int,
+    out: np.ndarray,
+    level: str | None = None,
+    scale: float = 1.0,
+    shift: float = 0.0,
+    last: float = ...,
+) -> None: ...
+def fill_normal(
+    key: int, stream: int, start: int, out: np.ndarray, level: str | None = None, scale: float = 1.0, shift: float = 0.0
+) -> None: ...
+def fill_discrete(
+    key: int, start: int, cdf: np.ndarray, guide: np.ndarray, out: np.ndarray, level: str | None = None
+) -> None: ...
+def mvn_log_ratio_moments(
+    key: int,
+    stream: int,
+    excess: np.ndarray,
+    shift: np.ndarray,
+    constant: np.ndarray,
+    begin: int,
+    end: int,
+    block: int,
+    first: int,
+    last: int,
+    mean: np.ndarray,
+    squares: np.ndarray,
+    js: bool = False,
+    level: str | None = None,
+) -> None: ...
+
+# probes
+
+def probe_fma(rounds: int, single: bool) -> float: ...
+def probe_streams(inputs: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> int: ...
+
+def __getattr__(name: str) -> Any: ...  # the rest of sums: arrays in, arrays out, called from _pmf.py and _tilt.py only

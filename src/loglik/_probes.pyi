@@ -1,6 +1,0 @@
-from typing import Any
-
-from numpy.typing import NDArray
-
-def fma(rounds: int, single: bool) -> float: ...
-def streams(inputs: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> int: ...
