@@ -8,8 +8,10 @@ from loglik._config import available_isas, get_include, isa, show_config
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
 from loglik.dice import dice, die
+from loglik.distributions._comparison import prob_equal, prob_greater
+from loglik.distributions._discrete_sums import convolve
 from loglik.distributions.bernoulli import Bernoulli
-from loglik.distributions.discrete import Discrete, convolve, prob_equal, prob_greater
+from loglik.distributions.discrete import Discrete
 from loglik.distributions.mixture import mixture_log_prob
 from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from loglik.dice import QUANTILES, _percent, render
-from loglik.distributions.discrete import Discrete, prob_equal, prob_greater
+from loglik.distributions._comparison import prob_equal, prob_greater
+from loglik.distributions.discrete import Discrete
 
 _MOST_COLUMNS = 110  # wider bars tell no more
 

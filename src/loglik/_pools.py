@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from loglik import _counts, _pmf
-from loglik.distributions.discrete import Discrete, _bits, _with_truncation
+from loglik.distributions._die_pool import bits
+from loglik.distributions.discrete import Discrete, with_truncation
 
 MAX_FACES = 2**20
 MAX_STEPS = 2**21  # of the recursion, about a microsecond each
@@ -65,7 +66,7 @@ def of_discrete(d: Discrete) -> Weights:
     """What an expression rolls, as one die."""
     if len(d.probs) > MAX_FACES:
         raise ValueError(f"an entry of a pool may have {MAX_FACES} outcomes at most, this one has {len(d.probs)}")
-    if d._pool is None or len(d.probs) * sum(n * _bits(die) for (die, _), n in d._pool.items()) / 8 > MAX_BYTES:
+    if d._pool is None or len(d.probs) * sum(n * bits(die) for (die, _), n in d._pool.items()) / 8 > MAX_BYTES:
         raise ValueError("this entry of a pool is too large for exact counts")
     counts, start = d.counts()
     return _reduced(counts, start, d.truncated_mass)
@@ -135,7 +136,7 @@ def total(n: int, die: Weights) -> Discrete:
         return Discrete._from_pool({}, n * die.start)
     # Equal weights are a fair die, which has better methods.
     key = len(counts) if min(counts) == max(counts) else counts
-    return _with_truncation(Discrete._from_pool({(key, 1): n}, n * die.start), _any_truncated([(n, die)]))
+    return with_truncation(Discrete._from_pool({(key, 1): n}, n * die.start), _any_truncated([(n, die)]))
 
 
 def _any_truncated(groups: Sequence[tuple[int, Weights]]) -> float:
@@ -170,7 +171,7 @@ def keep(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> Discre
         result = _keep_exact(groups, first, last, descending)
     else:
         result = _keep_many(groups, first, last, descending)
-    return _with_truncation(result, _any_truncated(groups))
+    return with_truncation(result, _any_truncated(groups))
 
 
 def _span(groups: Sequence[tuple[int, Weights]]) -> tuple[int, int]:

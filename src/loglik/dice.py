@@ -3,7 +3,9 @@
 import math
 
 from loglik._notation import parse
-from loglik.distributions.discrete import Discrete, _integer, prob_equal, prob_greater
+from loglik.distributions._comparison import prob_equal, prob_greater
+from loglik.distributions._discrete_checks import integer
+from loglik.distributions.discrete import Discrete
 
 __all__ = ["dice", "die", "render"]
 
@@ -99,9 +101,9 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
             raise TypeError(f"dice: sides must be left out beside a notation, got {sides!r}")
         return parse(n)
     if sides is None:
-        _integer("dice", "n", n)
+        integer("dice", "n", n)
         raise TypeError('dice: sides is missing; write dice(3, 6) or dice("3d6")')
-    n, sides = _integer("dice", "n", n), _integer("dice", "sides", sides)
+    n, sides = integer("dice", "n", n), integer("dice", "sides", sides)
     if n < 0:
         raise ValueError(f"dice: n must be at least 0, got {n}")
     if sides < 1:

@@ -1,4 +1,4 @@
-"""A probability mass function on consecutive integers, and sums of such variables.
+"""A probability mass function on consecutive integers.
 
 Design
 - Sums of dice and of variables with exact counts are kept as a *pool*: how often each die is rolled. Adding
@@ -9,10 +9,9 @@ Design
 
 import functools
 import math
-import operator
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,27 +20,26 @@ from loglik._kernels import cumulative, dice_pmf, fill_discrete
 from loglik._validate import as_array, check_out, require, result_dtype
 from loglik.distributions import _sampling
 from loglik.distributions._base import Distribution
-from loglik.distributions.bernoulli import Bernoulli
+from loglik.distributions._die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
+from loglik.distributions._discrete_checks import (
+    MAX_OUTCOMES,
+    MAX_WORK,
+    as_integer,
+    check_counts,
+    check_probs,
+    check_range,
+    check_work,
+    integer,
+    refuse_work,
+)
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from loglik.distributions._normal_limit import NormalDistance
 
-__all__ = ["Discrete", "convolve", "prob_equal", "prob_greater"]
-
-# A die is its number of sides s (on 0 .. s−1), or a tuple of exact counts (on 0, 1, …); (die, factor) is the
-# die times a positive integer. A pool says how often each is rolled.
-_Die: TypeAlias = "int | tuple[int, ...]"
-_Pool: TypeAlias = dict[tuple[_Die, int], int]
+__all__ = ["Discrete"]
 
 _FLOAT64 = np.dtype(np.float64)
 
-MAX_OUTCOMES = 2**26  # 512 MiB of probabilities
-MAX_WORK = 2**40  # multiply-adds, about a minute
-MAX_START = 2**53  # outcomes are exact in float64
-MIN_LOG_PROB = -1e12
-_PRODUCTS = 2**16  # summed at a time
 _EXACT_MODES = 2**22  # bytes of exact counts that finding all modes may make
 _MIN_CELLS, _MAX_CELLS = 1 << 11, 1 << 20  # of the table that sampling looks outcomes up in: 8 KiB to 4 MiB
 
@@ -97,7 +95,7 @@ class Discrete(Distribution):
 
     _start: int
     _length: int
-    _pool: _Pool | None  # None: only the probabilities are known
+    _pool: Pool | None  # None: only the probabilities are known
     batch_shape = ()
     event_shape = ()
 
@@ -118,32 +116,32 @@ class Discrete(Distribution):
             raise TypeError(
                 f"Discrete: give exactly one of probs, log_probs and counts, got {', '.join(given) or 'none'}"
             )
-        start = _integer("Discrete", "start", start)
+        start = integer("Discrete", "start", start)
         if counts is not None:
-            checked = _check_counts(counts)
-            die: _Die = len(checked) if len(checked) > 1 and set(checked) == {1} else checked
+            checked = check_counts(counts)
+            die: Die = len(checked) if len(checked) > 1 and set(checked) == {1} else checked
             self._set_pool({(die, 1): 1}, start)
         elif probs is not None:
-            array = _check_probs("probs", probs)
+            array = check_probs("probs", probs)
             self._set_pmf(_pmf.plain(array), start, array.dtype)
         else:
-            array = _check_probs("log_probs", log_probs)
+            array = check_probs("log_probs", log_probs)
             self._set_pmf(_pmf.from_logs(array.astype(np.float64)), start, array.dtype)
 
-    def _set_pool(self, pool: _Pool, start: int) -> None:
+    def _set_pool(self, pool: Pool, start: int) -> None:
         length = 1
         for (die, factor), n in pool.items():
-            length += n * (_length(die) - 1) * factor
-        _check_range(start, length)
-        _check_work(pool)
+            length += n * (faces(die) - 1) * factor
+        check_range(start, length)
+        check_work(pool)
         self.__dict__.update(_start=start, _length=length, _pool=pool, dtype=_FLOAT64)
 
     def _set_pmf(self, pmf: _pmf.Pmf, start: int, dtype: np.dtype) -> None:
-        _check_range(start, len(pmf))
+        check_range(start, len(pmf))
         self.__dict__.update(_start=start, _length=len(pmf), _pool=None, dtype=dtype, _masses=pmf)
 
     @classmethod
-    def _from_pool(cls, pool: _Pool, start: int) -> "Discrete":
+    def _from_pool(cls, pool: Pool, start: int) -> "Discrete":
         result = cls.__new__(cls)
         result._set_pool(pool, start)
         return result
@@ -296,8 +294,8 @@ class Discrete(Distribution):
         """
         if self._pool is None:
             raise ValueError("Discrete.counts: this distribution was built from probabilities; it has no exact counts")
-        first = self._start if low is None else _integer("Discrete.counts", "low", low)
-        last = (self._start + self._length if high is None else _integer("Discrete.counts", "high", high) + 1)
+        first = self._start if low is None else integer("Discrete.counts", "low", low)
+        last = (self._start + self._length if high is None else integer("Discrete.counts", "high", high) + 1)
         if low is not None and high is not None and low > high:
             raise ValueError(f"Discrete.counts: low must be at most high, got {low} and {high}")
         if max(last - first, 0) > MAX_OUTCOMES:
@@ -464,7 +462,7 @@ class Discrete(Distribution):
     def mean(self) -> Any:
         """Expectation; correctly rounded where counts are known."""
         if self._pool is not None:
-            total = sum(n * factor * _die_moments(die)[0] for (die, factor), n in self._pool.items())
+            total = sum(n * factor * die_moments(die)[0] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(self._start + total))
         return self.dtype.type(self._start + self._offset_mean)
 
@@ -472,7 +470,7 @@ class Discrete(Distribution):
     def variance(self) -> Any:
         """Expected squared distance from the mean; correctly rounded where counts are known."""
         if self._pool is not None:
-            terms = (n * factor**2 * _die_moments(die)[1] for (die, factor), n in self._pool.items())
+            terms = (n * factor**2 * die_moments(die)[1] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(sum(terms)))
         distance = np.arange(self._length) - self._offset_mean
         return self.dtype.type(np.sum(self.probs * distance**2, dtype=np.float64))
@@ -486,7 +484,7 @@ class Discrete(Distribution):
     def skewness(self) -> Any:
         """Third central moment over the cubed standard deviation; NaN where the variance is zero."""
         if self._pool is not None:
-            terms = (n * factor**3 * _die_cumulants(die)[0] for (die, factor), n in self._pool.items())
+            terms = (n * factor**3 * die_cumulants(die)[0] for (die, factor), n in self._pool.items())
             third = float(sum(terms))
         else:
             third = self._central_moment(3)
@@ -499,7 +497,7 @@ class Discrete(Distribution):
             return self.dtype.type(np.nan)
         variance = float(self.variance)
         if self._pool is not None:
-            terms = (n * factor**4 * _die_cumulants(die)[1] for (die, factor), n in self._pool.items())
+            terms = (n * factor**4 * die_cumulants(die)[1] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(sum(terms)) / variance / variance)
         return self.dtype.type(self._central_moment(4) / variance / variance - 3.0)
 
@@ -523,7 +521,7 @@ class Discrete(Distribution):
         top = heights.max()
         near = np.flatnonzero(heights >= top - 1e-9 * abs(top))
         if self._pool is not None and self._only_uniform_dice() is None and len(near) > 1:
-            size = self._length * sum(n * _bits(die) for (die, _), n in self._pool.items()) / 8
+            size = self._length * sum(n * bits(die) for (die, _), n in self._pool.items()) / 8
             if size <= _EXACT_MODES:
                 counts = self.counts()[0]
                 most = max(counts)
@@ -648,36 +646,36 @@ class Discrete(Distribution):
 
     def __add__(self, other: Any) -> "Discrete":
         if isinstance(other, Discrete):
-            return convolve([self, other])
-        shift = _as_integer(other)
+            return _sum([self, other])
+        shift = as_integer(other)
         return NotImplemented if shift is None else self._shifted(shift)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> "Discrete":
         if isinstance(other, Discrete):
-            return convolve([self, -other])
-        shift = _as_integer(other)
+            return _sum([self, -other])
+        shift = as_integer(other)
         return NotImplemented if shift is None else self._shifted(-shift)
 
     def __rsub__(self, other: Any) -> "Discrete":
-        shift = _as_integer(other)
+        shift = as_integer(other)
         return NotImplemented if shift is None else (-self)._shifted(shift)
 
     def __neg__(self) -> "Discrete":
         start = -(self._start + self._length - 1)
         if self._pool is not None:
-            pool: _Pool = {}
+            pool: Pool = {}
             for (die, factor), n in self._pool.items():
                 key = (die if isinstance(die, int) else die[::-1], factor)
                 pool[key] = pool.get(key, 0) + n
-            return _with_truncation(Discrete._from_pool(pool, start), self.truncated_mass)
-        return _with_truncation(
+            return with_truncation(Discrete._from_pool(pool, start), self.truncated_mass)
+        return with_truncation(
             Discrete._from_pmf(_pmf.reverse(self._masses), start, self.dtype), self.truncated_mass
         )
 
     def __rmatmul__(self, n: Any) -> "Discrete":
-        copies = _as_integer(n)
+        copies = as_integer(n)
         if copies is None:
             return NotImplemented
         if copies < 0:
@@ -687,13 +685,13 @@ class Discrete(Distribution):
         truncated = -math.expm1(copies * math.log1p(-self.truncated_mass))
         if self._pool is not None:
             pool = {key: copies * m for key, m in self._pool.items()}
-            return _with_truncation(Discrete._from_pool(pool, copies * self._start), truncated)
+            return with_truncation(Discrete._from_pool(pool, copies * self._start), truncated)
         length = copies * (self._length - 1) + 1
-        _check_range(copies * self._start, length)
+        check_range(copies * self._start, length)
         if length**2 / 2 > MAX_WORK:
-            _refuse_work(length**2 / 2)
+            refuse_work(length**2 / 2)
         pmf = _pmf.normalised(_pmf.power(self._masses, copies))
-        return _with_truncation(Discrete._from_pmf(pmf, copies * self._start, self.dtype), truncated)
+        return with_truncation(Discrete._from_pmf(pmf, copies * self._start, self.dtype), truncated)
 
     def _shifted(self, shift: int) -> "Discrete":
         if self._pool is not None:
@@ -714,186 +712,13 @@ class Discrete(Distribution):
             return (-self)._times(-factor)
         if self._pool is not None:
             pool = {(die, old * factor): n for (die, old), n in self._pool.items()}
-            return _with_truncation(Discrete._from_pool(pool, self._start * factor), self.truncated_mass)
-        _check_range(self._start * factor, (self._length - 1) * factor + 1)
+            return with_truncation(Discrete._from_pool(pool, self._start * factor), self.truncated_mass)
+        check_range(self._start * factor, (self._length - 1) * factor + 1)
         stretched = Discrete._from_pmf(_pmf.stretch(self._masses, factor), self._start * factor, self.dtype)
-        return _with_truncation(stretched, self.truncated_mass)
-
-
-def convolve(variables: Any) -> Discrete:
-    r"""The sum of independent discrete variables.
-
-    .. math:: P(X + Y = k) = \sum_i P(X = i)\, P(Y = k - i)
-
-    Parameters
-    ----------
-    variables : iterable of Discrete, Bernoulli or array_like, or array_like of shape (n, K), or Bernoulli
-        An array of K numbers is taken as ``Discrete(array)``: probabilities of 0, 1, 2, … The rows of an array of
-        shape (n, K) are n variables, and so are all the entries of a `Bernoulli`: ``convolve(Bernoulli(p))`` is the
-        Poisson-binomial distribution.
-
-    Returns
-    -------
-    Discrete
-        Exact counts are kept where all have them; float32 where all arrays are. Without any variable, the
-        constant 0.
-
-    Raises
-    ------
-    ValueError
-        If an array is not a probability mass function, or the sum would have more than 2^26 outcomes or take more than
-        2^40 multiplications.
-
-    Notes
-    -----
-    The shortest variables first; relative error at most 20·N·2⁻⁵³ in every entry for N outcomes, however small it is
-    (two float32 arrays: 20·N·2⁻²⁴). Measured against products in 300 bits: 1.1e-15 for 300 different Bernoulli variables,
-    6.5e-14 for 100,000, 4.3e-14 for 512 copies of 300 outcomes.
-
-    Short pmfs are summed directly, all terms being positive. Where products of probabilities would underflow, powers of
-    two are carried separately. Long pmfs are tilted exponentially, a·2^(-θi), so that windows of plain numbers give the
-    sums around one place after the other; long windows go through an FFT, whose result is taken only where its error bound
-    is below 2⁻⁴⁰ of it. A sum of n Bernoulli variables takes about n^1.5 multiplications, 100,000 of them 0.25 s. The result
-    is divided by its total: probabilities that were rounded need not total 1. Equal dice are merged and summed by a recurrence.
-
-    Examples
-    --------
-    >>> import loglik as ll
-    >>> ll.convolve([[0.5, 0.5], [0.25, 0.75]]).probs
-    array([0.125, 0.5  , 0.375])
-    >>> ll.convolve(ll.Bernoulli([0.5, 0.75])).probs
-    array([0.125, 0.5  , 0.375])
-    """
-    terms = [variables] if isinstance(variables, Bernoulli) else list(variables)
-    if terms and not any(isinstance(term, Distribution) for term in terms):
-        stack = _check_rows(terms)
-        if stack is not None:
-            return _sum_of([], [stack], 0, stack.dtype)
-    coins = [term for term in terms if isinstance(term, Bernoulli)]
-    others = [_as_variable(i, term) for i, term in enumerate(terms) if not isinstance(term, Bernoulli)]
-    start = sum(term._start for term in others)
-    if coins:
-        both = [coin._both(np.float64) for coin in coins]
-        stack = np.stack([np.concatenate([np.ravel(pair[i]) for pair in both]) for i in (1, 0)], axis=-1)
-        dtype = np.result_type(*(term.dtype for term in terms if isinstance(term, Distribution)), *(d.dtype for d in others))
-        return _sum_of(others, [stack], start, dtype)
-    if all(term._pool is not None for term in others):
-        pool: _Pool = {}
-        for term in others:
-            for key, n in (term._pool or {}).items():
-                pool[key] = pool.get(key, 0) + n
-        return _with_truncation(Discrete._from_pool(pool, start), 0.0, *(term.truncated_mass for term in others))
-    return _sum_of(others, [], start, np.result_type(*(term.dtype for term in others)))
-
-
-def _sum_of(terms: list[Discrete], stacks: list[np.ndarray], start: int, dtype: np.dtype) -> Discrete:
-    """The sum of variables and of rows of probabilities."""
-    lengths = [term._length for term in terms]
-    lengths += [stack.shape[1] for stack in stacks for _ in range(len(stack))]
-    if not lengths:
-        return Discrete._from_pool({}, start)
-    _check_range(start, 1 + sum(lengths) - len(lengths))
-    _check_products(lengths)
-    pmfs = [term._masses for term in terms]
-    if len(lengths) > 2:  # many rounded sums: float32 only where the result is stored
-        pmfs = [_pmf.Pmf(pmf.values.astype(np.float64, copy=False), pmf.exponents, pmf.floor) for pmf in pmfs]
-    pmf = _pmf.convolve_all(pmfs, (stack.astype(np.float64, copy=False) for stack in stacks))
-    result = Discrete._from_pmf(_pmf.normalised(pmf), start, dtype)
-    return _with_truncation(result, 0.0, *(term.truncated_mass for term in terms))
-
-
-def prob_greater(a: Any, b: Any) -> Any:
-    r"""P(A > B) of two independent variables.
-
-    .. math:: P(A > B) = \sum_k P(B = k)\, P(A > k)
-
-    Parameters
-    ----------
-    a, b : Discrete or int
-        An integer is a variable that always has this value.
-
-    Returns
-    -------
-    scalar
-        Of the dtype that the two promote to.
-
-    Raises
-    ------
-    TypeError
-        If an argument is neither.
-
-    Notes
-    -----
-    Positive terms only: the relative error stays small where the probability is small, as long as its terms do not underflow.
-
-    Examples
-    --------
-    >>> import loglik as ll
-    >>> print(f"{ll.prob_greater(ll.dice('2d20kh1'), ll.die(20)):.10g}")  # with advantage, against a die
-    0.64125
-    """
-    a, b = _variable("prob_greater", "a", a), _variable("prob_greater", "b", b)
-    # Below the lowest outcome of a everything is greater; from its highest one on, nothing.
-    first = min(max(a._start - b._start, 0), b._length)
-    last = min(max(a._start + a._length - 1 - b._start, first), b._length)
-    certain = float(b._tails.cdf[first - 1]) if first else 0.0
-    below = b._start + first - a._start
-    value = certain + _sum_of_products(b.probs[first:last], a._tails.sf[below : below + last - first])
-    return np.result_type(a.dtype, b.dtype).type(min(value, 1.0))
-
-
-def prob_equal(a: Any, b: Any) -> Any:
-    r"""P(A = B) of two independent variables.
-
-    .. math:: P(A = B) = \sum_k P(A = k)\, P(B = k)
-
-    Parameters
-    ----------
-    a, b : Discrete or int
-        An integer is a variable that always has this value.
-
-    Returns
-    -------
-    scalar
-        Of the dtype that the two promote to.
-
-    Raises
-    ------
-    TypeError
-        If an argument is neither.
-
-    Examples
-    --------
-    >>> import loglik as ll
-    >>> print(f"{ll.prob_equal(ll.die(6), ll.die(20)):.10g}")
-    0.05
-    """
-    a, b = _variable("prob_equal", "a", a), _variable("prob_equal", "b", b)
-    start, stop = max(a._start, b._start), min(a._start + a._length, b._start + b._length)
-    stop = max(start, stop)
-    value = _sum_of_products(a.probs[start - a._start : stop - a._start], b.probs[start - b._start : stop - b._start])
-    return np.result_type(a.dtype, b.dtype).type(min(value, 1.0))
+        return with_truncation(stretched, self.truncated_mass)
 
 
 # ---------------------------------------------------------------------------------------- helpers
-
-
-def _variable(function: str, name: str, value: Any) -> Discrete:
-    if isinstance(value, Discrete):
-        return value
-    number = _as_integer(value)
-    if number is None:
-        raise TypeError(f"{function}: {name} must be a Discrete or an integer, got {value!r}")
-    return Discrete._from_pool({}, number)
-
-
-def _sum_of_products(x: np.ndarray, y: np.ndarray) -> float:
-    """Σ xᵢyᵢ in double, in blocks: the same bits on every machine with the same NumPy, and no large temporaries."""
-    sums = []
-    for i in range(0, len(x), _PRODUCTS):
-        block = slice(i, i + _PRODUCTS)
-        sums.append(float(np.sum(np.multiply(x[block], y[block], dtype=np.float64))))
-    return math.fsum(sums)
 
 
 def _draw(cdf: np.ndarray, guide: np.ndarray, outcomes: np.ndarray | int, key: int, start: int, values: np.ndarray) -> None:
@@ -903,15 +728,21 @@ def _draw(cdf: np.ndarray, guide: np.ndarray, outcomes: np.ndarray | int, key: i
     values[...] = outcomes + index if isinstance(outcomes, int) else outcomes[index]
 
 
-def _from_pool(pool: _Pool, start: int, truncated: float = 0.0) -> Discrete:
-    return _with_truncation(Discrete._from_pool(pool, start), truncated)
+def _from_pool(pool: Pool, start: int, truncated: float = 0.0) -> Discrete:
+    return with_truncation(Discrete._from_pool(pool, start), truncated)
 
 
 def _from_pmf(parts: tuple, start: int, dtype: np.dtype, truncated: float = 0.0) -> Discrete:
-    return _with_truncation(Discrete._from_pmf(_pmf.Pmf(*parts), start, dtype), truncated)
+    return with_truncation(Discrete._from_pmf(_pmf.Pmf(*parts), start, dtype), truncated)
 
 
-def _with_truncation(d: Discrete, *truncated: float) -> Discrete:
+def _sum(terms: list[Discrete]) -> Discrete:
+    from loglik.distributions._discrete_sums import convolve  # which needs the class of this module
+
+    return convolve(terms)
+
+
+def with_truncation(d: Discrete, *truncated: float) -> Discrete:
     """`d`, new and not yet shown to anyone, with the mass that independent variables it is made of have lost together."""
     lost = -math.expm1(math.fsum(map(math.log1p, (-mass for mass in truncated)))) if len(truncated) > 1 else truncated[0]
     if lost:
@@ -923,183 +754,3 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.setflags(write=False)
     return view
-
-
-def _as_integer(value: Any) -> int | None:
-    """A Python integer, or None for what is none (bool included)."""
-    if isinstance(value, bool | np.bool_):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
-def _integer(function: str, name: str, value: Any) -> int:
-    number = _as_integer(value)
-    if number is None:
-        raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
-    return number
-
-
-def _check_probs(name: str, values: Any) -> np.ndarray:
-    """A fresh array of valid, normalised probabilities or of logarithms whose exponentials total 1."""
-    array = as_array("Discrete", name, values)
-    dtype = result_dtype(array)
-    if array.ndim != 1:
-        raise ValueError(f"Discrete: {name} must have one dimension, got shape {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"Discrete: {name} must have at least one entry")
-    array = np.array(array, dtype)
-    eps = float(np.finfo(dtype).eps)
-    tolerance = 8 * array.size * eps
-    if name == "probs":
-        require("Discrete", name, array, np.isfinite(array), "finite")
-        require("Discrete", name, array, array >= 0, "at least 0")
-        require("Discrete", name, array, array <= 1 + tolerance, "at most 1")
-        array = np.abs(array)  # −0
-        total = math.fsum(array.tolist())
-    else:
-        require("Discrete", name, array, ~(np.isnan(array) | (array == np.inf)), "below infinity and not NaN")
-        require(
-            "Discrete",
-            name,
-            array,
-            (array >= MIN_LOG_PROB) | (array == -np.inf),
-            f"at least {MIN_LOG_PROB:g} or -inf",
-        )
-        require("Discrete", name, array, array <= tolerance, "at most 0")
-        total = math.fsum(np.exp(array.astype(np.float64)).tolist())
-    if not abs(total - 1) <= tolerance:
-        what = "probs" if name == "probs" else "exp(log_probs)"
-        raise ValueError(
-            f"Discrete: {what} must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}"
-        )
-    if abs(total - 1) > 4 * eps:  # as close as normalising gets; so it is done once only
-        array = (array / total if name == "probs" else array - math.log(total)).astype(dtype)
-    return array
-
-
-def _as_variable(i: int, term: Any) -> Discrete:
-    """Entry i of what is to be summed; an error says which it is."""
-    if isinstance(term, Discrete):
-        return term
-    try:
-        return Discrete(term)
-    except (TypeError, ValueError) as error:
-        message = str(error).removeprefix("Discrete: ")
-        raise type(error)(f"convolve: variables[{i}]: {message}") from None
-
-
-def _check_rows(rows: list[Any]) -> np.ndarray | None:
-    """Valid, normalised probabilities of many variables as the rows of one array; None unless all are short and of one length."""
-    try:
-        if len({len(row) for row in rows}) != 1 or not 1 <= len(rows[0]) <= _pmf.STACK_LENGTH or len(rows) < 3:
-            return None
-        array = np.array(rows)
-    except (TypeError, ValueError):
-        return None  # the check of the single arrays finds the words
-    if array.ndim != 2 or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        return None
-    array = array.astype(result_dtype(array), copy=False)
-    name, eps = "convolve", float(np.finfo(array.dtype).eps)
-    tolerance = 8 * array.shape[1] * eps
-    require(name, "variables", array, np.isfinite(array), "finite")
-    require(name, "variables", array, array >= 0, "at least 0")
-    totals = array.sum(axis=1, dtype=np.float64)
-    off = np.abs(totals - 1)
-    if not np.all(off <= tolerance):
-        i = int(np.argmax(off > tolerance))
-        total = float(totals[i])
-        raise ValueError(f"convolve: variables[{i}] must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}")
-    return np.where((off > 4 * eps)[:, None], array / totals[:, None], np.abs(array)).astype(array.dtype)
-
-
-def _check_counts(counts: Iterable[int]) -> tuple[int, ...]:
-    if isinstance(counts, np.ndarray) and counts.ndim != 1:
-        raise ValueError(f"Discrete: counts must have one dimension, got shape {counts.shape}")
-    checked = []
-    for i, count in enumerate(counts):
-        number = _as_integer(count)
-        if number is None:
-            raise TypeError(f"Discrete: counts must be integers, but counts[{i}] = {count!r}")
-        if number < 0:
-            raise ValueError(f"Discrete: counts must be at least 0, but counts[{i}] = {number}")
-        checked.append(number)
-    if not any(checked):
-        raise ValueError("Discrete: counts must have at least one entry above 0")
-    return tuple(checked)
-
-
-def _length(die: _Die) -> int:
-    return die if isinstance(die, int) else len(die)
-
-
-def _die_moments(die: _Die) -> "tuple[Fraction, Fraction]":
-    """Exact mean and variance."""
-    from fractions import Fraction  # at the first use: it loads decimal
-
-    if isinstance(die, int):
-        return Fraction(die - 1, 2), Fraction(die * die - 1, 12)
-    total = sum(die)
-    mean = Fraction(sum(i * count for i, count in enumerate(die)), total)
-    return mean, Fraction(sum(i * i * count for i, count in enumerate(die)), total) - mean**2
-
-
-def _die_cumulants(die: _Die) -> "tuple[Fraction, Fraction]":
-    """Exact third and fourth cumulant."""
-    from fractions import Fraction
-
-    if isinstance(die, int):
-        return Fraction(0), Fraction(1 - die**4, 120)
-    total = sum(die)
-    # Around the rounded mean the integers stay small; a shift of the origin by m = mean − origin is put right below.
-    origin = sum(i * count for i, count in enumerate(die)) // total
-    raw = [Fraction(sum((i - origin) ** k * count for i, count in enumerate(die)), total) for k in range(5)]
-    m = raw[1]
-    second = raw[2] - m**2
-    third = raw[3] - 3 * m * raw[2] + 2 * m**3
-    fourth = raw[4] - 4 * m * raw[3] + 6 * m**2 * raw[2] - 3 * m**4
-    return third, fourth - 3 * second**2
-
-
-def _bits(die: _Die) -> float:
-    return math.log2(die if isinstance(die, int) else sum(die))
-
-
-def _check_range(start: int, length: int) -> None:
-    if length > MAX_OUTCOMES:
-        raise ValueError(
-            f"Discrete: the distribution would have {length} outcomes, more than the limit of {MAX_OUTCOMES}"
-        )
-    if start < -MAX_START or start + length > MAX_START:
-        raise ValueError(f"Discrete: outcomes must be within ±2^53, got {start} to {start + length - 1}")
-
-
-def _check_work(pool: _Pool) -> None:
-    if len(pool) == 1 and isinstance(next(iter(pool))[0], int):
-        return
-    lengths, work = [], 0
-    for (die, factor), n in pool.items():
-        length = n * (_length(die) - 1) + 1
-        if not isinstance(die, int) and n > 1:
-            work += length**2 // 2
-        lengths.append((length - 1) * factor + 1)
-    _check_products(lengths, work)
-
-
-def _check_products(lengths: list[int], work: float = 0) -> None:
-    """Refuse sums whose convolutions would take minutes."""
-    so_far = 1
-    for length in sorted(lengths):
-        work += so_far * length
-        so_far += length - 1
-    if work > MAX_WORK:
-        _refuse_work(work)
-
-
-def _refuse_work(work: float) -> None:
-    raise ValueError(
-        f"Discrete: the sum would take {work:.2g} multiplications, more than the limit of {MAX_WORK:.2g} "
-        "(about a minute)"
-    )

@@ -1,0 +1,150 @@
+"""Checks of the arguments of discrete variables, and the limits of their sizes."""
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from loglik import _pmf
+from loglik._validate import as_array, require, result_dtype
+from loglik.distributions._die_pool import Pool, faces
+
+MAX_OUTCOMES = 2**26  # 512 MiB of probabilities
+MAX_WORK = 2**40  # multiply-adds, about a minute
+MAX_START = 2**53  # outcomes are exact in float64
+MIN_LOG_PROB = -1e12
+
+
+def as_integer(value: Any) -> int | None:
+    """A Python integer, or None for what is none (bool included)."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def integer(function: str, name: str, value: Any) -> int:
+    number = as_integer(value)
+    if number is None:
+        raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
+    return number
+
+
+def check_probs(name: str, values: Any) -> np.ndarray:
+    """A fresh array of valid, normalised probabilities or of logarithms whose exponentials total 1."""
+    array = as_array("Discrete", name, values)
+    dtype = result_dtype(array)
+    if array.ndim != 1:
+        raise ValueError(f"Discrete: {name} must have one dimension, got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"Discrete: {name} must have at least one entry")
+    array = np.array(array, dtype)
+    eps = float(np.finfo(dtype).eps)
+    tolerance = 8 * array.size * eps
+    if name == "probs":
+        require("Discrete", name, array, np.isfinite(array), "finite")
+        require("Discrete", name, array, array >= 0, "at least 0")
+        require("Discrete", name, array, array <= 1 + tolerance, "at most 1")
+        array = np.abs(array)  # −0
+        total = math.fsum(array.tolist())
+    else:
+        require("Discrete", name, array, ~(np.isnan(array) | (array == np.inf)), "below infinity and not NaN")
+        require(
+            "Discrete",
+            name,
+            array,
+            (array >= MIN_LOG_PROB) | (array == -np.inf),
+            f"at least {MIN_LOG_PROB:g} or -inf",
+        )
+        require("Discrete", name, array, array <= tolerance, "at most 0")
+        total = math.fsum(np.exp(array.astype(np.float64)).tolist())
+    if not abs(total - 1) <= tolerance:
+        what = "probs" if name == "probs" else "exp(log_probs)"
+        raise ValueError(
+            f"Discrete: {what} must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}"
+        )
+    if abs(total - 1) > 4 * eps:  # as close as normalising gets; so it is done once only
+        array = (array / total if name == "probs" else array - math.log(total)).astype(dtype)
+    return array
+
+
+def check_rows(rows: list[Any]) -> np.ndarray | None:
+    """Valid, normalised probabilities of many variables as the rows of one array; None unless all are short and of one length."""
+    try:
+        if len({len(row) for row in rows}) != 1 or not 1 <= len(rows[0]) <= _pmf.STACK_LENGTH or len(rows) < 3:
+            return None
+        array = np.array(rows)
+    except (TypeError, ValueError):
+        return None  # the check of the single arrays finds the words
+    if array.ndim != 2 or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        return None
+    array = array.astype(result_dtype(array), copy=False)
+    name, eps = "convolve", float(np.finfo(array.dtype).eps)
+    tolerance = 8 * array.shape[1] * eps
+    require(name, "variables", array, np.isfinite(array), "finite")
+    require(name, "variables", array, array >= 0, "at least 0")
+    totals = array.sum(axis=1, dtype=np.float64)
+    off = np.abs(totals - 1)
+    if not np.all(off <= tolerance):
+        i = int(np.argmax(off > tolerance))
+        total = float(totals[i])
+        raise ValueError(f"convolve: variables[{i}] must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}")
+    return np.where((off > 4 * eps)[:, None], array / totals[:, None], np.abs(array)).astype(array.dtype)
+
+
+def check_counts(counts: Iterable[int]) -> tuple[int, ...]:
+    if isinstance(counts, np.ndarray) and counts.ndim != 1:
+        raise ValueError(f"Discrete: counts must have one dimension, got shape {counts.shape}")
+    checked = []
+    for i, count in enumerate(counts):
+        number = as_integer(count)
+        if number is None:
+            raise TypeError(f"Discrete: counts must be integers, but counts[{i}] = {count!r}")
+        if number < 0:
+            raise ValueError(f"Discrete: counts must be at least 0, but counts[{i}] = {number}")
+        checked.append(number)
+    if not any(checked):
+        raise ValueError("Discrete: counts must have at least one entry above 0")
+    return tuple(checked)
+
+
+def check_range(start: int, length: int) -> None:
+    if length > MAX_OUTCOMES:
+        raise ValueError(
+            f"Discrete: the distribution would have {length} outcomes, more than the limit of {MAX_OUTCOMES}"
+        )
+    if start < -MAX_START or start + length > MAX_START:
+        raise ValueError(f"Discrete: outcomes must be within ±2^53, got {start} to {start + length - 1}")
+
+
+def check_work(pool: Pool) -> None:
+    if len(pool) == 1 and isinstance(next(iter(pool))[0], int):
+        return
+    lengths, work = [], 0
+    for (die, factor), n in pool.items():
+        length = n * (faces(die) - 1) + 1
+        if not isinstance(die, int) and n > 1:
+            work += length**2 // 2
+        lengths.append((length - 1) * factor + 1)
+    check_products(lengths, work)
+
+
+def check_products(lengths: list[int], work: float = 0) -> None:
+    """Refuse sums whose convolutions would take minutes."""
+    so_far = 1
+    for length in sorted(lengths):
+        work += so_far * length
+        so_far += length - 1
+    if work > MAX_WORK:
+        refuse_work(work)
+
+
+def refuse_work(work: float) -> None:
+    raise ValueError(
+        f"Discrete: the sum would take {work:.2g} multiplications, more than the limit of {MAX_WORK:.2g} "
+        "(about a minute)"
+    )
