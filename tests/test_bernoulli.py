@@ -139,3 +139,26 @@ def test_value_semantics():
     with pytest.raises(AttributeError, match="immutable"):
         Bernoulli(0.5).probs = 1
     assert ll.Bernoulli is Bernoulli
+
+
+def test_quantile_and_prob_between():
+    d = Bernoulli([0.0, 0.25, 1.0])
+    np.testing.assert_array_equal(d.quantile([[0.0], [0.75], [0.76], [1.0]]), [[0, 0, 1], [0, 0, 1], [0, 1, 1], [0, 1, 1]])
+    assert np.isnan(Bernoulli(0.5).quantile(np.nan))
+    # Neither probability loses digits: 1 - p is 1 here.
+    rare = Bernoulli(logits=-50.0)
+    np.testing.assert_array_equal(rare.quantile([0.5, 1 - 2.0**-53, 1.0]), [0, 0, 1])
+    for p in np.random.default_rng(0).random(1000):
+        for one in (Bernoulli(p), Bernoulli(np.float32(p)), Bernoulli(logits=np.log(p / (1 - p)))):
+            assert one.quantile(one.cdf(0)) == 0
+            assert one.quantile(1) == 1
+    assert Bernoulli(np.float32(0.5)).quantile(0.5).dtype == np.float32
+    with pytest.raises(ValueError, match=r"^Bernoulli.quantile: q must be within \[0, 1\], but q\[1\] = 2.0$"):
+        d.quantile([0.5, 2.0, 3.0])
+
+    nan, inf = np.nan, np.inf
+    a, b = [0, 0.5, 0, 1, -inf, 2, nan, 0], [1, 2, 0.5, 0, inf, 3, 0, nan]
+    np.testing.assert_array_equal(Bernoulli(0.25).prob_between(a, b), [1, 0.25, 0.75, 0, 1, 0, nan, nan])
+    assert Bernoulli(np.float32([0.25, 0.5])).prob_between([[0], [1], [2]], 1).shape == (3, 2)
+    assert Bernoulli(np.float32(0.5)).prob_between(0, 0).dtype == np.float32
+    assert rare.prob_between(1, 1) == rare.sf(0) > 0

@@ -276,3 +276,51 @@ def test_gradients_have_the_same_bits_for_any_threads(threads):
     target = x.copy()
     p.log_prob(target, wrt="x", out=(np.empty_like(x), target))
     assert target.tobytes() == want[1][0].tobytes()
+
+
+def _between(a, b):
+    """Φ(b) - Φ(a) with 60 digits, from the nearer tail."""
+    if a + b > 0:
+        a, b = -b, -a
+    with mp.workdps(60):
+        return (mp.erfc(-mp.mpf(float(b)) / mp.sqrt(2)) - mp.erfc(-mp.mpf(float(a)) / mp.sqrt(2))) / 2
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_prob_between_against_the_definition(dtype):
+    rng = np.random.default_rng(3)
+    reach = 36 if dtype == "float64" else 12
+    middle = np.where(rng.random(2000) < 0.5, rng.uniform(-reach, reach, 2000), rng.uniform(-3, 3, 2000))
+    width = 10 ** rng.uniform(-9 if dtype == "float64" else -4, 1.3, 2000)
+    a, b = (middle - width * rng.random(2000)).astype(dtype), (middle + width * rng.random(2000)).astype(dtype)
+    a, b = np.minimum(a, b), np.nextafter(np.maximum(a, b), np.asarray(np.inf, dtype))
+    value = Normal().prob_between(a, b)
+    assert value.dtype == dtype
+    u = np.finfo(dtype).eps / 2
+    for low, high, got in zip(a, b, value, strict=True):
+        exact = _between(low, high)
+        assert abs(mp.mpf(float(got)) - exact) <= 16 * u * exact, (low, high)
+
+
+def test_prob_between_edges():
+    d = Normal()
+    nan, inf = np.nan, np.inf
+    a = [-inf, -inf, inf, 1, 2, nan, 0, inf, -inf, 0]
+    b = [inf, 0, inf, 1, 1, 0, nan, -inf, -inf, inf]
+    np.testing.assert_array_equal(d.prob_between(a, b), [1, 0.5, 0, 0, 0, nan, nan, 0, 0, 0.5])
+    assert d.prob_between(30, 31) == d.prob_between(-31, -30) > 0
+    assert d.prob_between(-1, 1) == pytest.approx(0.6826894921370859, rel=1e-15)
+    # Differences that overflow, and parameters that are far from 0.
+    assert Normal(1e308, 1e308).prob_between(-1e308, 1.5e308) == pytest.approx(float(_between(-2, 0.5)), rel=1e-15)
+    assert Normal(1e10, 1.0).prob_between(1e10 - 1, 1e10 + 1) == pytest.approx(0.6826894921370859, rel=1e-15)
+    batch = Normal([[0.0], [1.0]], [1.0, 2.0, 3.0])
+    assert batch.prob_between(np.zeros((4, 1, 1)), 1.0).shape == (4, 2, 3)
+    assert d.prob_between(np.empty(0), 1.0).shape == (0,)
+    assert isinstance(d.prob_between(0, 1), np.float64)
+    x = np.random.default_rng(0).normal(size=200_000)
+    part = slice(70_000, 70_100)
+    np.testing.assert_array_equal(d.prob_between(x, x + 0.5)[part], d.prob_between(x[part], x[part] + 0.5))
+    with pytest.raises(ValueError, match=r"^Normal.prob_between: shapes do not broadcast: a \(2,\), b \(3,\), batch \(\)$"):
+        d.prob_between([0, 1], [1, 2, 3])
+    with pytest.raises(TypeError, match=r"^Normal.prob_between: b is missing$"):
+        d.prob_between(0, None)

@@ -162,3 +162,19 @@ def test_value_semantics():
     with pytest.raises(AttributeError, match="immutable"):
         Uniform().low = 1
     assert ll.Uniform is Uniform
+
+
+def test_prob_between():
+    d = Uniform(0.0, 10.0)
+    nan, inf = np.nan, np.inf
+    a = [2, -1, 7, -5, 11, -inf, nan, 0, 3, inf]
+    b = [4, 5, 6, -1, 12, inf, 1, nan, 3, inf]
+    np.testing.assert_array_equal(d.prob_between(a, b), [0.2, 0.5, 0, 0, 0, 1, nan, nan, 0, 0])
+    assert Uniform(-1.7e308, 1.7e308).prob_between(-1e308, 1e308) == pytest.approx(1 / 1.7, rel=1e-15)
+    assert Uniform(0.0, 5e-324).prob_between(0, 1) == 1
+    assert Uniform(0.0, 1.0).prob_between(1e-300, 2e-300) == 1e-300
+    assert Uniform(np.float32(0), [1.0, 2.0]).prob_between(np.float32(0.5), 1).shape == (2,)
+    assert Uniform().prob_between(np.float32(0.5), 1).dtype == np.float32
+    assert Uniform().prob_between(np.empty((0, 2)), 1).shape == (0, 2)
+    with pytest.raises(ValueError, match=r"^Uniform.prob_between: shapes do not broadcast"):
+        Uniform([0, 1], 2).prob_between([0, 1, 2], 1)

@@ -92,20 +92,25 @@ def divergence(
         infinite = (a[:, 0] < b[:, 0]) | (a[:, -1] > b[:, -1]) | isinstance(p, Normal | MultivariateNormal)
     else:
         infinite = np.zeros(len(edges), bool)
-    value, error, points, converged = _integrate(integrand, edges, ~infinite, rtol, atol)
+    value, error, size, points = integrate(integrand, edges, ~infinite, rtol, atol)
+    converged = bool((error <= np.maximum(atol, rtol * size))[~infinite].all())
     value[infinite], error[infinite] = math.inf, 0.0
     if js:
         value = np.clip(value, 0.0, math.log(2.0))
     return value.reshape(shape), error.reshape(shape), points, converged
 
 
-def _integrate(
+def integrate(
     function: Callable[[np.ndarray, np.ndarray], np.ndarray], edges: np.ndarray, wanted: np.ndarray, rtol: float, atol: float
-) -> tuple[np.ndarray, np.ndarray, int, bool]:
-    """Integrals over [edges[i, 0], edges[i, -1]], with their errors; edges are where an interval ends."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Integrals over [edges[i, 0], edges[i, -1]]; edges are where an interval ends.
+
+    ``function(item, x)`` gives the values of the integrands `item` in the rows of x. Returns the values, their errors, the sums
+    of the sizes of the integrals over all intervals, to which `rtol` refers, and the largest number of points.
+    """
     nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
     items = len(edges)
-    done, done_error, points = np.zeros(items), np.zeros(items), np.zeros(items, np.int64)
+    done, done_error, done_size, points = np.zeros(items), np.zeros(items), np.zeros(items), np.zeros(items, np.int64)
 
     def rule(item: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         half = 0.5 * high - 0.5 * low
@@ -118,31 +123,30 @@ def _integrate(
     use = wanted[item] & (low < high)
     item, low, high = item[use], low[use], high[use]
     whole = rule(item, low, high)
-    for _ in range(_ROUNDS):
+    for rounds in range(_ROUNDS):
         middle = 0.5 * low + 0.5 * high
         left, right = rule(item, low, middle), rule(item, middle, high)
         halves = left + right
         error = np.abs(whole - halves)
-        total = done + np.bincount(item, halves, items)
-        allowed = np.maximum(atol, rtol * np.abs(total))
+        size = np.abs(left) + np.abs(right)
+        allowed = np.maximum(atol, rtol * (done_size + np.bincount(item, size, items)))
         count = np.bincount(item, minlength=items)
         # An interval that is left alone may have its share of half of what is allowed, as the number of intervals goes.
         split = (error > 0.5 * (allowed / np.maximum(count, 1))[item]) & (low < middle) & (middle < high)
-        split &= error > 4 * np.finfo(float).eps * np.abs(halves)
+        split &= error > 4 * np.finfo(float).eps * size
         done += np.bincount(item[~split], halves[~split], items)
         done_error += np.bincount(item[~split], error[~split], items)
-        if not split.any() or 2 * split.sum() > _MOST:
+        done_size += np.bincount(item[~split], size[~split], items)
+        if not split.any() or 2 * split.sum() > _MOST or rounds == _ROUNDS - 1:
             break
         item, low, high = np.repeat(item[split], 2), _pairs(low[split], middle[split]), _pairs(middle[split], high[split])
         whole = _pairs(left[split], right[split])
-    else:
-        split = np.zeros(0, bool)
-    if split.any():
+    if split.any():  # not resolved
         done += np.bincount(item[split], halves[split], items)
         done_error += np.bincount(item[split], error[split], items)
-    done_error += 8 * np.finfo(float).eps * np.abs(done)
-    converged = bool((done_error <= np.maximum(atol, rtol * np.abs(done)))[wanted].all())
-    return done, done_error, int(points.max(initial=0)), converged
+        done_size += np.bincount(item[split], size[split], items)
+    done_error += 8 * np.finfo(float).eps * done_size
+    return done, done_error, done_size, int(points.max(initial=0))
 
 
 def _pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from loglik import _elementwise, _validate, ufuncs
 from loglik._kernels import fill_uniform
-from loglik.distributions import _sampling
+from loglik.distributions import _expect, _sampling
 from loglik.distributions._base import Distribution, apart, keep
 from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
 
@@ -184,6 +184,63 @@ class Bernoulli(Distribution):
         """log P(X > x)."""
         return self._step("log_sf", x, 0.0, self._log_both()[0], -np.inf)
 
+    def quantile(self, q: Any) -> Any:
+        """The smaller outcome x with P(X ≤ x) ≥ q.
+
+        Parameters
+        ----------
+        q : array_like
+            Probabilities within [0, 1]; broadcast with the parameter. 0 gives the lowest and 1 the highest outcome that is
+            possible at all. NaN gives NaN.
+
+        Returns
+        -------
+        ndarray or scalar
+            0 or 1 as floating numbers, of the broadcast shape. Where q is at most `cdf(0)`, or 1 - q at least `sf(0)`, 0: so
+            neither of the two probabilities loses digits.
+
+        Raises
+        ------
+        ValueError
+            If an element of `q` is outside [0, 1], or shapes do not broadcast.
+        TypeError
+            If `q` is not real.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> ll.Bernoulli(0.25).quantile([0.0, 0.75, 0.8, 1.0])
+        array([0., 0., 1., 1.])
+        """
+        name = "Bernoulli.quantile"
+        array = _validate.as_array(name, "q", q)
+        _validate.require_probabilities(name, "q", array)
+        _validate.broadcast_shapes(name, q=array.shape, batch=self.batch_shape)
+        dtype = _validate.result_dtype(q, self._given)
+        one, zero = self._both()
+        upper = (array > zero) & (1 - array < one) | (zero == 0) | (array == 1) & (one > 0)
+        return np.where(np.isnan(array), np.nan, upper).astype(dtype)[()]
+
+    def prob_between(self, a: Any, b: Any) -> Any:
+        """P(a ≤ X ≤ b), both ends included: 0, 1 - p, p or 1; 0 where a > b.
+
+        `a` and `b` broadcast with each other and the parameter; NaN gives NaN. Errors as in `cdf`.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> ll.Bernoulli(0.25).prob_between([0, 0.5, 0, 1], [1, 2, 0.5, 0])
+        array([1.  , 0.25, 0.75, 0.  ])
+        """
+        name = "Bernoulli.prob_between"
+        low, high = (_validate.as_array(name, key, value) for key, value in (("a", a), ("b", b)))
+        _validate.broadcast_shapes(name, a=low.shape, b=high.shape, batch=self.batch_shape)
+        one, zero = self._both()
+        has_zero, has_one = (low <= 0) & (high >= 0), (low <= 1) & (high >= 1)
+        value = np.where(has_zero & has_one, 1.0, np.where(has_zero, zero, np.where(has_one, one, 0.0)))
+        missing = np.isnan(low) | np.isnan(high)
+        return np.where(missing, np.nan, value).astype(_validate.result_dtype(a, b, self._given))[()]
+
     # ------------------------------------------------------------------------------------------- moments
 
     @property
@@ -205,6 +262,10 @@ class Bernoulli(Distribution):
     def entropy(self) -> Any:
         """Shannon entropy -p log p - (1 - p) log(1 - p) in nats, with 0 log 0 = 0; at most 8 ulp."""
         return cross_entropy(self, self).astype(self.dtype)[()]
+
+    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
+        one, zero = self._both(np.float64)
+        return _expect.of_outcomes(np.stack([zero, one], axis=-1), g(np.array([0.0, 1.0])))
 
     # ------------------------------------------------------------------------------------------- sampling
 

@@ -18,7 +18,7 @@ import numpy as np
 from loglik import _counts, _pmf
 from loglik._kernels import cumulative, dice_pmf, fill_discrete
 from loglik._validate import as_array, check_out, require, result_dtype
-from loglik.distributions import _sampling
+from loglik.distributions import _expect, _sampling
 from loglik.distributions._base import Distribution
 from loglik.distributions._die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
 from loglik.distributions._discrete_checks import (
@@ -534,9 +534,8 @@ class Discrete(Distribution):
         some = probs > 0
         return self.dtype.type(-np.sum(probs[some] * self.log_probs[some]) + 0.0)
 
-    def expect(self, g: Callable[[np.ndarray], Any]) -> Any:
-        """Expectation of ``g(X)``; `g` maps the array of outcomes (float64) to values of the same shape."""
-        return np.sum(self.probs * np.asarray(g(self.support.astype(np.float64))))
+    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
+        return _expect.of_outcomes(self.probs.astype(np.float64), g(self.support.astype(np.float64)))
 
     def normal_approximation(self) -> Any:
         """The Normal distribution with the same mean and standard deviation.

@@ -11,7 +11,7 @@ from loglik import ufuncs
 from loglik._kernels import fill_normal
 from loglik._parallel import run_blocks
 from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
-from loglik.distributions import _missing, _sampling, _singular, normal
+from loglik.distributions import _expect, _missing, _sampling, _singular, normal
 from loglik.distributions._base import Distribution
 from loglik.distributions._condition import condition_of
 from loglik.distributions._gradients import log_prob_gradients
@@ -436,6 +436,10 @@ class MultivariateNormal(Distribution):
         if self._support is not None:
             entropy.reshape(-1)[self._support.where] = self._support.entropy()
         return np.broadcast_to(entropy.astype(self.dtype), self.batch_shape)[()]
+
+    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
+        lower = np.sqrt(self._variance)[..., None] * np.eye(self.event_shape[0]) if self._form == "variance" else self._lower()
+        return _expect.gaussian(function, g, self._loc, lower)
 
     def _lower(self, dtype: np.dtype | None = None) -> np.ndarray:
         """scale_tril before broadcasting, computed once."""

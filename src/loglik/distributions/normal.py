@@ -8,11 +8,13 @@ import numpy as np
 
 from loglik import _elementwise, _validate, ufuncs
 from loglik._kernels import fill_normal
-from loglik.distributions import _sampling
+from loglik.distributions import _expect, _sampling
 from loglik.distributions._base import Distribution, apart, keep
 from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
 
 _HALF_LOG_2PI = 0.9189385332046727
+_HALF_ROOT = 0.19947114020071635  # 1/√(8π): half of φ(0)
+_NODES = 12  # error of the rule below 1e-17 where the density falls by e³ and the interval is two deviations
 _INFINITY = float("inf")
 _FLOAT64 = np.dtype(np.float64)
 
@@ -208,6 +210,47 @@ class Normal(Distribution):
         dtype = _validate.result_dtype(q, self._loc, self._scale)
         return _elementwise.apply(name, _quantile, array, self._loc, self._scale, dtype=dtype, out=out, nanoseconds=7.0)
 
+    def prob_between(self, a: Any, b: Any) -> Any:
+        """P(a ≤ X ≤ b); 0 where a > b.
+
+        Parameters
+        ----------
+        a, b : array_like
+            Ends of the interval, ±inf included; broadcast with each other and the parameters. NaN gives NaN.
+
+        Returns
+        -------
+        ndarray or scalar
+            Of the broadcast shape, float32 if all floating inputs are float32 or float16.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not broadcast.
+        TypeError
+            If `a` or `b` is not real.
+
+        Notes
+        -----
+        Right in both tails and for short intervals, where cdf(b) - cdf(a) would cancel: relative error at most 16 u beside
+        what the rounding of (a - μ)/σ changes (u = 2⁻⁵³, float32 2⁻²⁴; computed in float64). An interval that is short for the
+        density on it is integrated by a Gauss-Legendre rule, with positive terms; others are a difference of
+        probabilities of the nearer tail, the smaller at most a fifth of the larger.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> ll.Normal(100.0, 15.0).prob_between([85, 70, 55], [115, 130, 145]).round(4)
+        array([0.6827, 0.9545, 0.9973])
+        >>> print(f"{ll.Normal().prob_between(30.0, 31.0):.10g}")  # cdf(31) - cdf(30) is 0
+        4.906713927e-198
+        """
+        name = "Normal.prob_between"
+        ends = [_validate.as_array(name, key, value) for key, value in (("a", a), ("b", b))]
+        _validate.broadcast_shapes(name, a=ends[0].shape, b=ends[1].shape, batch=self.batch_shape)
+        dtype = _validate.result_dtype(a, b, self._loc, self._scale)
+        return _elementwise.apply(name, _between, *ends, self._loc, self._scale, dtype=dtype, nanoseconds=60.0)
+
     # ------------------------------------------------------------------------------------------- moments
 
     @property
@@ -228,6 +271,9 @@ class Normal(Distribution):
     def entropy(self) -> Any:
         """Differential entropy in nats: log σ + (1 + log 2π)/2."""
         return (np.log(self.std) + self.dtype.type(0.5 + _HALF_LOG_2PI))[()]
+
+    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
+        return _expect.normal(function, g, np.asarray(self._loc), np.asarray(self._scale))
 
     # ------------------------------------------------------------------------------------------- sampling
 
@@ -258,6 +304,49 @@ def _quantile(q: Any, loc: Any, scale: Any, *, dtype: np.dtype, out: np.ndarray 
     q, loc, scale = (np.asarray(a, dtype) for a in (q, loc, scale))
     with np.errstate(over="ignore", under="ignore"):
         return np.add(ufuncs.ndtri(q) * scale, loc, out=out)
+
+
+def _between(a: Any, b: Any, loc: Any, scale: Any, *, dtype: np.dtype, out: np.ndarray | None = None) -> Any:
+    """P(a ≤ X ≤ b) of one block, called like a ufunc."""
+    shape = np.broadcast_shapes(*map(np.shape, (a, b, loc, scale)))
+    a, b, loc, scale = (np.broadcast_to(np.asarray(v, np.float64), shape).reshape(-1) for v in (a, b, loc, scale))
+    with np.errstate(all="ignore"):
+        low, high, width = _standard(a, loc, scale), _standard(b, loc, scale), _standard(b, a, scale)
+        mirrored = low + high > 0  # to the left, where probabilities are those of the nearer tail
+        low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
+        value = ufuncs.ndtr(high) - ufuncs.ndtr(low)
+        # Around the middle the density is exp(-middle·s - s²/2) of its value there: nearly a polynomial if this is so small.
+        short = (width < 2) & (np.abs(low + high) * width < 6)
+        if short.any():
+            value[short] = _short_interval(high[short], width[short])
+        value = np.where(a >= b, 0.0, value)
+        value = np.where(np.isnan(a) | np.isnan(b), np.nan, value).reshape(shape).astype(dtype)
+    if out is None:
+        return value[()]
+    out[...] = value
+    return out
+
+
+def _standard(x: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(x - μ)/σ, also where the difference overflows."""
+    z = (x - loc) / scale
+    return np.where(np.isinf(z) & np.isfinite(x), 2 * ((x / 2 - loc / 2) / scale), z)
+
+
+def _short_interval(end: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """∫ of the standard density from end - width to end: φ(end) ∫ exp(end·s - s²/2) ds over 0 ≤ s ≤ width."""
+    head = end.astype(np.float32).astype(np.float64)  # its square is exact, so the exponent is no less accurate than `end`
+    total = np.zeros_like(end)
+    for node, weight in _rule():
+        s = (0.5 + 0.5 * node) * width
+        total += weight * ufuncs.exp((end - 0.5 * s) * s)
+    return ufuncs.exp(-0.5 * head * head) * ufuncs.exp(-0.5 * (end - head) * (end + head)) * _HALF_ROOT * width * total
+
+
+@functools.cache
+def _rule() -> list[tuple[float, float]]:
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return list(zip(nodes.tolist(), weights.tolist(), strict=True))
 
 
 def _slopes(blocks: dict[str, np.ndarray]) -> Slopes:
