@@ -7,6 +7,7 @@ from loglik import ufuncs
 from loglik._config import available_isas, get_include, isa, show_config
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
+from loglik.bayes import diagnostic_test, posterior
 from loglik.dice import dice, die
 from loglik.distributions._comparison import prob_equal, prob_greater
 from loglik.distributions._discrete_sums import convolve
@@ -35,6 +36,7 @@ __all__ = [
     "categorical_nll",
     "convolve",
     "cross_entropy",
+    "diagnostic_test",
     "dice",
     "die",
     "estimate_js",
@@ -50,6 +52,7 @@ __all__ = [
     "mixture_log_prob",
     "mvn_log_prob",
     "num_threads",
+    "posterior",
     "prob_equal",
     "prob_greater",
     "set_num_threads",

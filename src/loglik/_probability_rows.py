@@ -39,34 +39,45 @@ def rows(function: str, p: Any, q: Any, axis: int) -> Rows:
 
     Each row must total 1 as the probabilities of `Discrete` must, and is normalised by the same rule.
     """
-    arrays = {name: _validate.as_array(function, name, value) for name, value in (("p", p), ("q", q))}
-    dtype = _validate.result_dtype(p, q)
+    arrays, back, lead = aligned(function, axis, p=p, q=q)
+    listed = {name: Listed(array, float(np.finfo(_validate.result_dtype(array)).eps)) for name, array in arrays.items()}
+
+    def check_both() -> None:
+        for name, array in arrays.items():
+            check(function, name, np.moveaxis(array, -1, back), back)
+
+    return Rows(listed["p"], listed["q"], lead, _validate.result_dtype(p, q), check_both)
+
+
+def aligned(function: str, axis: Any, **values: Any) -> tuple[dict[str, np.ndarray], int, tuple[int, ...]]:
+    """Arrays with entries along an axis that is moved to the end; the axis counted from the end; the shape that the others
+    broadcast to."""
+    arrays = {name: _validate.as_array(function, name, value) for name, value in values.items()}
     ndim = max(array.ndim for array in arrays.values())
     if not isinstance(axis, int | np.integer) or isinstance(axis, bool):
         raise TypeError(f"{function}: axis must be an integer, got {axis!r}")
     if not -ndim <= axis < ndim:
-        raise ValueError(f"{function}: axis {axis} is out of bounds for p {arrays['p'].shape} and q {arrays['q'].shape}")
+        shapes = " and ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"{function}: axis {axis} is out of bounds for {shapes}")
     back = int(axis) % ndim - ndim  # counted from the end, where shapes are aligned
     for name, array in arrays.items():
         if array.ndim < -back:
             raise ValueError(f"{function}: {name} of shape {array.shape} has no axis {axis}")
-    lengths = [array.shape[back] for array in arrays.values()]
-    if lengths[0] != lengths[1]:
-        raise ValueError(f"{function}: p has {lengths[0]} entries along axis {axis}, q has {lengths[1]}")
-    if lengths[0] == 0:
+    lengths = {name: array.shape[back] for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        (p, m), (q, n) = lengths.items()
+        raise ValueError(f"{function}: {p} has {m} entries along axis {axis}, {q} has {n}")
+    if 0 in lengths.values():
         raise ValueError(f"{function}: there must be at least one entry along axis {axis}")
-    listed = [Listed(np.moveaxis(a, back, -1), float(np.finfo(_validate.result_dtype(a)).eps)) for a in arrays.values()]
-    lead = _validate.broadcast_shapes(function, p=listed[0].array.shape[:-1], q=listed[1].array.shape[:-1])
-
-    def check() -> None:
-        for name, one in zip(arrays, listed, strict=True):
-            _check(function, name, arrays[name], back, one)
-
-    return Rows(listed[0], listed[1], lead, dtype, check)
+    moved = {name: np.moveaxis(array, back, -1) for name, array in arrays.items()}
+    lead = _validate.broadcast_shapes(function, **{name: array.shape[:-1] for name, array in moved.items()})
+    return moved, back, lead
 
 
-def _check(function: str, name: str, array: np.ndarray, axis: int, listed: Listed) -> None:
-    """Raise an error that names the first entry or row of `array` that is no probability or no distribution."""
+def check(function: str, name: str, array: np.ndarray, axis: int) -> None:
+    """Raise an error that names the first entry or row of `array` (along an axis counted from the end) that is no probability or
+    no distribution."""
+    listed = Listed(np.moveaxis(array, axis, -1), float(np.finfo(_validate.result_dtype(array)).eps))
     _validate.require(function, name, array, np.isfinite(array), "finite")
     _validate.require(function, name, array, array >= 0, "at least 0")
     good = np.zeros(listed.array.shape[:-1], bool)
