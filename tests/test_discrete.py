@@ -496,6 +496,9 @@ def test_quantiles_are_the_first_outcome_that_reaches_q():
     for q in (0.6, 0.7, 1 - 2**-53):
         x = big.quantile(q)
         assert big.sf(x) <= 1 - q < big.sf(x - 1)
+    for d in (ll.dice(20, 6), Discrete([0.1] * 10), ll.dice("4d6kh3")):
+        x = d.support[d.sf(d.support) > 1e-11]
+        np.testing.assert_array_equal(d.quantile(d.cdf(x)), x)
     assert (big.quantile(0), big.quantile(1)) == (1000, 6000)
 
 

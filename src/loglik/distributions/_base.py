@@ -45,6 +45,12 @@ class Distribution:
         arguments = ", ".join(f"{name}={_literal(value)}" for name, value in self._arguments().items())
         return f"{type(self).__name__}({arguments})"
 
+    def _repr_html_(self) -> str:
+        """Table and picture for notebooks."""
+        from loglik.distributions import _html
+
+        return _html.page(self)
+
     def __reduce__(self) -> tuple:
         return _rebuild, (type(self), self._arguments())
 
@@ -199,6 +205,8 @@ def _rebuild(cls: type, arguments: dict[str, Any]) -> Distribution:
 def _literal(value: Any) -> str:
     """Text that ``eval`` turns into an equal value where ``array`` and NumPy's dtype names are imported."""
     if isinstance(value, np.ndarray):
+        if value.size == 0 and value.ndim > 1:  # NumPy's own text is no expression
+            return f"array([], dtype={value.dtype}).reshape{value.shape}"
         with np.printoptions(threshold=2**31, floatmode="unique", linewidth=120):
             return repr(value) if value.ndim else repr(value[()])
     return repr(value)

@@ -120,14 +120,19 @@ def plot(d: "Discrete", ax: Any) -> Any:
     return ax
 
 
-def draw(d: "Discrete", ax: Any, **style: Any) -> tuple[np.ndarray, int]:
-    """Bars, or a filled line of steps where they are many; returns the outcomes shown and their step."""
+def shown(d: "Discrete") -> tuple[np.ndarray, np.ndarray, int]:
+    """The outcomes in a picture, their probabilities and their step."""
     first, last, step = lattice(d)
     low = max(first, int(d.quantile(_HIDDEN)) - d.start)
     high = min(last, int(d.quantile(1 - _HIDDEN)) - d.start)
     low -= (low - first) % step
     taken = slice(low, high + 1, step)
-    x, p = d.support[taken], d.probs[taken]
+    return d.support[taken], d.probs[taken], step
+
+
+def draw(d: "Discrete", ax: Any, **style: Any) -> tuple[np.ndarray, int]:
+    """Bars, or a filled line of steps where they are many; returns the outcomes shown and their step."""
+    x, p, step = shown(d)
     if len(x) <= _BARS:
         ax.bar(x, p, width=0.85 * step, **style)
     else:

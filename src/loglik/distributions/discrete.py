@@ -201,7 +201,10 @@ class Discrete(Distribution):
         if self._pool is not None:
             return f"Discrete(counts={self.counts()[0]}{start})"
         name, values = (
-            ("probs", self.probs) if self._masses.exponents is None else ("log_probs", self.log_probs)
+            # logarithms in float32 have their probabilities in float64
+            ("probs", self.probs)
+            if self._masses.exponents is None and self._masses.values.dtype == self.dtype
+            else ("log_probs", self.log_probs)
         )
         if self.dtype == np.float32:
             return f"Discrete({name}=array({values.tolist()}, dtype=float32){start})"
@@ -392,8 +395,8 @@ class Discrete(Distribution):
         Returns
         -------
         numpy.ndarray or scalar
-            Outcomes as float64. Above one half, 1 - q is compared with the upper tail, which is exact for q
-            near 1.
+            Outcomes as float64. ``quantile(cdf(x))`` is x, also where `cdf` was rounded. For q within 2^13 eps of 1 it is
+            1 - q that is compared with the upper tail, exactly.
 
         Raises
         ------
@@ -403,10 +406,12 @@ class Discrete(Distribution):
         q = as_array("Discrete.quantile", "q", q).astype(np.float64)
         require("Discrete.quantile", "q", q, ~((q < 0) | (q > 1)), "within [0, 1]")
         possible = np.flatnonzero(self._masses.values)
-        low = np.searchsorted(self._tails.cdf, q)
+        low = np.searchsorted(self._tails.cdf.astype(self.dtype, copy=False), q.astype(self.dtype))
         # sf never rises: its mirror image is sorted. The first index with sf <= 1 − q.
         falling = self._tails.sf[::-1]
         high = self._length - np.searchsorted(falling, 1.0 - q, side="right")
+        # So that quantile(cdf(x)) is x, q stands for what is rounded to it, except where that is much of the upper tail.
+        high = np.where(1.0 - q > 2**13 * np.finfo(self.dtype).eps, np.minimum(low, high), high)
         index = np.clip(np.where(q > 0.5, high, low), possible[0], possible[-1])
         index = np.where(q == 1.0, possible[-1], index)
         return np.where(np.isnan(q), np.nan, self._start + index.astype(np.float64))[()]
