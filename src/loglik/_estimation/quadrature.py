@@ -19,7 +19,7 @@ from loglik.distributions.uniform import Uniform
 _POINTS = 15  # of the rule
 _DEVIATIONS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 38.6)  # of a normal distribution, to where its density is below 1e-323
 _ROUNDS = 60  # of halving
-_MOST = 1 << 20  # intervals
+_MOST = 1 << 20  # intervals at a time
 DEFAULT_RTOL = 1e-10
 """Where no tolerance is asked for."""
 
@@ -101,8 +101,9 @@ def divergence(
 
 
 def integrate(
-    function: Callable[[np.ndarray, np.ndarray], np.ndarray], edges: np.ndarray, wanted: np.ndarray, rtol: float, atol: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray], edges: np.ndarray, wanted: np.ndarray, rtol: float, atol: float,
+    most: int = _MOST,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:  # fmt: skip
     """Integrals over [edges[i, 0], edges[i, -1]]; edges are where an interval ends.
 
     ``function(item, x)`` gives the values of the integrands `item` in the rows of x. Returns the values, their errors, the sums
@@ -137,7 +138,7 @@ def integrate(
         done += np.bincount(item[~split], halves[~split], items)
         done_error += np.bincount(item[~split], error[~split], items)
         done_size += np.bincount(item[~split], size[~split], items)
-        if not split.any() or 2 * split.sum() > _MOST or rounds == _ROUNDS - 1:
+        if not split.any() or 2 * split.sum() > most or rounds == _ROUNDS - 1:
             break
         item, low, high = np.repeat(item[split], 2), _pairs(low[split], middle[split]), _pairs(middle[split], high[split])
         whole = _pairs(left[split], right[split])

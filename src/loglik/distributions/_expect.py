@@ -18,7 +18,8 @@ from loglik import ufuncs
 
 _RTOL = 1e-12  # of E|g|: the aim
 _WARN_RTOL = 1e-10
-_ITEMS = 256  # of a batch, integrated together
+_ITEMS = 64  # of a batch, integrated together
+_INTERVALS = 1 << 14  # at a time: 2 MB of points
 _LARGE = np.finfo(np.float64).max
 _DEVIATIONS = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 38.6])  # to where the density is below 1e-323
 _ORDERS = (7, 10, 17, 26, 43, 68, 111)  # of Gauss-Hermite rules, with and without a point in the middle
@@ -113,11 +114,11 @@ def _integrals(
         return np.where(kind[:, None] < 2, weight, 1.0) * inside
 
     with np.errstate(all="ignore"):
-        value, error, size, _ = integrate(finite_part, edges, np.ones(count, bool), _RTOL, 0.0)
+        value, error, size, _ = integrate(finite_part, edges, np.ones(count, bool), _RTOL, 0.0, _INTERVALS)
         # What is beyond the last edge is less than this: g·density falls there, or g is soon beyond the doubles.
         error += np.abs(finite_part(all_items, edges[:, [0, -1]])).max(axis=1) * (edges.shape[1] > 3)
         if overflow.any():
-            share, _, _, _ = integrate(infinite_part, np.tile(edges, (4, 1)), np.tile(overflow, 4), 1e-3, 0.0)
+            share, _, _, _ = integrate(infinite_part, np.tile(edges, (4, 1)), np.tile(overflow, 4), 1e-3, 0.0, _INTERVALS)
             share = share.reshape(2, 2, count)
             # Not single points, and not so far out that nothing depends on them.
             matters = (share[1] > 1e-9 * (edges[:, -1] - edges[:, 0])) & (share[0] * _LARGE > _RTOL * size)
