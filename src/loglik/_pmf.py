@@ -3,7 +3,8 @@
 Design
 - A `Pmf` is plain (an array of probabilities) as long as every probability is a normal number, else scaled:
   mantissas in [1, 2) and int64 exponents. Plain ones run through the register kernel directly.
-- Terms are positive and every result is a sum of products, so relative errors only add: a sum of N variables
+- n equal dice come from a recurrence, n equal variables with two values from that of dice with two sides.
+- All other terms are positive and every result is a sum of products, so relative errors only add: a sum of N variables
   is right to about (total length + N) units in the last place in every entry, however small. Long ones are convolved by
   tilting (`loglik._tilt`), which adds less than 2^-40.
 """
@@ -14,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loglik import _kernels, _tilt
+from loglik import _kernels, _tilt, _wide
 from loglik._parallel import run_blocks
+from loglik._wide import Wide
 
 # Multiply-adds per block of a threaded convolution, and per second at the slowest level.
 _BLOCK_WORK = 2_000_000
@@ -24,6 +26,9 @@ _WORK_PER_SECOND = 2e9
 # log 2 in two parts; e·_LN2_HI is exact for |e| < 2^21.
 _LN2_HI = float.fromhex("0x1.62e42fee00000p-1")
 _LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")
+
+# Variables with the same two probabilities, as many as this, are summed at once.
+_MANY_EQUAL = 256
 
 # Pmfs of up to this length are summed many at once, in plain doubles not below this power of two.
 STACK_LENGTH, _STACK_FLOOR, _STACK_ROWS = 64, -1000, 4096
@@ -105,6 +110,30 @@ def uniform_dice(n: int, s: int) -> Pmf:
     return scaled(*_kernels.dice_pmf(n, s, True))
 
 
+def binomial(n: int, a: Wide, b: Wide) -> Pmf:
+    r"""Sum of n >= 1 variables that are 0 or 1, with weights `a` and `b` above 0.
+
+    .. math:: P(k) = 2^{-n}\binom{n}{k} \cdot \left(\frac{2a}{a+b}\right)^n \left(\frac{b}{a}\right)^k
+
+    The first factor is that of n dice with two sides, right to a unit in the last place; the others are made from two tables of
+    powers, rounded once. So every probability is right to three units, however small.
+    """
+    mantissas, exponents = as_scaled(uniform_dice(n, 2))
+    step = 1 << (n.bit_length() + 1) // 2
+    ratio = _wide.quotient(b, a)
+    start = _wide.power(_wide.quotient((a[0], a[1] + 1), _wide.plus(a, b)), n)
+    fine, fine_exponents = _wide.powers(_wide.wide(1), ratio, step)
+    coarse, coarse_exponents = _wide.powers(start, _wide.power(ratio, step), n // step + 1)
+    for i in range(len(coarse)):
+        block = slice(i * step, (i + 1) * step)
+        m, e = mantissas[block], exponents[block]
+        m *= fine[: len(m)] * coarse[i]
+        m[...], shift = np.frexp(m)
+        m *= 2.0
+        e += fine_exponents[: len(m)] + (shift + (coarse_exponents[i] - 1))
+    return scaled(mantissas, exponents)
+
+
 def convolve(a: Pmf, b: Pmf) -> Pmf:
     """The sum of two independent variables."""
     if len(a) > len(b):
@@ -138,8 +167,31 @@ def _convolve_plain(a: np.ndarray, b: np.ndarray, dtype: np.dtype) -> np.ndarray
     return out
 
 
-def power(pmf: Pmf, n: int) -> Pmf:
-    """The sum of n >= 1 independent copies, by repeated squaring."""
+def power(pmf: Pmf, n: int, counts: list[int] | None = None) -> Pmf:
+    """The sum of n >= 1 independent copies: binomial if there are two values, else by repeated squaring.
+
+    `counts` are what the probabilities were rounded from.
+    """
+    if n == 1:
+        return pmf
+    some = np.flatnonzero(pmf.values)
+    first, stride = int(some[0]), int(np.gcd.reduce(np.diff(some))) or 1
+    values, exponents = pmf.values[first : some[-1] + 1 : stride], pmf.exponents
+    if exponents is not None:
+        exponents = exponents[first : some[-1] + 1 : stride]
+    if len(values) == 2:
+        if counts is not None:
+            a, b = (_wide.wide(c) for c in counts if c)
+        else:
+            powers = [0, 0] if exponents is None else exponents.tolist()
+            a, b = map(_wide.of_float, values.tolist(), powers)
+        result = binomial(n, a, b)
+    else:
+        result = _squared(Pmf(np.ascontiguousarray(values), exponents, pmf.floor), n)
+    return stretch(result, stride, n * first, n * (len(pmf) - 1) + 1)
+
+
+def _squared(pmf: Pmf, n: int) -> Pmf:
     result = None
     while True:
         if n & 1:
@@ -166,8 +218,10 @@ def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
         else:
             rest.append(pmf)
     for rows in (*stacks, *(np.array(values, np.float64) for values in short.values())):
-        for i in range(0, len(rows), _STACK_ROWS):
-            rest += _convolve_rows(rows[i : i + _STACK_ROWS])
+        different, equal = _equal_rows(rows)
+        rest += equal
+        for i in range(0, len(different), _STACK_ROWS):
+            rest += _convolve_rows(different[i : i + _STACK_ROWS])
     heap = [(len(pmf), i, pmf) for i, pmf in enumerate(rest)]
     heapq.heapify(heap)
     next_id = len(rest)
@@ -177,6 +231,19 @@ def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
         heapq.heappush(heap, (len(c), next_id, c))
         next_id += 1
     return heap[0][2]
+
+
+def _equal_rows(rows: np.ndarray) -> tuple[np.ndarray, list[Pmf]]:
+    """The rows without those of two probabilities that come often, and the sums of these."""
+    if rows.shape[1] != 2 or len(rows) < _MANY_EQUAL:
+        return rows, []
+    both = np.ascontiguousarray(rows).view(np.complex128)[:, 0]  # one number, to be sorted
+    different, numbers = np.unique(both, return_counts=True)
+    often = numbers >= _MANY_EQUAL
+    if not often.any():
+        return rows, []
+    sums = [power(plain(np.array([p.real, p.imag])), n) for p, n in zip(different[often], numbers[often].tolist(), strict=True)]
+    return rows[~np.isin(both, different[often])], sums
 
 
 def _convolve_rows(rows: np.ndarray) -> list[Pmf]:
@@ -219,16 +286,18 @@ def normalised(pmf: Pmf) -> Pmf:
     return Pmf(2.0 * mantissas, np.where(mantissas > 0, pmf.exponents + shift - 1, 0), pmf.floor - 1)
 
 
-def stretch(pmf: Pmf, factor: int) -> Pmf:
-    """The variable times a positive integer: zeros between the values."""
-    if factor == 1:
+def stretch(pmf: Pmf, factor: int, first: int = 0, length: int = 0) -> Pmf:
+    """The variable times a positive integer: zeros between the values, `first` of them before, more behind up to `length`."""
+    length = max(length, first + (len(pmf) - 1) * factor + 1)
+    if length == len(pmf):
         return pmf
-    values = np.zeros((len(pmf) - 1) * factor + 1, pmf.values.dtype)
-    values[::factor] = pmf.values
+    place = slice(first, first + (len(pmf) - 1) * factor + 1, factor)
+    values = np.zeros(length, pmf.values.dtype)
+    values[place] = pmf.values
     exponents = None
     if pmf.exponents is not None:
-        exponents = np.zeros(len(values), np.int64)
-        exponents[::factor] = pmf.exponents
+        exponents = np.zeros(length, np.int64)
+        exponents[place] = pmf.exponents
     return Pmf(values, exponents, pmf.floor)
 
 

@@ -104,10 +104,10 @@ class _Majorant:
     def __init__(self, x: Scaled) -> None:
         logs = x[1] + np.log2(x[0], out=np.full(len(x[0]), -np.inf), where=x[0] > 0)
         self.heights = _kernels.majorant(logs)
-        self.slopes = np.diff(self.heights)
+        self.falls = self.heights[:-1] - self.heights[1:]  # in order
 
     def peak(self, slope: float) -> int:
-        return int(np.searchsorted(-self.slopes, -slope))
+        return int(np.searchsorted(self.falls, -slope))
 
     def window(self, slope: float, bits: float) -> tuple[int, int]:
         """Around the peak of the tilted majorant, down to `bits` below it."""
@@ -128,8 +128,9 @@ class _Tilts:
     def __init__(self, a: Scaled, b: Scaled, direct: Direct) -> None:
         self.factors, self.direct = (a, b), direct
         self.majorants = (_Majorant(a), _Majorant(b))
-        slopes = np.concatenate([majorant.slopes for majorant in self.majorants])
-        self.slopes = -np.sort(-slopes)
+        self.slopes = np.concatenate([majorant.falls for majorant in self.majorants])
+        self.slopes.sort()
+        np.negative(self.slopes, out=self.slopes)
         self.heights = np.concatenate([[0.0], np.cumsum(self.slopes)])
         self.hidden = _HIDDEN_BITS + math.log2(len(self.heights))
 
@@ -144,7 +145,9 @@ class _Tilts:
         if long:
             size = _fast_length(len(x) + len(y) - 1)
             c = np.fft.irfft(np.fft.rfft(x, size) * np.fft.rfft(y, size), size)[: len(x) + len(y) - 1]
-            error = 13.5 * 2.0**-53 * math.log2(size) * float(np.linalg.norm(x) * np.linalg.norm(y))
+            # No dot products: BLAS starts threads for them, which takes longer than the transforms.
+            norms = math.sqrt(float(np.sum(x * x)) * float(np.sum(y * y)))
+            error = 13.5 * 2.0**-53 * math.log2(size) * norms
             good = c >= max(error / _FFT_ACCURACY, 2.0 ** -(3 * _FFT_BITS) * float(x.max() * y.max()))
         else:
             c = self.direct(x, y)

@@ -165,7 +165,7 @@ class Discrete(Distribution):
             if isinstance(die, int):
                 term = _pmf.uniform_dice(n, die)
             else:
-                term = _pmf.power(_pmf.from_counts(list(die)), n)
+                term = _pmf.power(_pmf.from_counts(list(die)), n, list(die))
             terms.append(_pmf.stretch(term, factor))
         if not terms:
             return _pmf.plain(np.ones(1))
