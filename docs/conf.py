@@ -39,7 +39,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx-mathjax-offline",  # its own copy of MathJax: formulas without a network
 ]
-exclude_patterns = ["_build", "scripts", "auto_examples/**/*.ipynb", "auto_examples/**/*.md5"]
+exclude_patterns = ["_build", "results", "scripts", "auto_examples/**/*.ipynb", "auto_examples/**/*.md5"]
 templates_path = ["_templates"]
 nitpicky = True
 suppress_warnings = ["config.cache"]  # functions in the gallery's configuration cannot be pickled
@@ -118,13 +118,15 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"loglik {release}"
 html_static_path = ["_static"]
 html_css_files = ["loglik.css"]
+html_sidebars = {"benchmarks": [], "changelog": []}  # there is nothing beside them to navigate to
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "loglik"},
     "show_prev_next": False,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # Pages with wide tables have the room of the table of contents, too.
+    "secondary_sidebar_items": {"**": ["page-toc"], "accuracy": [], "benchmarks": [], "losses": []},
     "header_links_before_dropdown": 6,
     "show_toc_level": 2,
     "footer_start": ["copyright"],

@@ -10,6 +10,8 @@ from pathlib import Path
 import loglik
 from loglik import data, ufuncs
 
+_DICE = "loglik.dice.* loglik.distributions.discrete.* loglik.distributions._discrete* loglik.distributions._comparison.*"
+
 GROUPS = (
     ("Distributions", "Immutable values with parameters that broadcast: {doc}`/distributions`.", "loglik.distributions.*.[A-Z]*"),
     (
@@ -20,14 +22,14 @@ GROUPS = (
     ("Losses", "Negative log-likelihoods with reductions, weights and gradients: {doc}`/losses`.", "loglik.losses.*"),
     ("Divergences", "Closed forms, with gradients: {doc}`/divergences`.", "loglik.divergences.*"),
     ("Estimates of divergences", "For every pair that samples: {doc}`/estimation`.", "loglik.estimate.*"),
-    ("Dice and sums of discrete variables", "Exact: {doc}`/dice`.", "loglik.dice.* loglik.distributions.discrete.*"),
+    ("Dice and sums of discrete variables", "Exact: {doc}`/dice`.", _DICE),
     ("Bayes", "From prior to posterior.", "loglik.bayes.*"),
     ("Moments", "Means, covariances and correlations of data.", "loglik.moments.*"),
     ("Fitting", "Maximum likelihood and maximum a posteriori.", "loglik.fit* loglik._fit* loglik.distributions._fit*"),
     (
         "Runtime",
         "Threads and instruction sets: {doc}`/performance`.",
-        "loglik._parallel.* loglik._config.* loglik._dispatch.* loglik._validate.*",
+        "loglik._parallel.* loglik._config.* loglik._kernels.* loglik._validate.*",
     ),
 )
 
