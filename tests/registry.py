@@ -262,7 +262,7 @@ KERNELS = [
         ),
     ),
     Kernel(
-        "sincos_2pi", sincos_2pi, ((Interval(0.0, 1.0),), (Interval(-100.0, 100.0, 1e-300),)), TWO_ONE,
+        "sincos_2pi", sincos_2pi, ((Interval(0.0, 1.0),), (Interval(-100.0, 100.0, 1e-300),)), {"f64": 2.0, "f32": 2.0},
         (((0.0,), (0.0, 1.0)), ((INF,), (NAN, NAN)), ((NAN,), (NAN, NAN)), ((0.25,), (1.0, 0.0)), ((0.5,), (0.0, -1.0))),
         signed_zero=False,
     ),

@@ -11,6 +11,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from bench_tables import LEGEND, Row, conditions, error, ratios, share
+
 from loglik.bench.report import duration
 
 README = Path(__file__).parents[2] / "README.md"
@@ -42,31 +44,20 @@ ROWS = {
 }
 
 
-def _line(what: str, row: dict[str, Any]) -> str:
-    ours = row["seconds"]["min"]
-    peers = {name: timing["min"] for name, timing in row["peers"].items()}
-    numpy = peers.pop("numpy")
-    best = min(peers, key=peers.__getitem__, default=None)
-    beside = "" if best is None else f"{peers[best] / ours:.1f}× {best}"
-    share = "" if row["fraction"] is None else f"{row['fraction']:.0%}"
-    error = f"{row['max_error']:.1f} {row['max_error_unit']}"
-    cells = (what, duration(numpy), duration(ours), f"{numpy / ours:.1f}×", beside, share, error)
-    return f"| {' | '.join(cells)} |"
+def _line(what: str, row: Row) -> str:
+    faster = ratios(row)
+    numpy = faster.pop("numpy")
+    best = min(faster, key=faster.__getitem__, default=None)
+    beside = "" if best is None else f"{faster[best]:.1f}× {best}"
+    times = duration(row["peers"]["numpy"]["min"]), duration(row["seconds"]["min"])
+    return f"| {' | '.join((what, *times, f'{numpy:.1f}×', beside, share(row), error(row)))} |"
 
 
 def table(report: dict[str, Any]) -> str:
     """The table in Markdown, with what it was measured on."""
     rows = {f"{row['name']} {row['dtype']}": row for row in report["rows"]}
-    probes = report["probes"]
-    conditions = (
-        f"{report['cpu']}, {report['isa']} kernels, {report['threads']} thread, NumPy {report['numpy']}; reads "
-        f"{probes['read_gb_per_s']:.0f} GB/s, {probes['fma_f64_gflop_per_s']:.0f} Gflop/s of float64 "
-        'multiply-adds. Least times, taken in turns. "Of the limit": share of what the machine could do at best, '
-        "by probes in the same run. Error: largest, relative, in unit roundoffs u of the type; of random results "
-        "in standard errors (se)."
-    )
     lines = [
-        *textwrap.wrap(conditions, 118),
+        *textwrap.wrap(conditions(report) + LEGEND, 118),
         "",
         "| | NumPy | loglik | × NumPy | × fastest other | of the limit | error |",
         "|---|---|---|---|---|---|---|",

@@ -130,11 +130,6 @@ def estimate_kl(
         With fields value, stderr, low, high, n, method, converged: floats, or arrays of the batch shape. Where a sample of `p`
         has no density under `q`, value = low = high = inf, with stderr 0.
 
-    Warns
-    -----
-    AccuracyWarning
-        If the samples have tails so heavy that their variance, or even their mean, looks infinite; then ``converged`` is False.
-
     Raises
     ------
     NotImplementedError
@@ -142,6 +137,11 @@ def estimate_kl(
     ValueError, TypeError
         For an argument outside its range or of the wrong type, for a `log_prob` that is NaN or +inf, or -inf at a sample of its
         own distribution.
+
+    Warns
+    -----
+    AccuracyWarning
+        If the samples have tails so heavy that their variance, or even their mean, looks infinite; then ``converged`` is False.
 
     Notes
     -----
@@ -193,15 +193,15 @@ def estimate_js(
     Estimate
         Value and interval are in [0, log 2].
 
-    Warns
-    -----
-    AccuracyWarning
-        Never for sampling: what is averaged is bounded.
-
     Raises
     ------
     NotImplementedError, ValueError, TypeError
         As `estimate_kl`.
+
+    Warns
+    -----
+    AccuracyWarning
+        Never for sampling: what is averaged is bounded.
 
     Notes
     -----
