@@ -328,6 +328,12 @@ def stretch(pmf: Pmf, factor: int, first: int = 0, length: int = 0) -> Pmf:
     return Pmf(values, exponents, pmf.floor)
 
 
+def every(pmf: Pmf, first: int, step: int) -> Pmf:
+    """The probabilities first, first + step, …"""
+    exponents = None if pmf.exponents is None else np.ascontiguousarray(pmf.exponents[first::step])
+    return Pmf(np.ascontiguousarray(pmf.values[first::step]), exponents, pmf.floor)
+
+
 def reverse(pmf: Pmf) -> Pmf:
     """The variable mirrored."""
     exponents = None if pmf.exponents is None else np.ascontiguousarray(pmf.exponents[::-1])
