@@ -109,6 +109,24 @@ def test_equal_bernoulli_variables_among_others():
     assert ll.convolve([Discrete([0.3, 0.7])] * 1000) == 1000 @ Discrete([0.3, 0.7])
 
 
+def test_only_long_sums_are_refused():
+    """By what the methods take: seconds for millions of outcomes, nothing for what is a recurrence."""
+    for text in ("500000d6+500000d8", "1000000d6r1", "1000000d6+1000000d8", "60000000d10>=8", "100000d20+1d100000"):
+        assert len(ll.dice(text).support) > 10**6
+    coin, three = Discrete([0.25, 0.75]), Discrete([0.25, 0.5, 0.25])
+    for n, d in [(2**25 - 1, three), (2**25 - 1, Discrete(counts=[1, 2, 2]))]:
+        with pytest.raises(ValueError, match=r"would take about [0-9]+ seconds, more than the limit of 60"):
+            n @ d
+    assert _pmf.sum_seconds([2] * 10**5, underflow=False) < 2
+    assert _pmf.sum_seconds([10**6], underflow=False) < 1
+    assert _pmf.power_seconds(6, 1, underflow=True) == 0
+    assert (1000 @ coin).start == 0
+    # Outcomes at a distance: what counts is what is on the lattice.
+    apart = 2000 @ Discrete(counts=[1] + [0] * 9999 + [2])
+    assert apart.mean == pytest.approx(2000 * 20000 / 3, rel=1e-15)
+    assert apart.probs[10_000] == pytest.approx(0.0, abs=1e-300)
+
+
 def test_wide_numbers():
     x, y = Fraction(7, 3), Fraction(2) ** -1000 * 5
     of = {x: _wide.quotient(_wide.wide(7), _wide.wide(3)), y: _wide.wide(5, -1000)}

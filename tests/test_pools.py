@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import _pools
+from loglik import _pmf, _pools
 
 U = 2.0**-53
 
@@ -227,6 +227,39 @@ def test_the_formula_for_many_dice(n, s, k):
     assert abs(math.fsum(high.probs) - 1) <= bound
 
 
+@pytest.mark.parametrize(
+    ("n", "s", "low", "high"),
+    [(3, 2, 1, 1), (3, 6, 1, 1), (5, 6, 2, 1), (5, 6, 1, 3), (12, 6, 2, 2), (20, 3, 1, 4), (9, 10, 1, 2), (4, 20, 1, 1),
+     (40, 6, 1, 3), (60, 4, 20, 10), (31, 6, 15, 15), (400, 2, 3, 390), (700, 3, 690, 2)],
+)  # fmt: skip
+def test_dropping_at_both_ends_of_many_dice(n, s, low, high):
+    groups = [(n, _pools.fair(s))]
+    got, exact = _pools._keep_middle(groups, low, high), _pools._keep_exact(groups, high, n - low, True)
+    counts, start = exact.counts()
+    assert (got.start, len(got.probs)) == (start, len(counts))
+    mantissas, exponents = _pmf.as_scaled(got._masses)
+    total = sum(counts)
+    for m, e, count in zip(mantissas.tolist(), exponents.tolist(), counts, strict=True):
+        assert abs(Fraction(m) * Fraction(2) ** e * total / count - 1) <= 8 * s * n * U
+    mirrored = _pools._keep_middle(groups, high, low)
+    np.testing.assert_allclose(mirrored.log_probs[::-1], got.log_probs, rtol=1e-13, atol=16 * s * n * U)
+
+
+def test_dropping_at_both_ends_in_the_notation():
+    d = ll.dice("250d6dl2dh1")
+    assert (d.start, d.support[-1]) == (247, 6 * 247)
+    # all kept dice are ones: at most one die shows more
+    assert d.log_prob(247) == pytest.approx(math.log1p(250 * 5) - 250 * math.log(6), rel=1e-15)
+    # all kept dice are sixes: at most two show less
+    ways = 1 + 250 * 5 + math.comb(250, 2) * 25
+    assert d.log_prob(6 * 247) == pytest.approx(math.log(ways) - 250 * math.log(6), rel=1e-15)
+    assert abs(math.fsum(d.probs) - 1) <= 1e-15
+    # Order statistics of a Bernoulli variable: the sum of what is kept depends on the number of twos only.
+    d = ll.dice("3000d2dl10dh20")
+    log_p = [math.log(math.comb(3000, k)) - 3000 * math.log(2) for k in (1021, 1520, 2020)]
+    assert d.log_prob([2970 + k - 20 for k in (1021, 1520, 2020)]).tolist() == pytest.approx(log_p, rel=1e-13, abs=1e-12)
+
+
 def test_the_formula_is_used_where_integers_are_too_large():
     d = ll.dice("1000d6kh500")
     with pytest.raises(ValueError, match="no exact counts"):
@@ -280,6 +313,7 @@ def test_the_formula_is_used_where_integers_are_too_large():
         ("2d1000000kh2kl1", 13, "too long"),
         ("100000d6kh500", 9, "too long"),
         ("100000d6dl1dh1", 12, "too long"),
+        ("{1000d6+1000d8}dl1dh1", 19, "too long"),
         ("{50d4+50d6+50d8+50d10}kh50", 23, "too long"),
         ("{9999d6, d6}kh1", 2, "too large"),
         ("{d6, 999999d6}kh1", 6, "outcomes at most"),

@@ -79,6 +79,27 @@ def test_dice_against_integers(n, s, m, r, path):
     assert largest <= (1e-13 if path == "fft" else 1e-14)
 
 
+@pytest.mark.parametrize(("a", "b"), [pytest.param(a, b, id=name) for name, a, b in shapes()])
+def test_sums_one_by_one(a, b):
+    a, b = from_logs(a), from_logs(b)
+    expected = _kernels.convolve_scaled(*a, *b)
+    got = _tilt._one_by_one(a, b, 0, len(expected[0]))
+    assert worst(got, expected) <= (min(len(a[0]), len(b[0])) + 30) * U
+    # A few places of long pmfs, without the rest
+    for x, y in ((a, b), (b, a)):
+        for first, last in [(0, 2), (100, 102), (len(expected[0]) - 2, len(expected[0]))]:
+            assert worst(_tilt._in_chunks(x, y, first, last), tuple(e[first:last] for e in expected)) <= 500 * U
+
+
+def test_rough_pmfs_are_refused_where_they_would_take_long(monkeypatch):
+    rng = np.random.default_rng(5)
+    a, b = from_logs(rng.uniform(-3000, 0, 400)), from_logs(rng.uniform(-3000, 0, 500))
+    monkeypatch.setattr(_tilt, "MAX_WORK", 1000)
+    monkeypatch.setattr(_tilt, "_SMALL_WORK", 30.0)
+    with pytest.raises(ValueError, match="too rough"):
+        tilted(a, b)
+
+
 def test_majorant():
     rng = np.random.default_rng(2)
     for n in (1, 2, 3, 10, 200):

@@ -34,7 +34,9 @@ _MANY_EQUAL = 256
 STACK_LENGTH, _STACK_FLOOR, _STACK_ROWS = 64, -1000, 4096
 
 # Plain pmfs up to _LONG are convolved directly; where powers of two are needed, those above _SHORT by tilting.
-_LONG, _SHORT = 65536, 4096
+_LONG, _SHORT = 16384, 4096
+# What sums take, by measurement: seconds of a multiplication, and how many of these tilting takes for an outcome.
+_SECONDS, _TILTED_WORK = 2e-10, 8000
 
 _NORMAL_FLOOR = {np.dtype(np.float64): -1022, np.dtype(np.float32): -126}
 # Sums of dice are made in plain doubles down to here; the margin keeps the low parts of pairs normal.
@@ -273,6 +275,31 @@ def _convolve_rows(rows: np.ndarray) -> list[Pmf]:
     return done
 
 
+def sum_seconds(lengths: list[int], *, underflow: bool) -> float:
+    """About how long `convolve_all` takes for pmfs of such lengths, if they are smooth; `underflow` excludes direct sums."""
+    outcomes = 1 + sum(lengths) - len(lengths)
+    # The longest one comes last; the others are a tree of pairs.
+    shorter = outcomes - max(lengths) + 1
+    work = outcomes * _work(min(shorter, max(lengths)), underflow) if len(lengths) > 1 else 0
+    for level in range(1, len(lengths).bit_length()):
+        work += shorter * _work(shorter >> level, underflow)
+    return work * _SECONDS
+
+
+def power_seconds(length: int, n: int, *, underflow: bool) -> float:
+    """The same for `power` of a pmf with three values or more."""
+    outcomes, work = n * (length - 1) + 1, 0
+    while n > 1:
+        work += (1 + n % 2) * outcomes * _work(outcomes // 2, underflow)
+        outcomes, n = outcomes // 2, n // 2
+    return work * _SECONDS
+
+
+def _work(length: int, underflow: bool) -> int:
+    """Multiplications per outcome of a sum whose shorter pmf has this length."""
+    return length if length <= _LONG and not underflow else min(length, _TILTED_WORK)
+
+
 def normalised(pmf: Pmf) -> Pmf:
     """Divided by the total, where that is not 1 within two units in the last place."""
     values = np.ascontiguousarray(pmf.values, np.float64)
@@ -299,6 +326,12 @@ def stretch(pmf: Pmf, factor: int, first: int = 0, length: int = 0) -> Pmf:
         exponents = np.zeros(length, np.int64)
         exponents[place] = pmf.exponents
     return Pmf(values, exponents, pmf.floor)
+
+
+def every(pmf: Pmf, first: int, step: int) -> Pmf:
+    """The probabilities first, first + step, …"""
+    exponents = None if pmf.exponents is None else np.ascontiguousarray(pmf.exponents[first::step])
+    return Pmf(np.ascontiguousarray(pmf.values[first::step]), exponents, pmf.floor)
 
 
 def reverse(pmf: Pmf) -> Pmf:

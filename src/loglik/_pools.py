@@ -5,14 +5,15 @@ Design
 - Keeping is an outcome-wise recursion in exact integers (`keep`): the outcomes are passed from the end that is kept, and the
   state is how many dice have been placed and the ways to reach each sum so far. Rolls are never enumerated. The ways to all
   sums are packed into one large integer, so a step is a multiplication by a small integer and a shift.
-- Equal fair dice beyond the limit of that use a formula in doubles (`_keep_many`). Both only add positive terms.
+- Equal fair dice beyond the limit of that use a formula in doubles (`_keep_many`, `_keep_middle`). All only add positive terms.
 """
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -169,6 +170,8 @@ def keep(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> Discre
         first, last = dice - last, dice - first
     if _exact_is_cheap(groups, first, last):
         result = _keep_exact(groups, first, last, descending)
+    elif first:
+        result = _keep_middle(groups, *((dice - last, first) if descending else (first, dice - last)))
     else:
         result = _keep_many(groups, first, last, descending)
     return with_truncation(result, _any_truncated(groups))
@@ -200,11 +203,15 @@ def _exact_is_cheap(groups: Sequence[tuple[int, Weights]], first: int, last: int
         passed = len(die.counts) * (1 + shown) * sum(sizes)
         steps += passed
         work += passed * packed * (1 + shown * math.log2(max(die.counts)) / 120)  # long factors take longer
-    return steps <= MAX_STEPS and work <= (MAX_PACKED if _has_formula(groups, first) else MAX_PACKED_ALONE)
+    return steps <= MAX_STEPS and work <= (MAX_PACKED if _has_formula(groups) else MAX_PACKED_ALONE)
 
 
-def _has_formula(groups: Sequence[tuple[int, Weights]], first: int) -> bool:
-    return len(groups) == 1 and max(groups[0][1].counts) == 1 and first == 0
+def _has_formula(groups: Sequence[tuple[int, Weights]]) -> bool:
+    return len(groups) == 1 and max(groups[0][1].counts) == 1
+
+
+def _refuse() -> NoReturn:
+    raise ValueError("keeping from this pool would take too long or too much memory; fewer dice or sides would do")
 
 
 def _keep_exact(groups: Sequence[tuple[int, Weights]], first: int, last: int, descending: bool) -> Discrete:
@@ -268,8 +275,8 @@ def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, des
     operations = s * k + s * s * k * (k - 1) / 4
     bits = n * math.log2(s)
     large = bits > MAX_BITS or k * bits / 4 > MAX_BYTES or s * k > MAX_TERMS or operations > MAX_OPERATIONS
-    if large or not _has_formula(groups, first):
-        raise ValueError("keeping from this pool would take too long or too much memory; fewer dice or sides would do")
+    if large or not _has_formula(groups):
+        _refuse()
     length = k * (s - 1) + 1
     sum_of_terms = _Plain(length) if bits < 1000 else _Scaled(length)
     all_rolls = s**n
@@ -287,6 +294,65 @@ def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, des
     if not descending:
         pmf = _pmf.reverse(pmf)
     return Discrete._from_pmf(pmf, start, np.dtype(np.float64))
+
+
+def _keep_middle(groups: Sequence[tuple[int, Weights]], low: int, high: int) -> Discrete:
+    r"""n equal fair dice with s sides without the `low` lowest and the `high` highest, by the lowest and the highest value kept.
+
+    .. math:: \sum_{a<b} \sum_{p+m+q=n} \frac{n!}{p!\,m!\,q!}\, L_a(p)\, L_{s+1-b}(q)\, x^{a(p-low)+b(q-high)}\, G_{ab}(x)^m,
+        \qquad L_a(p) = \sum_{i \le low} \binom{p}{i} (a-1)^i
+
+    and what has all kept dice equal. p > low dice are at a or below, q > high at b or above (there with `high` for `low`), and m
+    between, a sum of dice with b - a - 1 sides. The sums over p lie b - a apart. Factors are rounded once from exact integers.
+    """
+    n, die = groups[0]
+    s, kept = len(die.counts), n - low - high
+    bits, sums, work = n * math.log2(s), kept * s**3 / 6, n * kept**2 * s**3 / 2**20
+    factors = s * max(n * low, n * high, low * high)
+    if not _has_formula(groups) or max(sums, work) > MAX_TERMS or factors > MAX_STEPS or bits > MAX_BITS:
+        _refuse()
+    length, all_rolls = kept * (s - 1) + 1, s**n
+    result = _Plain(length) if bits < 1000 else _Scaled(length)
+    factorials = list(itertools.accumulate(range(1, n + 1), operator.mul, initial=1))
+    lower = [_tied(n, low, a, factorials) for a in range(s)]
+    upper = lower if low == high else [_tied(n, high, a, factorials) for a in range(s)]
+    one = _pmf.plain(np.ones(1))
+    for t in range(s):  # of the dice beside those at t: i below and j above
+        ways, first = 0, 1
+        for i in range(low + 1):
+            term = first
+            for j in range(high + 1):
+                ways += term
+                term = term * (n - i - j) * (s - 1 - t) // (j + 1)
+            first = first * (n - i) * t // (i + 1)
+        result.add(kept * t, one, *_rounded(ways, all_rolls))
+    for sides in range(s - 1):  # between a and b
+        for m in range(kept - 1 if sides else min(kept - 1, 1)):
+            middle = _pmf.uniform_dice(m, sides) if m and sides > 1 else one
+            factor = _rounded(factorials[n] * sides**m, factorials[m] * all_rolls)
+            highest = n - m - high - 1  # value of p: it falls while the sum rises
+            for a in range(s - 1 - sides):
+                b = a + sides + 1
+                (x, x_powers), (y, y_powers) = lower[a], upper[s - 1 - b]
+                p, q = slice(highest, low, -1), slice(high + 1, n - m - low)
+                mantissas, shift = np.frexp(x[p] * y[q] * factor[0])
+                ends = _pmf.scaled(2.0 * mantissas, x_powers[p] + y_powers[q] + (shift + (factor[1] - 1)))
+                start, step = a * (highest - low) + b + m * (a + 1), sides + 1
+                for r in range(min(step, len(middle))):
+                    result.add(start + r, _pmf.convolve(_pmf.every(middle, r, step), ends), 1.0, 0, step)
+    return Discrete._from_pmf(_pmf.normalised(result.pmf()), kept * die.start, np.dtype(np.float64))
+
+
+def _tied(n: int, fewer: int, below: int, factorials: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """For p = 0 … n: Σ_{i <= fewer} C(p, i) below^i / p!, as mantissas and exponents."""
+    mantissas, exponents = np.zeros(n + 1), np.zeros(n + 1, np.int64)
+    for p in range(fewer + 1, n + 1):
+        ways, term = 0, 1
+        for i in range(fewer + 1):
+            ways += term
+            term = term * (p - i) * below // (i + 1)
+        mantissas[p], exponents[p] = _rounded(ways, factorials[p])
+    return mantissas, exponents
 
 
 def _coefficients(n: int, k: int, s: int) -> Iterator[tuple[int, list[int]]]:
@@ -324,8 +390,8 @@ class _Plain:
     def __init__(self, length: int) -> None:
         self.values = np.zeros(length)
 
-    def add(self, shift: int, pmf: _pmf.Pmf, mantissa: float, exponent: int) -> None:
-        self.values[shift : shift + len(pmf)] += pmf.values * math.ldexp(mantissa, exponent)
+    def add(self, shift: int, pmf: _pmf.Pmf, mantissa: float, exponent: int, step: int = 1) -> None:
+        self.values[shift : shift + len(pmf) * step : step] += _pmf.probs(pmf) * math.ldexp(mantissa, exponent)
 
     def pmf(self) -> _pmf.Pmf:
         return _pmf.plain(self.values)
@@ -337,9 +403,9 @@ class _Scaled:
     def __init__(self, length: int) -> None:
         self.values, self.exponents = np.zeros(length), np.full(length, -(2**40))
 
-    def add(self, shift: int, pmf: _pmf.Pmf, mantissa: float, exponent: int) -> None:
+    def add(self, shift: int, pmf: _pmf.Pmf, mantissa: float, exponent: int, step: int = 1) -> None:
         values, exponents = _pmf.as_scaled(pmf)
-        here = slice(shift, shift + len(pmf))
+        here = slice(shift, shift + len(pmf) * step, step)
         top = np.maximum(self.exponents[here], exponents + exponent)
         # ldexp of int32: what is 2000 powers of two smaller does not count.
         mine = np.maximum(self.exponents[here] - top, -2000).astype(np.int32)

@@ -31,6 +31,8 @@ _HIDDEN_BITS = 62.0  # of a sum: what is left out is smaller
 _FFT_WINDOW = 12000  # the shorter window of a direct convolution is at most this long
 _FFT_ACCURACY = 2.0**-40
 _SMALL_WORK = 2.0**18  # products of this size are left to the chunks
+_SINGLE_COST = 40  # a sum made alone takes as long as so many of those that are made together
+MAX_WORK = 2**40  # multiplications without tilting, some minutes
 _MIN_SHARE = 64  # of the sums that a tilt computes, one in so many must be new
 
 
@@ -94,8 +96,35 @@ def _gaps(done: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _in_chunks(a: Scaled, b: Scaled, first: int, last: int) -> Scaled:
+    """Sums without tilting, from the entries that reach them; a few of them one by one."""
+    if len(a[0]) > len(b[0]):
+        a, b = b, a
+    low = max(0, first - len(a[0]) + 1)
+    b = (b[0][low:last], b[1][low:last])
+    if (last - first) * _SINGLE_COST < len(b[0]):
+        return _one_by_one(a, b, first - low, last - low)
+    if len(a[0]) * len(b[0]) > MAX_WORK:
+        raise ValueError(
+            f"Discrete: the sum has a part of {len(a[0]):.2g} by {len(b[0]):.2g} outcomes that is too rough for fast methods and "
+            f"would take more than {MAX_WORK:.2g} multiplications (minutes)"
+        )
     m, e = _kernels.convolve_scaled(*map(np.ascontiguousarray, (*a, *b)))
-    return m[first:last], e[first:last]
+    return m[first - low : last - low], e[first - low : last - low]
+
+
+def _one_by_one(a: Scaled, b: Scaled, first: int, last: int) -> Scaled:
+    mantissas, exponents = np.zeros(last - first), np.zeros(last - first, np.int64)
+    for k in range(first, last):
+        begin, end = max(0, k - len(b[0]) + 1), min(k + 1, len(a[0]))
+        there = slice(k - end + 1, k - begin + 1)
+        m = a[0][begin:end] * b[0][there][::-1]
+        e = np.where(m > 0, a[1][begin:end] + b[1][there][::-1], -(2**62))
+        top = int(e.max())
+        # ldexp of int32: what is 1000 powers of two smaller does not count.
+        mantissa, shift = math.frexp(float(np.sum(np.ldexp(m, np.maximum(e - top, -1000).astype(np.int32)))))
+        if mantissa:
+            mantissas[k - first], exponents[k - first] = 2.0 * mantissa, top + shift - 1
+    return mantissas, exponents
 
 
 class _Majorant:

@@ -9,10 +9,10 @@ import numpy as np
 
 from loglik import _pmf
 from loglik._validate import as_array, require, result_dtype
-from loglik.distributions._die_pool import Pool, faces
+from loglik.distributions._die_pool import Pool, bits, faces
 
 MAX_OUTCOMES = 2**26  # 512 MiB of probabilities
-MAX_WORK = 2**40  # multiply-adds, about a minute
+MAX_SECONDS = 60  # of a sum
 MAX_START = 2**53  # outcomes are exact in float64
 MIN_LOG_PROB = -1e12
 
@@ -122,29 +122,21 @@ def check_range(start: int, length: int) -> None:
 
 
 def check_work(pool: Pool) -> None:
+    """Refuse sums whose convolutions would take minutes."""
     if len(pool) == 1 and isinstance(next(iter(pool))[0], int):
         return
-    lengths, work = [], 0
+    underflow = sum(n * bits(die) for (die, _), n in pool.items()) > 1000
+    lengths, seconds = [], 0.0
     for (die, factor), n in pool.items():
-        length = n * (faces(die) - 1) + 1
-        if not isinstance(die, int) and n > 1:
-            work += length**2 // 2
-        lengths.append((length - 1) * factor + 1)
-    check_products(lengths, work)
+        if not isinstance(die, int) and sum(map(bool, die)) > 2:
+            seconds += _pmf.power_seconds(faces(die), n, underflow=underflow)
+        lengths.append(n * (faces(die) - 1) * factor + 1)
+    if lengths:
+        check_seconds(seconds + _pmf.sum_seconds(lengths, underflow=underflow))
 
 
-def check_products(lengths: list[int], work: float = 0) -> None:
-    """Refuse sums whose convolutions would take minutes."""
-    so_far = 1
-    for length in sorted(lengths):
-        work += so_far * length
-        so_far += length - 1
-    if work > MAX_WORK:
-        refuse_work(work)
-
-
-def refuse_work(work: float) -> None:
-    raise ValueError(
-        f"Discrete: the sum would take {work:.2g} multiplications, more than the limit of {MAX_WORK:.2g} "
-        "(about a minute)"
-    )
+def check_seconds(seconds: float) -> None:
+    if seconds > MAX_SECONDS:
+        raise ValueError(
+            f"Discrete: the sum would take about {seconds:.0f} seconds, more than the limit of {MAX_SECONDS}"
+        )

@@ -7,7 +7,7 @@ import numpy as np
 from loglik import _pmf
 from loglik.distributions._base import Distribution
 from loglik.distributions._die_pool import Pool
-from loglik.distributions._discrete_checks import check_products, check_range, check_rows
+from loglik.distributions._discrete_checks import check_range, check_rows, check_seconds
 from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.discrete import Discrete, with_truncation
 
@@ -34,7 +34,7 @@ def convolve(variables: Any) -> Discrete:
     ------
     ValueError
         If an array is not a probability mass function, or the sum would have more than 2^26 outcomes or take more than
-        2^40 multiplications.
+        about a minute.
 
     Notes
     -----
@@ -85,7 +85,7 @@ def _sum_of(terms: list[Discrete], stacks: list[np.ndarray], start: int, dtype: 
     if not lengths:
         return Discrete._from_pool({}, start)
     check_range(start, 1 + sum(lengths) - len(lengths))
-    check_products(lengths)
+    check_seconds(_pmf.sum_seconds(lengths, underflow=False))
     pmfs = [term._masses for term in terms]
     if len(lengths) > 2:  # many rounded sums: float32 only where the result is stored
         pmfs = [_pmf.Pmf(pmf.values.astype(np.float64, copy=False), pmf.exponents, pmf.floor) for pmf in pmfs]

@@ -23,14 +23,13 @@ from loglik.distributions._base import Distribution
 from loglik.distributions._die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
 from loglik.distributions._discrete_checks import (
     MAX_OUTCOMES,
-    MAX_WORK,
     as_integer,
     check_counts,
     check_probs,
     check_range,
+    check_seconds,
     check_work,
     integer,
-    refuse_work,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Discrete(Distribution):
 
     Accuracy: entries of `probs` and `log_probs` have a relative error of at most about 20·N·2⁻⁵³ for N outcomes, however
     small they are (see `convolve`); sums of equal fair dice are correctly rounded
-    but for rare ties. Sums that would take more than 2^26 outcomes or 2^40 multiplications raise ValueError
+    but for rare ties. Sums that would take more than 2^26 outcomes or about a minute raise ValueError
     before they start.
 
     Examples
@@ -692,8 +691,8 @@ class Discrete(Distribution):
             return with_truncation(Discrete._from_pool(pool, copies * self._start), truncated)
         length = copies * (self._length - 1) + 1
         check_range(copies * self._start, length)
-        if length**2 / 2 > MAX_WORK:
-            refuse_work(length**2 / 2)
+        if np.count_nonzero(self._masses.values) > 2:
+            check_seconds(_pmf.power_seconds(self._length, copies, underflow=False))
         pmf = _pmf.normalised(_pmf.power(self._masses, copies))
         return with_truncation(Discrete._from_pmf(pmf, copies * self._start, self.dtype), truncated)
 
