@@ -306,8 +306,8 @@ def covariance(x: Any, *, weights: Any = None, ddof: float = 0) -> Any:
     >>> import loglik as ll
     >>> people = [[170.0, 65.0], [180.0, 80.0], [165.0, 60.0], [190.0, 95.0], [170.0, 65.0]]
     >>> ll.covariance(people)
-    array([[ 80., 114.],
-           [114., 166.]])
+    array([[ 80., 115.],
+           [115., 166.]])
     """
     name = "covariance"
     m, dtype, shape = _sample(name, x, weights)
