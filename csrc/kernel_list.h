@@ -22,6 +22,7 @@
 #include "kernels/densities_list.h"
 #include "kernels/losses_list.h"
 #include "kernels/gaussian_list.h"
+#include "kernels/moments_list.h"
 #include "kernels/random_list.h"
 #include "kernels/convolve_list.h"
 #include "kernels/probes_list.h"
@@ -32,6 +33,7 @@
     LOGLIK_UFUNCS_DENSITIES(X) \
     LOGLIK_UFUNCS_LOSSES(X) \
     LOGLIK_UFUNCS_GAUSSIAN(X) \
+    LOGLIK_UFUNCS_MOMENTS(X) \
     LOGLIK_UFUNCS_RANDOM(X) \
     LOGLIK_UFUNCS_CONVOLVE(X) \
     LOGLIK_UFUNCS_PROBES(X)
@@ -41,6 +43,7 @@
     LOGLIK_FUNCTIONS_DENSITIES(X, R, T) \
     LOGLIK_FUNCTIONS_LOSSES(X, R, T) \
     LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T) \
+    LOGLIK_FUNCTIONS_MOMENTS(X, R, T) \
     LOGLIK_FUNCTIONS_RANDOM(X, R, T) \
     LOGLIK_FUNCTIONS_CONVOLVE(X, R, T) \
     LOGLIK_FUNCTIONS_PROBES(X, R, T)
@@ -50,6 +53,7 @@
     LOGLIK_UNTYPED_DENSITIES(X) \
     LOGLIK_UNTYPED_LOSSES(X) \
     LOGLIK_UNTYPED_GAUSSIAN(X) \
+    LOGLIK_UNTYPED_MOMENTS(X) \
     LOGLIK_UNTYPED_RANDOM(X) \
     LOGLIK_UNTYPED_CONVOLVE(X) \
     LOGLIK_UNTYPED_PROBES(X)

@@ -8,6 +8,7 @@
 #include "gaussian_loss.h"
 #include "standard_normal_loss.h"
 #include "gaussian.h"
+#include "moments.h"
 #include "categorical_loss.h"
 #include "categorical_divergences.h"
 #include "philox.h"

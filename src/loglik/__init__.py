@@ -3,7 +3,7 @@
 Public names only; what is optional (matplotlib, torch, ...) is imported by the feature that uses it.
 """
 
-from loglik import ufuncs
+from loglik import priors, ufuncs
 from loglik._config import available_isas, get_include, isa, show_config
 from loglik._parallel import get_num_threads, num_threads, set_num_threads
 from loglik._validate import AccuracyWarning
@@ -20,6 +20,7 @@ from loglik.distributions.uniform import Uniform
 from loglik.divergences import cross_entropy, js_distance, js_divergence, kl_divergence
 from loglik.estimate import Estimate, estimate_js, estimate_kl
 from loglik.losses import bernoulli_nll, categorical_nll, gaussian_nll, kl_standard_normal
+from loglik.moments import MomentStats, correlation, covariance, covariance_from
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ __all__ = [
     "Bernoulli",
     "Discrete",
     "Estimate",
+    "MomentStats",
     "MultivariateNormal",
     "Normal",
     "Uniform",
@@ -35,6 +37,9 @@ __all__ = [
     "bernoulli_nll",
     "categorical_nll",
     "convolve",
+    "correlation",
+    "covariance",
+    "covariance_from",
     "cross_entropy",
     "diagnostic_test",
     "dice",
@@ -53,6 +58,7 @@ __all__ = [
     "mvn_log_prob",
     "num_threads",
     "posterior",
+    "priors",
     "prob_equal",
     "prob_greater",
     "set_num_threads",

@@ -52,6 +52,19 @@ cdef extern from "dispatch.h" nogil:
         double sum
         Py_ssize_t bad
         int which
+    ctypedef struct loglik_moments_task:
+        Py_ssize_t n, d
+        int diagonal
+        const void *x
+        const double *weights
+        double weight
+        double *shift
+        double *offset
+        double *squares
+        double *rest
+        double *low
+        double *high
+        double *scratch
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
@@ -99,6 +112,10 @@ cdef extern from "dispatch.h" nogil:
         void (*scaled_values)(const double *m, const int64_t *e, double *out, Py_ssize_t n) noexcept nogil
         void (*scaled_cumulative)(const double *m, const int64_t *e, double *out_m, int64_t *out_e,
                                   Py_ssize_t n) noexcept nogil
+        # moments_list.h
+        void (*moments_f64)(loglik_moments_task *task) noexcept nogil
+        void (*moments_f32)(loglik_moments_task *task) noexcept nogil
+        Py_ssize_t (*moments_scratch)(Py_ssize_t d, int diagonal) noexcept nogil
         # random_list.h
         void (*random_uniform_f64)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,

@@ -79,6 +79,16 @@ def dice_pmf(
 ) -> _Doubles | tuple[_Doubles, _Powers]: ...
 def dice_counts(n: int, s: int, first: int, last: int, digits: int, level: str | None = None) -> list[int]: ...
 
+# moments
+
+def moments_update(
+    state: NDArray[np.float64],
+    x: NDArray[Any],
+    weights: NDArray[np.float64] | None = None,
+    diagonal: bool = False,
+    level: str | None = None,
+) -> None: ...
+
 # random
 
 def philox_words(key: int, stream: int, counter: int, out: np.ndarray, level: str | None = None) -> None: ...

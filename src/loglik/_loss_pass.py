@@ -68,7 +68,7 @@ class LossPass:
         self._find_shapes(core)
         self.wrt, self.wrt_single = self._parse_wrt(wrt)
 
-        reduced = _axes(function, axis, len(self.batch)) if reduction != "none" else ()
+        reduced = _validate.axes(function, axis, len(self.batch)) if reduction != "none" else ()
         kept = tuple(a for a in range(len(self.batch)) if a not in reduced)
         self.order = kept + reduced
         self.element_order = self.order + tuple(range(len(self.batch), len(self.shape)))
@@ -310,22 +310,6 @@ def _parts(blocks: int, most: int) -> list[tuple[int, int]]:
     """Ranges of blocks, at most so many."""
     count = max(1, min(blocks, most))
     return [(blocks * i // count, blocks * (i + 1) // count) for i in range(count)]
-
-
-def _axes(function: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    if axis is None:
-        return tuple(range(ndim))
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    result = []
-    for a in axes:
-        if isinstance(a, bool) or not hasattr(a, "__index__"):
-            raise TypeError(f"{function}: axis must be an integer or a tuple of integers, got {axis!r}")
-        if not -ndim <= a.__index__() < ndim:
-            raise ValueError(f"{function}: axis {a} is out of range for {ndim} dimensions")
-        result.append(a.__index__() % ndim)
-    if len(set(result)) != len(result):
-        raise ValueError(f"{function}: axis {axis} names an axis twice")
-    return tuple(sorted(result))
 
 
 def _row_sums(values: np.ndarray, inner: int) -> np.ndarray:

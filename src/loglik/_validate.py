@@ -92,6 +92,23 @@ def broadcast_shapes(function: str, **shapes: tuple[int, ...]) -> tuple[int, ...
         raise ValueError(f"{function}: shapes do not broadcast: {listed}") from None
 
 
+def axes(function: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """An `axis` argument as ascending axes; None is all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    result = []
+    for a in axes:
+        if isinstance(a, bool) or not hasattr(a, "__index__"):
+            raise TypeError(f"{function}: axis must be an integer or a tuple of integers, got {axis!r}")
+        if not -ndim <= a.__index__() < ndim:
+            raise ValueError(f"{function}: axis {a} is out of range for {ndim} dimensions")
+        result.append(a.__index__() % ndim)
+    if len(set(result)) != len(result):
+        raise ValueError(f"{function}: axis {axis} names an axis twice")
+    return tuple(sorted(result))
+
+
 def check_out(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
     """Raise unless `out` is a writeable array of exactly this shape and dtype."""
     if not isinstance(out, np.ndarray):

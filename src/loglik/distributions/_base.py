@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from loglik import _validate
 from loglik.distributions import _expect, _sampling
+
+from loglik.distributions import _fit, _sampling
 
 
 class Distribution:
@@ -23,6 +25,9 @@ class Distribution:
     batch_shape: tuple[int, ...]
     event_shape: tuple[int, ...]
     dtype: np.dtype
+
+    fit_report: "_fit.FitReport | None" = None
+    """How the distribution was fitted; None if it was not. It is no part of equality, hash and repr, but pickling keeps it."""
 
     def _initialise(self, **attributes: Any) -> None:
         """Set attributes once; arrays become read-only."""
@@ -52,7 +57,11 @@ class Distribution:
         return _html.page(self)
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (type(self), self._arguments())
+        return _rebuild, (type(self), self._arguments()), self._history()
+
+    def _history(self) -> dict[str, Any] | None:
+        """What a pickle keeps beyond the value."""
+        return None if self.fit_report is None else {"fit_report": self.fit_report}
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -132,6 +141,69 @@ class Distribution:
     def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
         """E[g(X)], and what to warn of."""
         raise NotImplementedError
+
+    @classmethod
+    def fit(cls, x: Any, *, weights: Any = None, prior: Any = None, axis: Any = None, nan_policy: str = "raise") -> Self:
+        """The distribution of this family under which the data are most likely; with a prior, the most likely one given the data.
+
+        Parameters
+        ----------
+        x : array_like
+            Observations. Univariate families reduce `axis`; `MultivariateNormal` takes (..., n, d), n observations of d variables.
+            Any memory layout, memory maps included: data are read in blocks, and not copied.
+        weights : array_like, optional
+            One for each observation (of the shape of the reduced axes), or of the whole batch (of the shape of `x`, without d):
+            finite and not negative. An integer weight is the same as so many equal observations, up to rounding.
+        prior : optional
+            A conjugate prior of `loglik.priors`: `Beta` for a Bernoulli, `NormalInverseGamma`, `NormalInverseWishart`, `Pareto`
+            for a Uniform, `Dirichlet` for a Discrete. The fit is then the mode of the posterior density (MAP). A
+            flat prior gives the bits of maximum likelihood.
+        axis : int or tuple of int, optional
+            Axes that hold the observations; the others are a batch. By default all.
+        nan_policy : {"raise", "omit"}, optional
+            What to do about NaN: raise ValueError, or leave out its observation.
+
+        Returns
+        -------
+        Distribution
+            Of the dtype of the data. Its ``fit_report`` has `n`, `weight`, `log_likelihood`, `aic`, `bic`, `standard_errors` by
+            parameter and `method`, ``"ml"`` or ``"map"``.
+
+        Raises
+        ------
+        ValueError
+            For no data, a total weight of 0, NaN that is not wanted, infinite values, values outside the support (Bernoulli: 0
+            and 1, Discrete: integers), observations that are all the same where the density would be infinite, and weights that do not
+            fit. The message names the first index and its value.
+        numpy.linalg.LinAlgError
+            If the covariance of the data is singular, as for n ≤ d.
+        TypeError
+            If something is not real, or the prior belongs to another family.
+        NotImplementedError
+            For a family that has no fit.
+
+        Notes
+        -----
+        Maximum likelihood: mean and √(Σw(x - mean)²/Σw); mean and covariance (divisor Σw); extremes for a Uniform; relative
+        frequencies. Mean and variance are right to a relative 1e-14 also where the mean is 1e8 standard deviations from 0
+        (`loglik.MomentStats`). Same bits for any number of threads.
+
+        Standard errors come from the Fisher information W·I(θ) at the estimate: σ/√W and σ/√(2W) for `loc` and `scale`,
+        √(p(1 - p)/W) for `probs`, √((Σᵢᵢ Σⱼⱼ + Σᵢⱼ²)/W) for a covariance. The bounds of a Uniform have no Fisher information: theirs are the
+        standard deviations of the extremes.
+
+        Examples
+        --------
+        >>> import loglik as ll
+        >>> normal = ll.Normal.fit([-1.0, 0.0, 1.0, 2.0])
+        >>> normal
+        Normal(loc=0.5, scale=1.118033988749895)
+        >>> print(f"{normal.fit_report.log_likelihood:.12f}")
+        -6.122041235447
+        >>> ll.Bernoulli.fit([[0, 1, 1, 1], [0, 0, 0, 1]], axis=1).probs
+        array([0.75, 0.25])
+        """
+        return _fit.fit(cls, x, weights, prior, axis, nan_policy)
 
     def sample(
         self,

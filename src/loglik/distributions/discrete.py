@@ -172,8 +172,8 @@ class Discrete(Distribution):
 
     def __reduce__(self) -> tuple:
         if self._pool is not None:
-            return _from_pool, (self._pool, self._start, self.truncated_mass)
-        return _from_pmf, (tuple(self._masses), self._start, self.dtype, self.truncated_mass)
+            return _from_pool, (self._pool, self._start, self.truncated_mass), self._history()
+        return _from_pmf, (tuple(self._masses), self._start, self.dtype, self.truncated_mass), self._history()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Discrete):

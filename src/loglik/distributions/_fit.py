@@ -1,0 +1,388 @@
+"""Fits: parameters from moments or counts, their standard errors, and the report.
+
+Each family has one function from `Moments` (counts for Discrete) to parameters; `fit` and `MomentStats.fit` both call it.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from loglik import _validate, priors
+from loglik._moments import Moments, Rows
+from loglik._validate import axes as reduced_axes
+
+_LOG_2PI = 1.8378770664093453
+_MAX_OUTCOMES = 1 << 26  # as Discrete has
+_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class FitReport:
+    """How a distribution was fitted: its ``fit_report``. Arrays where the fit is a batch.
+
+    ``aic`` = 2k - 2 log L and ``bic`` = k log W - 2 log L, for k parameters and a total weight W.
+    """
+
+    method: str
+    """"ml", or "map" with a prior."""
+    n: Any
+    """Observations of positive weight."""
+    weight: Any
+    """Their total weight; n without weights."""
+    n_parameters: int
+    log_likelihood: Any
+    """Of the data under the fitted distribution, in nats, each observation times its weight; without the prior."""
+    standard_errors: dict[str, Any]
+    """By parameter, from the Fisher information of the data at the estimate; see ``fit``."""
+
+    @property
+    def aic(self) -> Any:
+        """Akaike's information criterion."""
+        return 2 * self.n_parameters - 2 * self.log_likelihood
+
+    @property
+    def bic(self) -> Any:
+        """Bayesian information criterion."""
+        return self.n_parameters * np.log(self.weight) - 2 * self.log_likelihood
+
+
+def fit(cls: type, x: Any, weights: Any, prior: Any, axis: Any, nan_policy: str) -> Any:
+    """What ``D.fit`` does."""
+    name = f"{cls.__name__}.fit"
+    family = _family(cls, name)
+    if nan_policy not in ("raise", "omit"):
+        raise ValueError(f'{name}: nan_policy must be "raise" or "omit", got {nan_policy!r}')
+    array = _validate.as_array(name, "x", x)
+    if family == "MultivariateNormal":
+        if axis is not None:
+            raise ValueError(f"{name}: axis has no meaning; x has shape (..., n, d), and leading axes are a batch")
+        if array.ndim < 2 or array.shape[-1] == 0:
+            raise ValueError(f"{name}: x must have shape (..., n, d) with d >= 1, got {array.shape}")
+        rows = Rows(name, array, weights, (array.ndim - 2,), 1, nan_policy, finite=True)
+    else:
+        array = array.reshape(1) if array.ndim == 0 else array
+        reduced = reduced_axes(name, axis, array.ndim)
+        if not reduced:
+            raise ValueError(f"{name}: axis must name at least one axis")
+        rows = Rows(name, array, weights, reduced, 0, nan_policy, finite=True)
+    if family == "Discrete":
+        return discrete(cls, name, rows, prior)
+    if family == "Bernoulli":
+        return bernoulli(cls, name, _bernoulli_moments(rows), prior, rows.dtype)
+    return _FROM_MOMENTS[family](cls, name, rows.moments(family != "MultivariateNormal"), prior, rows.dtype)
+
+
+def fit_moments(cls: type, moments: Moments, vector: bool, prior: Any, dtype: np.dtype) -> Any:
+    """What ``MomentStats.fit`` does, from the moments of a covariance; `vector`: of rows, not of numbers."""
+    name = "MomentStats.fit"
+    if not isinstance(cls, type):
+        raise TypeError(f"{name}: a family of distributions is needed, such as Normal; got {cls!r}")
+    family = _family(cls, name)
+    if family not in _FROM_MOMENTS:
+        raise NotImplementedError(f"{name}: moments do not determine a {cls.__name__}; use {cls.__name__}.fit")
+    if family != "MultivariateNormal":
+        lead = moments.weight.shape
+        shape = lead + moments.mean.shape[-1:] if vector else lead
+        wide = (np.broadcast_to(a[..., None], lead + moments.mean.shape[-1:]) for a in (moments.count, moments.weight))
+        squares = np.diagonal(moments.squares, axis1=-2, axis2=-1)
+        moments = Moments(*(np.reshape(a, shape) for a in (*wide, moments.mean, squares, moments.low, moments.high)))
+    elif not vector:
+        raise ValueError(f"{name}: the blocks were numbers; a {cls.__name__} needs blocks of shape (n, d)")
+    if family == "Bernoulli":
+        _check_bits(name, moments)
+        moments = moments._replace(squares=moments.weight * moments.mean)
+    return _FROM_MOMENTS[family](cls, name, moments, prior, dtype)
+
+
+def _family(cls: type, function: str) -> str:
+    for base in cls.__mro__:
+        if base.__name__ in _FAMILIES and base.__module__.startswith("loglik.distributions."):
+            return base.__name__
+    raise NotImplementedError(f"{function}: there is no fit for {cls.__name__}; families: {', '.join(_FAMILIES)}")
+
+
+# ------------------------------------------------------------------------------------------- what families share
+
+
+def _check_prior(function: str, prior: Any, kind: type) -> bool:
+    """Whether there is a prior; raises TypeError for one of another family."""
+    if prior is not None and not isinstance(prior, kind):
+        raise TypeError(f"{function}: prior must be a loglik.priors.{kind.__name__}, got {type(prior).__name__}")
+    return prior is not None
+
+
+def _check_data(function: str, m: Moments) -> None:
+    """Data there must be, and finite."""
+    empty = np.asarray(m.weight) == 0
+    if empty.any():
+        index = _validate.first_index(empty)
+        where = f" in batch item {list(index)}" if index else ""
+        what = "the total weight is 0" if np.asarray(m.count).size and np.any(m.count) else "there are no observations"
+        raise ValueError(f"{function}: {what}{where}")
+    good = np.isfinite(m.mean)
+    if not good.all():
+        entry = _validate.describe_entry("mean", _validate.first_index(~good), np.asarray(m.mean)[_validate.first_index(~good)])
+        raise ValueError(f"{function}: the data are not finite, or too large: {entry}")
+
+
+def _rounded(values: Any, dtype: np.dtype) -> Any:
+    """Parameters in the dtype of the data, a Python float where that is the same."""
+    array = np.asarray(values).astype(dtype)
+    return float(array) if array.shape == () and dtype == np.float64 else array[()]
+
+
+def _report(result: Any, m: Moments, method: bool, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
+    report = FitReport(
+        "map" if method else "ml", _plain(m.count), _plain(m.weight), parameters, _plain(log_likelihood),
+        {name: np.asarray(value)[()] for name, value in errors.items()},
+    )  # fmt: skip
+    result.__dict__["fit_report"] = report
+    return result
+
+
+def _plain(value: Any) -> Any:
+    array = np.asarray(value)
+    return array.item() if array.shape == () else array
+
+
+# ------------------------------------------------------------------------------------------- families
+
+
+def normal(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
+    has_prior = _check_prior(function, prior, priors.NormalInverseGamma)
+    _check_data(function, m)
+    mean, squares, divisor = m.mean, m.squares, m.weight
+    if has_prior:
+        p = prior.check(function)
+        share = p.kappa / (p.kappa + m.weight)
+        squares = squares + (2 * p.scale + share * m.weight * (mean - p.mean) ** 2)
+        divisor = divisor + (2 * p.shape + 3)
+        mean = mean + share * (p.mean - mean)
+    variance = squares / divisor
+    _check_spread(function, m, variance)
+    loc, scale = _rounded(mean, dtype), _rounded(np.sqrt(variance), dtype)
+    result = cls(loc, scale)
+    mu, sigma = np.asarray(loc, np.float64), np.asarray(scale, np.float64)
+    terms = m.squares + m.weight * (m.mean - mu) ** 2
+    log_likelihood = -0.5 * (m.weight * (_LOG_2PI + 2 * np.log(sigma)) + terms / sigma**2)
+    errors = {"loc": sigma / np.sqrt(m.weight), "scale": sigma / np.sqrt(2 * m.weight)}
+    return _report(result, m, has_prior, 2, log_likelihood, errors)
+
+
+def _check_spread(function: str, m: Moments, variance: np.ndarray) -> None:
+    """The variances of a normal distribution must be positive."""
+    good = (variance > 0) & np.isfinite(variance) & np.isfinite(np.sqrt(variance))
+    if good.all():
+        return
+    index = _validate.first_index(~np.asarray(good))
+    where = f" of batch item {list(index)}" if index else ""
+    value, low, high = (np.asarray(a)[index] for a in (variance, m.low, m.high))
+    if low == high:
+        raise ValueError(
+            f"{function}: all observations{where} are {low}, so the scale would be 0 and there is no density; a prior gives one"
+        )
+    kind = "overflows" if not np.isfinite(value) or value > 1 else "underflows"
+    raise ValueError(f"{function}: the variance{where} {kind} (data from {low} to {high}); fit scaled data")
+
+
+def uniform(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
+    has_prior = _check_prior(function, prior, priors.Pareto)
+    _check_data(function, m)
+    low, high = m.low, m.high
+    if has_prior:
+        p = prior.check(function)
+        low, high = np.minimum(low, p.low), np.maximum(high, p.high)
+    same = np.asarray(low == high)
+    if same.any():
+        index = _validate.first_index(same)
+        where = f" of batch item {list(index)}" if index else ""
+        raise ValueError(f"{function}: all observations{where} are {np.asarray(low)[index]}, so the interval would be empty")
+    result = cls(_rounded(low, dtype), _rounded(high, dtype))
+    w, width = m.weight, high - low
+    error = width / (w + 1) * np.sqrt(w / (w + 2))
+    return _report(result, m, has_prior, 2, -w * np.log(width), {"low": error, "high": error})
+
+
+def bernoulli(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
+    has_prior = _check_prior(function, prior, priors.Beta)
+    _check_data(function, m)
+    ones, divisor = m.squares, m.weight  # of 0 and 1
+    if has_prior:
+        p = prior.check(function)
+        ones, divisor = ones + (p.a - 1), divisor + (p.a - 1 + (p.b - 1))
+    probs = _rounded(np.clip(ones / divisor, 0, 1), dtype)
+    result = cls(probs)
+    p1 = np.asarray(probs, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zeros = m.weight - m.squares
+        log_likelihood = np.where(m.squares > 0, m.squares * np.log(p1), 0.0) + np.where(zeros > 0, zeros * np.log1p(-p1), 0.0)
+    return _report(result, m, has_prior, 1, log_likelihood, {"probs": np.sqrt(p1 * (1 - p1) / m.weight)})
+
+
+def _bernoulli_moments(rows: Rows) -> Moments:
+    """With the weight of the ones as `squares`: Σwx² = Σwx, which does not round unless the weights do."""
+
+    def one(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, Any, Any]:
+        if w is None:
+            weight = np.full(len(x), float(x.shape[1]))
+            return weight, weight, np.add.reduce(x, axis=1, dtype=np.float64)
+        weight = np.broadcast_to(np.add.reduce(w, axis=-1), len(x))
+        count = np.broadcast_to(np.count_nonzero(w, axis=-1), len(x))
+        hit = np.where(x == 1, w[..., None], 0.0)
+        return count, weight, np.add.reduce(hit, axis=1)
+
+    counts, weights = (np.zeros((rows.samples, 1)) for _ in range(2))
+    ones = np.zeros((rows.samples, rows.d))
+    for (e0, e1, _, _), (count, weight, hits) in rows.fold(one, lambda x: (x == 0) | (x == 1), "0 or 1"):
+        counts[e0:e1, 0] += count
+        weights[e0:e1, 0] += weight
+        ones[e0:e1] += hits
+    count, weight, hits = (
+        np.broadcast_to(a, ones.shape).reshape(rows.kept_shape) for a in (counts.astype(np.int64), weights, ones)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = hits / weight
+    return Moments(count, weight, mean, hits, mean, mean)
+
+
+def _check_bits(function: str, m: Moments) -> None:
+    """Of 0 and 1, which moments tell up to rounding: no x is outside [0, 1], and Σw x (1 − x) = 0."""
+    inside = (m.low >= 0) & (m.high <= 1)
+    rest = m.weight * m.mean * (1 - m.mean) - m.squares
+    good = inside & (np.abs(rest) <= 1e-12 * m.weight)
+    if not np.all(good):
+        raise ValueError(f"{function}: data of a Bernoulli must be 0 or 1, but the moments are those of other values")
+
+
+def multivariate_normal(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
+    has_prior = _check_prior(function, prior, priors.NormalInverseWishart)
+    d = m.mean.shape[-1]
+    _check_data(function, m)
+    weight = np.asarray(m.weight)[..., None, None]
+    mean, squares, divisor = m.mean, m.squares, weight
+    if has_prior:
+        p = prior.check_for(function, d)
+        share = p.kappa / (p.kappa + weight)
+        apart = p.mean - mean
+        squares = squares + (p.scale + share * weight * (apart[..., :, None] * apart[..., None, :]))
+        divisor = divisor + (p.dof + d + 2)
+        mean = mean + share[..., 0] * apart
+    covariance = squares / divisor
+    finite = np.isfinite(covariance)
+    if not finite.all():
+        index = _validate.first_index(~finite)
+        entry = _validate.describe_entry("covariance", index, covariance[index])
+        raise ValueError(f"{function}: the covariance overflows: {entry}; fit scaled data")
+    try:
+        result = cls(mean.astype(dtype), covariance.astype(dtype))
+    except np.linalg.LinAlgError as error:
+        _explain_singular(function, m, d, has_prior, error)
+    sigma, mu = np.asarray(covariance.astype(dtype), np.float64), np.asarray(mean.astype(dtype), np.float64)
+    difference = m.mean - mu
+    about = m.squares + weight * (difference[..., :, None] * difference[..., None, :])
+    lower = np.linalg.cholesky(sigma)
+    log_det = 2 * np.log(np.diagonal(lower, axis1=-2, axis2=-1)).sum(-1)
+    if has_prior or dtype != np.float64:
+        trace = np.trace(np.linalg.solve(sigma, about), axis1=-2, axis2=-1)
+    else:
+        trace = m.weight * d  # tr(Σ⁻¹ W Σ)
+    log_likelihood = -0.5 * (m.weight * (d * _LOG_2PI + log_det) + trace)
+    diagonal = np.diagonal(sigma, axis1=-2, axis2=-1)
+    errors = {
+        "loc": np.sqrt(diagonal / weight[..., 0]),
+        "covariance": np.sqrt((diagonal[..., :, None] * diagonal[..., None, :] + sigma**2) / weight),
+    }
+    return _report(result, m, has_prior, d + d * (d + 1) // 2, log_likelihood, errors)
+
+
+def _explain_singular(function: str, m: Moments, d: int, has_prior: bool, error: Exception) -> Any:
+    fewest = int(np.min(m.count))
+    ways = "a prior (loglik.priors.NormalInverseWishart) makes it regular; MultivariateNormal(mean, covariance, allow_singular=True) " \
+        "takes it as it is"
+    if fewest <= d and not has_prior:
+        raise np.linalg.LinAlgError(
+            f"{function}: {fewest} observations in {d} dimensions have a covariance of rank {max(0, fewest - 1)} at most; {ways}"
+        ) from None
+    raise np.linalg.LinAlgError(f"{function}: the covariance of the data has no density ({error}); {ways}") from None
+
+
+# ------------------------------------------------------------------------------------------- discrete
+
+
+def discrete(cls: Any, function: str, rows: Rows, prior: Any) -> Any:
+    has_prior = _check_prior(function, prior, priors.Dirichlet)
+    p = prior.check(function) if has_prior else priors.Dirichlet(np.asarray(1.0))
+    if rows.samples != 1 or rows.kept_shape:
+        raise NotImplementedError(f"{function}: one distribution at a time; axis must leave none over")
+    start, counts, weight, n = _counts(function, rows, p)
+    shares = counts + (p.alpha - 1)
+    total = math.fsum(shares.tolist())
+    if weight == 0:
+        raise ValueError(f"{function}: " + ("the total weight is 0" if rows.n else "there are no observations"))
+    if np.all(shares == np.floor(shares)) and total < 2**53:
+        result = cls(counts=shares.astype(np.int64).tolist(), start=start)
+    else:
+        result = cls((shares / total).astype(rows.dtype), start=start)
+    probs = shares / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_likelihood = math.fsum(np.where(counts > 0, counts * np.log(probs), 0.0).tolist())
+    m = Moments(np.int64(n), np.float64(weight), *(np.zeros(()),) * 4)
+    return _report(result, m, has_prior, len(counts) - 1, log_likelihood, {"probs": np.sqrt(probs * (1 - probs) / weight)})
+
+
+def _counts(function: str, rows: Rows, p: priors.Dirichlet) -> tuple[int, np.ndarray, float, int]:
+    """First outcome, weights of the outcomes, their total, number of observations."""
+
+    def integral(x: np.ndarray) -> np.ndarray:
+        return (x == np.floor(x)) & (np.abs(x) <= 2.0**53)
+
+    def extremes(x: np.ndarray, w: np.ndarray | None) -> tuple[float, float]:
+        taken = x if w is None else x[..., 0][np.broadcast_to(w > 0, x.shape[:2])]
+        return (float(taken.min()), float(taken.max())) if taken.size else (math.inf, -math.inf)
+
+    def count(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, np.ndarray, float, int]:
+        flat = x.reshape(-1)
+        if w is not None:
+            w = np.broadcast_to(w, x.shape[:2]).reshape(-1)
+            flat, w = flat[w > 0], w[w > 0]
+        total, size = float(flat.size if w is None else w.sum()), flat.size
+        if not size:
+            return slice(0, 0), np.zeros(0), total, size
+        values = flat.astype(np.int64)
+        first, last = int(values.min()), int(values.max())
+        if last - first < 2 * _BLOCK:
+            found: np.ndarray = np.bincount(values - first, w, last - first + 1)
+            return slice(first - start, last - start + 1), found, total, size
+        outcomes, inverse = np.unique(values, return_inverse=True)  # few of very many outcomes
+        return outcomes - start, np.bincount(inverse, w), total, size
+
+    ranges = [r for _, r in rows.fold(extremes, integral, "integers")]
+    low, high = min((r[0] for r in ranges), default=math.inf), max((r[1] for r in ranges), default=-math.inf)
+    if p.alpha.ndim:
+        start, length = p.start, p.alpha.size
+        if low < start or high >= start + length:
+            outside = int(low if low < start else high)
+            raise ValueError(f"{function}: x contains {outside}, but prior.alpha is for {start} to {start + length - 1}")
+    elif low > high:
+        return 0, np.zeros(1), 0.0, 0
+    else:
+        start, length = int(low), int(high - low) + 1
+    if length > _MAX_OUTCOMES:
+        raise ValueError(f"{function}: x spans {length} outcomes, from {start} to {start + length - 1}; at most 2^26 are possible")
+    counts, weight, n = np.zeros(length), 0.0, 0
+    for _, (at, found, total, size) in rows.fold(count, integral, "integers"):
+        counts[at] += found
+        weight += total
+        n += size
+    return start, counts, weight, n
+
+
+_FROM_MOMENTS = {
+    "Normal": normal,
+    "Uniform": uniform,
+    "Bernoulli": bernoulli,
+    "MultivariateNormal": multivariate_normal,
+}
+_FAMILIES = (*_FROM_MOMENTS, "Discrete")
