@@ -17,6 +17,8 @@ _LOG2E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.6931471805598903, 5.497923018708371e-14  # log 2 in 42 bits, so that multiples are exact, and the rest
 _LEAST = -1e6  # differences of logarithms; no prior is small enough to tell smaller ones apart
 _NOTHING = -(1 << 28)  # the exponent of 0
+_SAFE, _SAFE_LOG = 1e-150, -340.0  # products of two such factors, divided by a total, are normal numbers
+_FEW = 16  # hypotheses
 
 
 def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None, axis: int = -1) -> Any:
@@ -54,7 +56,7 @@ def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None,
 
     Notes
     -----
-    Relative error at most 8 + log₂ K units of u (u = 2⁻⁵³, float32 2⁻²⁴), also where products are far below the doubles:
+    Relative error at most 12 + log₂ K units of u (u = 2⁻⁵³, float32 2⁻²⁴), also where products are far below the doubles:
     nothing underflows before the last division.
 
     The posterior is the prior of the next observation; `log_likelihood` of many independent ones is a sum.
@@ -85,24 +87,33 @@ def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None,
     shape.insert(len(lead) + 1 + back, count)
     result = np.empty(shape, _validate.result_dtype(prior, given))
     rows = np.moveaxis(result, back, -1)
-    chances, weights = (np.broadcast_to(a, rows.shape) for a in (chances, weights))
-    split = _by_value if log_likelihood is None else _by_logarithm
+    plain, scaled = (_product, _scaled_product) if log_likelihood is None else (_product_of_log, _scaled_product_of_log)
+    at = 0 if count <= _FEW else -1  # few hypotheses: put first, sums over them are operations on whole rows
+
+    def of_block(array: np.ndarray, piece: tuple[int | slice, ...]) -> np.ndarray:
+        """Of two dimensions; one row where it is the same for all."""
+        block = array if array.size == count else np.broadcast_to(array, rows.shape)[piece]
+        block = block.reshape(-1, count)
+        return np.ascontiguousarray(block.T if at == 0 else block, np.float64)
+
     pieces = list(_elementwise.split(lead, max(1, _elementwise.BLOCK // (4 * count)))) if rows.size else []
     impossible: list[tuple[int, ...] | None] = [None] * len(pieces)
 
     def one(i: int) -> None:
         piece = pieces[i]
         with np.errstate(all="ignore"):
-            part = np.asarray(chances[piece], np.float64)
-            mantissa, exponent = split(part, np.asarray(weights[piece], np.float64))
-            exponent = np.where(mantissa == 0, _NOTHING, exponent)
-            exponent -= exponent.max(axis=-1, keepdims=True)
-            total = np.ldexp(mantissa, exponent).sum(axis=-1, keepdims=True)
-            rows[piece] = np.ldexp(mantissa / total, exponent)
+            a, b = np.broadcast_arrays(of_block(chances, piece), of_block(weights, piece))
+            values, safe = plain(a, b, at)
+            total = _total(values, at)
+            values /= np.expand_dims(total, at)
+            if not safe.all():  # each row on its own, so that its neighbours do not matter
+                index = (slice(None), ~safe) if at == 0 else (~safe,)
+                values[index], total[~safe] = _shares(*scaled(a[index], b[index], at), at)
+            target = np.moveaxis(rows[piece], -1, at)
+            target[...] = values.reshape(target.shape)
         if not total.all():
             start = [index.start if isinstance(index, slice) else index for index in piece]
-            first = _validate.first_index(total[..., 0] == 0)
-            inner = iter(first)
+            inner = iter(_validate.first_index((total == 0).reshape(rows[piece].shape[:-1])))
             position = [s + next(inner) if isinstance(p, slice) else s for s, p in zip(start, piece, strict=True)]
             impossible[i] = (*position, *inner)
 
@@ -126,26 +137,64 @@ def _check_likelihood(function: str, name: str, array: np.ndarray) -> None:
         _validate.require(function, name, array, array != np.inf, "below infinity")
 
 
-def _by_value(prior: np.ndarray, likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """prior·likelihood as mantissas and exponents of 2."""
-    (a, i), (b, j) = np.frexp(prior), np.frexp(likelihood)
-    return a * b, i + j
+# Of blocks of rows with hypotheses along `axis`: products as they are, and in which rows they are safe; then products as
+# mantissas and exponents of 2, for the other rows.
 
 
-def _by_logarithm(prior: np.ndarray, log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """prior·exp(log_likelihood - its largest) as mantissas and exponents of 2."""
-    top = np.where(prior > 0, log_likelihood, -np.inf).max(axis=-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    difference = log_likelihood - top
-    rest = difference - log_likelihood  # what rounding left out of the difference (Knuth)
-    rest = (log_likelihood - (difference - rest)) - (top + rest)
+def _product(prior: np.ndarray, likelihood: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    safe = (prior.min(axis=axis) > _SAFE) & (likelihood.min(axis=axis) > _SAFE) & (likelihood.max(axis=axis) < 1 / _SAFE)
+    return prior * likelihood, safe
+
+
+def _scaled_product(a: np.ndarray, b: np.ndarray, _: int = -1) -> tuple[np.ndarray, np.ndarray]:
+    (x, i), (y, j) = np.frexp(a), np.frexp(b)
+    return x * y, i + j
+
+
+def _differences(logs: np.ndarray, top: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """logs - top, and what rounding leaves out of it (Knuth)."""
+    top = np.expand_dims(top, axis)
+    difference = logs - top
+    rest = difference - logs
+    return difference, (logs - (difference - rest)) - (top + rest)
+
+
+def _product_of_log(prior: np.ndarray, logs: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    difference, rest = _differences(logs, logs.max(axis=axis), axis)
+    value = ufuncs.exp(difference)
+    value += value * rest
+    value *= prior
+    return value, (prior.min(axis=axis) > _SAFE) & (difference.min(axis=axis) > _SAFE_LOG)
+
+
+def _scaled_product_of_log(prior: np.ndarray, logs: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    top = np.where(prior > 0, logs, -np.inf).max(axis=axis)
+    difference, rest = _differences(logs, np.where(np.isfinite(top), top, 0.0), axis)
     rest = np.where(difference > _LEAST, rest, 0.0)
     difference = np.maximum(difference, _LEAST)
     n = np.rint(difference * _LOG2E)
     mantissa, exponent = np.frexp(prior)
     power = ufuncs.exp((difference - n * _LN2_HIGH) - n * _LN2_LOW + rest)
-    mantissa = np.where(log_likelihood == -np.inf, 0.0, mantissa * power)
+    mantissa = np.where(logs == -np.inf, 0.0, mantissa * power)
     return mantissa, exponent + np.where(np.isnan(n), 0, n).astype(exponent.dtype)
+
+
+def _shares(mantissa: np.ndarray, exponent: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Products over their totals, and the totals in units of the largest product."""
+    exponent = np.where(mantissa == 0, _NOTHING, exponent)
+    exponent -= exponent.max(axis=axis, keepdims=True)
+    total = _total(np.ldexp(mantissa, exponent), axis)
+    return np.ldexp(mantissa / np.expand_dims(total, axis), exponent), total
+
+
+def _total(values: np.ndarray, axis: int) -> np.ndarray:
+    """Sums in an order that does not depend on how many rows there are; that of NumPy over the first axis may."""
+    if axis == -1:
+        return np.ascontiguousarray(values).sum(axis=-1)
+    total = values[0].copy()
+    for each in values[1:]:
+        total += each
+    return total
 
 
 class DiagnosticTest(NamedTuple):
@@ -289,7 +338,7 @@ def _npv(hit: Any, clear: Any, share: Any, *, dtype: np.dtype, out: np.ndarray |
 
 def _part(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
     """ab/(ab + cd), also where the products underflow."""
-    (x, i), (y, j) = _by_value(a, b), _by_value(c, d)
+    (x, i), (y, j) = _scaled_product(a, b), _scaled_product(c, d)
     i, j = np.where(x == 0, _NOTHING, i), np.where(y == 0, _NOTHING, j)
     shift = np.maximum(i, j)
     with np.errstate(all="ignore"):
