@@ -41,7 +41,7 @@ def test_logarithms_against_the_definition(spread):
         log_likelihood = shift + rng.uniform(-spread, 0, k)
         got = posterior(prior, log_likelihood=log_likelihood)
         for value, exact in zip(got, exact_posterior(prior, log_likelihood), strict=True):
-            assert abs(mp.mpf(float(value)) - exact) <= (12 + np.log2(k)) * U * exact + 2.0**-1074
+            assert abs(mp.mpf(float(value)) - exact) <= (8 + np.log2(k)) * U * exact + 2.0**-1074
         assert got.sum() == pytest.approx(1, rel=k * 2 * U)
 
 
@@ -56,7 +56,7 @@ def test_values_against_the_definition():
         terms = [Fraction(p) * Fraction(x) for p, x in zip(prior.tolist(), likelihood.tolist(), strict=True)]
         for value, term in zip(posterior(prior, likelihood).tolist(), terms, strict=True):
             exact = term / sum(terms)
-            assert abs(Fraction(value) - exact) <= (12 + np.log2(k)) * Fraction(U) * exact + Fraction(2) ** -1074
+            assert abs(Fraction(value) - exact) <= (8 + np.log2(k)) * Fraction(U) * exact + Fraction(2) ** -1074
 
 
 def test_tiny_priors_and_extreme_likelihoods():

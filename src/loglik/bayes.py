@@ -56,7 +56,7 @@ def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None,
 
     Notes
     -----
-    Relative error at most 12 + log₂ K units of u (u = 2⁻⁵³, float32 2⁻²⁴), also where products are far below the doubles:
+    Relative error at most 8 + log₂ K units of u (u = 2⁻⁵³, float32 2⁻²⁴), also where products are far below the doubles:
     nothing underflows before the last division.
 
     The posterior is the prior of the next observation; `log_likelihood` of many independent ones is a sum.
