@@ -1,4 +1,4 @@
-"""The command line: ``loglik tour | dice | bench | info``."""
+"""The command line: ``loglik tour | dice | fit | score | sample | bench | info``."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="print a table with commas")
     dice.set_defaults(run=_dice)
 
+    _add_data_commands(commands)
+
     bench = commands.add_parser(
         "bench", help="measure the kernels, their peers and this machine", description=_bench.__doc__
     )
@@ -77,6 +79,53 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="print one JSON object")
     info.set_defaults(run=_info)
     return parser
+
+
+_DATA = 'table: .csv (with or without names in the first line), .csv.gz, .npy, .npz or .parquet; "-" is commas on standard input'
+
+
+def _add_data_commands(commands: Any) -> None:
+    fit = commands.add_parser("fit", help="fit a distribution to the rows of a table", description=_fit.__doc__)
+    fit.add_argument("data", metavar="DATA", help=_DATA)
+    fit.add_argument(
+        "--model",
+        required=True,
+        choices=("mvn", "normal", "uniform", "bernoulli", "discrete"),
+        help="mvn: all columns together; discrete: one column of whole numbers; the others: every column alone",
+    )
+    fit.add_argument("-o", "--output", metavar="FILE", help="write the model to this JSON file")
+    fit.add_argument("--columns", type=_names, metavar="A,B", help="names, or numbers from 1 (default: all)")
+    fit.add_argument("--weights", metavar="COLUMN", help="how often each row counts")
+    fit.add_argument("--json", action="store_true", help="print the model instead of the summary")
+    fit.set_defaults(run=_fit)
+
+    score = commands.add_parser("score", help="log-density of every row of a table", description=_score.__doc__)
+    score.add_argument("data", metavar="DATA", help=_DATA)
+    score.add_argument("--model", required=True, metavar="FILE", help="JSON file of loglik fit")
+    score.add_argument("-o", "--output", metavar="FILE", help="write the log-density of each row (.csv, .npy, .parquet)")
+    score.add_argument("--json", action="store_true", help="print one JSON object")
+    score.set_defaults(run=_score)
+
+    for command in (fit, score):
+        command.add_argument("--array", metavar="NAME", help="which array of an .npz file")
+        command.add_argument("--missing", choices=("raise", "omit"), default="raise", help="rows with empty or NaN entries")
+
+    sample = commands.add_parser("sample", help="draw new rows from a model", description=_sample.__doc__)
+    sample.add_argument("model", metavar="MODEL", help="JSON file of loglik fit")
+    sample.add_argument("-n", "--rows", type=_positive, default=10, metavar="N", help="rows (default: 10)")
+    sample.add_argument("--seed", type=_seed, metavar="N", help="the same rows for the same seed")
+    sample.add_argument("-o", "--output", metavar="FILE", help="a .csv, .npy or .parquet file (default: standard output)")
+    sample.set_defaults(run=_sample)
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a non-negative integer, got {text!r}")
+    return int(text)
 
 
 def _tour(options: argparse.Namespace) -> int:
@@ -103,6 +152,27 @@ def _dice(options: argparse.Namespace) -> int:
     else:
         report.write_text(sys.stdout, texts, variables, options.at_least, exact=options.exact)
     return 0
+
+
+def _fit(options: argparse.Namespace) -> int:
+    """Fit a distribution to the rows of a table by maximum likelihood, in blocks: the file may be larger than memory."""
+    from loglik import _data_commands
+
+    return _data_commands.fit(options)
+
+
+def _score(options: argparse.Namespace) -> int:
+    """Print how likely the rows of a table are under a model: the total, the mean, and the least likely rows."""
+    from loglik import _data_commands
+
+    return _data_commands.score(options)
+
+
+def _sample(options: argparse.Namespace) -> int:
+    """Draw new rows from a model that loglik fit has written."""
+    from loglik import _data_commands
+
+    return _data_commands.sample(options)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -16,9 +16,9 @@ from loglik._estimation.gaussian import GaussianSampler
 from loglik._estimation.halves import Halves
 from loglik._estimation.intervals import bernstein, student_quantile
 from loglik._estimation.lattice import MOST_SAMPLES, REPLICATES, LatticeSampler
-from loglik._estimation.progress import Progress
 from loglik._estimation.summary import Estimator, Summary
 from loglik._normal_pairs import normal_pair
+from loglik._progress import Progress
 from loglik._rng import draw_key
 from loglik._validate import AccuracyWarning
 from loglik.distributions._base import Distribution

@@ -1,0 +1,204 @@
+"""``loglik fit``, ``score`` and ``sample``: models of the rows of files that may be larger than memory."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from loglik._models import FAMILIES, Model, load_model
+from loglik._progress import Progress
+from loglik._tables import Table, open_table, replacing, table_writer
+
+__all__ = ["fit", "sample", "score"]
+
+_SAMPLE_ROWS = 2**16  # drawn at a time; a part of what --seed means
+_UNLIKELY = 5  # rows that `score` names
+_MAX_OUTCOMES = 2**26
+
+
+class _Rows:
+    """The rows of a table that a command works on: columns, weights, and what becomes of missing values."""
+
+    def __init__(self, command: str, options: argparse.Namespace, columns: list[str] | None) -> None:
+        self.table: Table = open_table(options.data, array=options.array)
+        weights = self.table.columns([options.weights]) if getattr(options, "weights", None) else []
+        self.columns = [i for i in self.table.columns(columns) if columns is not None or i not in weights]
+        self.names = tuple(self.table.names[i] for i in self.columns)
+        if not self.columns:
+            raise ValueError(f"{self.table.source} has no column but the weights")
+        self._command, self._weights, self._omit = command, weights, options.missing == "omit"
+        self.rows = self.omitted = 0
+
+    def blocks(self, *, finite: bool) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """(values, weights) of some rows at a time. With `finite` a row with NaN or infinity is an error, or omitted."""
+        shown = sys.stderr.isatty()
+        with Progress(f"loglik {self._command}", shown, self.table.total, self.table.unit) as report:
+            for block in self.table.blocks([*self.columns, *self._weights], report):
+                values = self._checked(block) if finite else block
+                self.rows += len(block)
+                width = len(self.columns)
+                yield values[:, :width], (values[:, width] if self._weights else None)
+
+    def _checked(self, block: np.ndarray) -> np.ndarray:
+        good = np.isfinite(block)
+        if good.all():
+            return block
+        kept = good | ~np.isnan(block) if self._omit else good  # infinity is not a missing value
+        if not kept.all():
+            row, i = map(int, np.argwhere(~kept)[0])
+            missing = bool(np.isnan(block[row, i]))
+            self.refuse(row, i, block[row, i], "there (--missing omit leaves such rows out)" if missing else "finite")
+        whole = good.all(axis=1)
+        self.omitted += int(np.count_nonzero(~whole))
+        return block[whole]
+
+    def refuse(self, row: int, i: int, value: float, condition: str) -> None:
+        """ValueError for a value in row `row` of the current block."""
+        name = self.table.names[[*self.columns, *self._weights][i]]
+        raise ValueError(
+            f"{self.table.source}, row {self.rows + row + 1}, column {name!r}: values must be {condition}, got {value:g}"
+        )
+
+
+# ------------------------------------------------------------------------------------------------ fit
+
+
+def fit(options: argparse.Namespace) -> int:
+    """Fit a distribution to the rows of a table by maximum likelihood, in blocks."""
+    rows = _Rows("fit", options, options.columns)
+    family = options.model
+    if family == "discrete":
+        model = _fit_discrete(rows)
+    else:
+        model = _fit_moments(rows, family)
+    if options.output:
+        with replacing(options.output) as file:
+            file.write(model.as_json().encode())
+    if options.json:
+        print(model.as_json(), end="")
+    else:
+        _describe(model)
+    return 0
+
+
+def _fit_moments(rows: _Rows, family: str) -> Model:
+    from loglik.moments import MomentStats
+
+    stats = MomentStats()
+    for values, weights in rows.blocks(finite=True):
+        if family == "bernoulli":
+            _require(rows, values, (values == 0) | (values == 1), "0 or 1")
+        stats.update(values, weights=weights)
+    return _fitted(rows, family, stats.fit(FAMILIES[family]))
+
+
+def _fit_discrete(rows: _Rows) -> Model:
+    """Relative frequencies of whole numbers in one column."""
+    if len(rows.columns) != 1:
+        raise ValueError(f"discrete is a distribution of one column: choose one of {', '.join(rows.names)} with --columns")
+    totals, start = np.zeros(0), 0
+    for values, weights in rows.blocks(finite=True):
+        if not len(values):
+            continue
+        x = values[:, 0]
+        _require(rows, values, (values == np.floor(values)) & (np.abs(values) <= 2**53), "whole numbers within 2^53")
+        low, high = int(x.min()), int(x.max())
+        if len(totals):
+            low, high = min(low, start), max(high, start + len(totals) - 1)
+        if high - low >= _MAX_OUTCOMES:
+            raise ValueError(f"{rows.table.source}: outcomes from {low} to {high} are more than the limit of {_MAX_OUTCOMES}")
+        merged = np.bincount((x - low).astype(np.int64), weights, minlength=high - low + 1).astype(float)
+        merged[start - low : start - low + len(totals)] += totals
+        totals, start = merged, low
+    if not totals.sum() > 0:
+        raise ValueError(f"{rows.table.source} has no rows to fit")
+    from loglik.distributions.discrete import Discrete
+
+    return _fitted(rows, "discrete", Discrete(totals / totals.sum(), start=start))
+
+
+def _require(rows: _Rows, values: np.ndarray, good: np.ndarray, condition: str) -> None:
+    if not good.all():
+        row, i = np.argwhere(~good)[0]
+        rows.refuse(int(row), int(i), values[row, i], condition)
+
+
+def _fitted(rows: _Rows, family: str, distribution: Any) -> Model:
+    report = distribution.fit_report
+    fitted = {
+        "data": rows.table.source,
+        "rows": rows.rows - rows.omitted,
+        "omitted": rows.omitted,
+        "log_likelihood": report.log_likelihood,
+        "aic": report.aic,
+        "bic": report.bic,
+        "standard_errors": {name: np.asarray(value).tolist() for name, value in report.standard_errors.items()},
+    }
+    return Model(family, distribution, rows.names, fitted)
+
+
+def _describe(model: Model) -> None:
+    """The parameters with their standard errors, for people."""
+    fitted = model.fit
+    omitted = f" ({fitted['omitted']:,} omitted)" if fitted["omitted"] else ""
+    print(f"{model.family} fitted to {fitted['rows']:,} rows of {fitted['data']}{omitted}\n")
+
+
+# ------------------------------------------------------------------------------------------------ score
+
+
+def score(options: argparse.Namespace) -> int:
+    """Log-density of every row of a table under a model: the total, the mean, and the least likely rows."""
+    model = load_model(options.model)
+    rows = _Rows("score", options, list(model.columns))
+    total, scored, missing = [], 0, 0
+    unlikely: list[tuple[float, int]] = []
+    with table_writer(options.output, ("log_prob",)) as write:
+        for values, _ in rows.blocks(finite=options.missing == "raise"):
+            log_prob = model.log_prob(values)
+            write(log_prob[:, None])
+            lost = np.isnan(log_prob)
+            missing += int(np.count_nonzero(lost))
+            scored += int(np.count_nonzero(~lost))
+            total.append(float(log_prob[~lost].sum()))
+            lowest = np.argsort(np.where(lost, np.inf, log_prob), kind="stable")[:_UNLIKELY]
+            unlikely += [(float(log_prob[i]), rows.rows - len(values) + int(i) + 1) for i in lowest if not lost[i]]
+            unlikely = sorted(unlikely)[:_UNLIKELY]
+    result = {
+        "rows": scored,
+        "missing": missing,
+        "log_likelihood": sum(total),
+        "mean": sum(total) / scored if scored else None,
+        "least_likely": [{"row": row, "log_prob": value} for value, row in unlikely],
+    }
+    if options.json:
+        print(json.dumps(result))
+        return 0
+    print(f"{scored:,} rows" + (f", {missing:,} with missing values passed over" if missing else ""))
+    if scored:
+        print(f"log-likelihood {result['log_likelihood']:.10g} nats, {result['mean']:.6g} per row")
+        print("\nleast likely    log-density")
+        for value, row in unlikely:
+            print(f"row {row:<10,} {value:>12.6g}")
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------ sample
+
+
+def sample(options: argparse.Namespace) -> int:
+    """Draw new rows from a model."""
+    model = load_model(options.model)
+    rng = np.random.default_rng(options.seed)
+    with (
+        table_writer(options.output or "-", model.columns) as write,
+        Progress("loglik sample", bool(options.output) and sys.stderr.isatty(), options.rows, "rows") as report,
+    ):
+        for start in range(0, options.rows, _SAMPLE_ROWS):
+            count = min(_SAMPLE_ROWS, options.rows - start)
+            write(model.sample(count, rng))
+            report(start + count)
+    return 0
