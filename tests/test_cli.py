@@ -28,7 +28,7 @@ def test_version_and_help(capsys):
         assert expected in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["tour", "dice", "bench", "info"])
+@pytest.mark.parametrize("command", ["tour", "dice", "fit", "score", "sample", "bench", "info"])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

@@ -154,7 +154,7 @@ def test_bytes_that_are_no_text(tmp_path):
 def test_bad_arrays_are_named(tmp_path):
     for shape in ((2, 2, 2), (), (3, 0)):
         np.save(tmp_path / "t.npy", np.zeros(shape))
-        with pytest.raises(ValueError, match="t.npy has shape"):
+        with pytest.raises(ValueError, match=r"t\.npy has shape"):
             open_table(str(tmp_path / "t.npy"))
     for bad in (np.array(["a"]), np.zeros(2, complex), np.zeros(2, np.longdouble), np.zeros(2, "M8[s]")):
         np.save(tmp_path / "t.npy", bad)
@@ -261,7 +261,7 @@ def test_an_error_leaves_what_was_there(tmp_path, name):
 
 
 def test_bad_outputs(tmp_path):
-    with pytest.raises(ValueError, match=r"the name of an output ends with \.csv, \.npy or \.parquet"), table_writer("t.txt", ("a",)):
+    with pytest.raises(ValueError, match=r"ends with \.csv, \.npy or \.parquet"), table_writer("t.txt", ("a",)):
         pass
     with pytest.raises(FileNotFoundError), replacing(str(tmp_path / "no" / "t.csv")):
         pass

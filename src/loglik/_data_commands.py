@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,14 @@ import numpy as np
 from loglik._models import FAMILIES, Model, load_model
 from loglik._progress import Progress
 from loglik._tables import Table, open_table, replacing, table_writer
+from loglik.distributions.discrete import Discrete
+from loglik.distributions.mvnormal import MultivariateNormal
+from loglik.moments import MomentStats
 
 __all__ = ["fit", "sample", "score"]
 
 _SAMPLE_ROWS = 2**16  # drawn at a time; a part of what --seed means
+_SHOWN = 20  # columns in the summary
 _UNLIKELY = 5  # rows that `score` names
 _MAX_OUTCOMES = 2**26
 
@@ -30,15 +35,17 @@ class _Rows:
         if not self.columns:
             raise ValueError(f"{self.table.source} has no column but the weights")
         self._command, self._weights, self._omit = command, weights, options.missing == "omit"
-        self.rows = self.omitted = 0
+        self.rows = self.omitted = 0  # seen, the current block included
+        self._first = 0  # rows before the current block
+        self._kept: np.ndarray | None = None  # where those of the block that are kept were
 
     def blocks(self, *, finite: bool) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """(values, weights) of some rows at a time. With `finite` a row with NaN or infinity is an error, or omitted."""
         shown = sys.stderr.isatty()
         with Progress(f"loglik {self._command}", shown, self.table.total, self.table.unit) as report:
             for block in self.table.blocks([*self.columns, *self._weights], report):
+                self._first, self._kept, self.rows = self.rows, None, self.rows + len(block)
                 values = self._checked(block) if finite else block
-                self.rows += len(block)
                 width = len(self.columns)
                 yield values[:, :width], (values[:, width] if self._weights else None)
 
@@ -46,20 +53,22 @@ class _Rows:
         good = np.isfinite(block)
         if good.all():
             return block
-        kept = good | ~np.isnan(block) if self._omit else good  # infinity is not a missing value
+        kept = ~np.isinf(block) if self._omit else good  # infinity is not a missing value
         if not kept.all():
             row, i = map(int, np.argwhere(~kept)[0])
             missing = bool(np.isnan(block[row, i]))
             self.refuse(row, i, block[row, i], "there (--missing omit leaves such rows out)" if missing else "finite")
         whole = good.all(axis=1)
         self.omitted += int(np.count_nonzero(~whole))
+        self._kept = np.flatnonzero(whole)
         return block[whole]
 
     def refuse(self, row: int, i: int, value: float, condition: str) -> None:
-        """ValueError for a value in row `row` of the current block."""
+        """ValueError for a value in row `row` of what is kept of the current block."""
+        place = self._first + 1 + (row if self._kept is None else int(self._kept[row]))
         name = self.table.names[[*self.columns, *self._weights][i]]
         raise ValueError(
-            f"{self.table.source}, row {self.rows + row + 1}, column {name!r}: values must be {condition}, got {value:g}"
+            f"{self.table.source}, row {place}, column {name!r}: values must be {condition}, got {value:g}"
         )
 
 
@@ -80,18 +89,18 @@ def fit(options: argparse.Namespace) -> int:
     if options.json:
         print(model.as_json(), end="")
     else:
-        _describe(model)
+        _describe(model, sys.stdout.write)
     return 0
 
 
 def _fit_moments(rows: _Rows, family: str) -> Model:
-    from loglik.moments import MomentStats
-
     stats = MomentStats()
     for values, weights in rows.blocks(finite=True):
         if family == "bernoulli":
             _require(rows, values, (values == 0) | (values == 1), "0 or 1")
-        stats.update(values, weights=weights)
+        stats.update(values, weights)
+    if not stats.count:
+        raise ValueError(f"{rows.table.source} has no rows to fit")
     return _fitted(rows, family, stats.fit(FAMILIES[family]))
 
 
@@ -113,11 +122,9 @@ def _fit_discrete(rows: _Rows) -> Model:
         merged = np.bincount((x - low).astype(np.int64), weights, minlength=high - low + 1).astype(float)
         merged[start - low : start - low + len(totals)] += totals
         totals, start = merged, low
-    if not totals.sum() > 0:
+    if not len(totals):
         raise ValueError(f"{rows.table.source} has no rows to fit")
-    from loglik.distributions.discrete import Discrete
-
-    return _fitted(rows, "discrete", Discrete(totals / totals.sum(), start=start))
+    return _fitted(rows, "discrete", Discrete.fit(np.arange(start, start + len(totals)), weights=totals))
 
 
 def _require(rows: _Rows, values: np.ndarray, good: np.ndarray, condition: str) -> None:
@@ -127,24 +134,64 @@ def _require(rows: _Rows, values: np.ndarray, good: np.ndarray, condition: str) 
 
 
 def _fitted(rows: _Rows, family: str, distribution: Any) -> Model:
+    """The model, with the report of its fit as numbers and lists.
+
+    Columns of the scalar families are independent: their log-likelihoods and numbers of parameters add.
+    """
     report = distribution.fit_report
+    parts = 1 if family in ("mvn", "discrete") else len(rows.columns)
+    log_likelihood, parameters = float(np.sum(report.log_likelihood)), parts * report.n_parameters
+    weight = float(np.max(report.weight))
     fitted = {
         "data": rows.table.source,
         "rows": rows.rows - rows.omitted,
         "omitted": rows.omitted,
-        "log_likelihood": report.log_likelihood,
-        "aic": report.aic,
-        "bic": report.bic,
+        "weight": weight,
+        "log_likelihood": log_likelihood,
+        "n_parameters": parameters,
+        "aic": 2 * parameters - 2 * log_likelihood,
+        "bic": parameters * math.log(weight) - 2 * log_likelihood,
         "standard_errors": {name: np.asarray(value).tolist() for name, value in report.standard_errors.items()},
     }
     return Model(family, distribution, rows.names, fitted)
 
 
-def _describe(model: Model) -> None:
+def _describe(model: Model, write: Callable[[str], object]) -> None:
     """The parameters with their standard errors, for people."""
-    fitted = model.fit
-    omitted = f" ({fitted['omitted']:,} omitted)" if fitted["omitted"] else ""
-    print(f"{model.family} fitted to {fitted['rows']:,} rows of {fitted['data']}{omitted}\n")
+    fitted, d = model.fit, model.distribution
+    omitted = f" ({fitted['omitted']:,} with missing values left out)" if fitted["omitted"] else ""
+    weight = "" if fitted["weight"] == fitted["rows"] else f", total weight {fitted['weight']:g}"
+    write(f"{model.family} fitted to {fitted['rows']:,} rows of {fitted['data']}{omitted}{weight}\n\n")
+    lines: list[tuple[str, ...]]
+    if isinstance(d, Discrete):
+        lines = [("", "mean", "std", "lowest", "highest")]
+        lines += [(model.columns[0], f"{d.mean:.6g}", f"{d.std:.6g}", str(d.start), str(int(d.support[-1])))]
+    elif isinstance(d, MultivariateNormal):
+        lines = [("", "mean", "± error", "std", *(("correlation",) if len(model.columns) > 1 else ()))]
+        for i, name in enumerate(model.columns[:_SHOWN]):
+            row = (name, f"{d.mean[i]:.6g}", f"{fitted['standard_errors']['loc'][i]:.2g}", f"{math.sqrt(d.covariance[i, i]):.6g}")
+            lines.append((*row, *(f"{value:.3f}" for value in d.correlation[i, : min(i, _SHOWN)])))
+    else:
+        values = {name: np.asarray(value) for name, value in d._arguments().items()}
+        lines = [("", *(title for name in values for title in (name, "± error")))]
+        for i, name in enumerate(model.columns[:_SHOWN]):
+            pairs = ((f"{value[i]:.6g}", f"{fitted['standard_errors'][key][i]:.2g}") for key, value in values.items())
+            lines.append((name, *(cell for pair in pairs for cell in pair)))
+    _table(lines, write)
+    if len(model.columns) > _SHOWN:
+        write(f"… and {len(model.columns) - _SHOWN} more columns\n")
+    write(f"\nlog-likelihood {fitted['log_likelihood']:.10g} nats, {fitted['log_likelihood'] / fitted['weight']:.6g} per row\n")
+    parameters = "1 parameter" if fitted["n_parameters"] == 1 else f"{fitted['n_parameters']} parameters"
+    write(f"AIC {fitted['aic']:.10g}, BIC {fitted['bic']:.10g} ({parameters})\n")
+
+
+def _table(lines: list[tuple[str, ...]], write: Callable[[str], object]) -> None:
+    """Columns of text, the first to the left."""
+    count = max(map(len, lines))
+    width = [max(len(line[i]) for line in lines if i < len(line)) for i in range(count)]
+    for line in lines:
+        cells = [cell.ljust(width[i]) if i == 0 else cell.rjust(width[i]) for i, cell in enumerate(line)]
+        write("  " + "  ".join(cells).rstrip() + "\n")
 
 
 # ------------------------------------------------------------------------------------------------ score

@@ -315,7 +315,12 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     """A file that takes its place when it is complete: an error or Ctrl-C leaves what was there before."""
     part = f"{path}.part"
     try:
-        with open(part, "wb") as file:
+        file = open(part, "wb")  # noqa: SIM115  (closed below; only opening it is known by the name that was given)
+    except OSError as error:
+        error.filename = path
+        raise
+    try:
+        with file:
             yield file
         os.replace(part, path)
     except BaseException:

@@ -260,6 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         message = str(error).removeprefix(f"{options.command}: ")  # errors name the function first
+        if isinstance(error, OSError) and error.filename:
+            message = f"{error.filename}: {error.strerror}"
         print(f"loglik {options.command}: {message}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
