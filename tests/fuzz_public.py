@@ -51,6 +51,7 @@ def main(seconds: float, seed: int) -> int:
             lambda: ll.MultivariateNormal(junk(), junk()),
             lambda: ll.MultivariateNormal(junk(), variance=junk()),
             lambda: ll.Discrete(junk(), start=junk()),
+            lambda: ll.Discrete(draw.choice([small(2, 3), small(2, 1, 2), np.full((3, 2), 0.5)]), start=maybe(0)),
             lambda: ll.Uniform(junk(), junk()),
             lambda: ll.Bernoulli(maybe(), logits=maybe()),
             ll.Normal,
@@ -116,6 +117,14 @@ def main(seconds: float, seed: int) -> int:
         ).log_prob(junk(), wrt=draw.choice(["x", "loc", ("x", "variance"), ("loc", "covariance"), junk()]), out=maybe()),
         "mvn_log_prob": lambda: ll.mvn_log_prob(junk(), junk(), junk()),
         "Discrete": lambda: ll.Discrete(junk(), log_probs=maybe(), counts=maybe(), start=maybe(0)).log_prob(junk()),
+        "Discrete, batch": lambda: draw.choice([
+            lambda d: (d.log_prob(junk(), out=maybe()), d.cdf(junk())), lambda d: d.quantile(junk()),
+            lambda d: d.prob_between(junk(), junk()), lambda d: (d.mean, d.kurtosis, d.mode, d.entropy(), repr(d), hash(d)),
+            lambda d: ll.convolve([d, draw.choice([junk(), d, distribution()])]), lambda d: d.counts(), lambda d: d.plot(),
+        ])(ll.Discrete(**draw.choice([
+            {"probs": small(3, 2)}, {"probs": np.full((2, 2), 0.5)}, {"log_probs": small(2, 2)}, {"log_probs": np.zeros((2, 1))},
+            {"log_probs": [[0.0, -1e5], [-np.inf, 0.0]]},
+        ]), start=maybe(0))),
         "dice": lambda: ll.dice(junk(), junk()),
         "dice notation": lambda: ll.dice(notation()),
         "die": lambda: ll.die(junk()),

@@ -51,7 +51,6 @@ NAN, INF = math.nan, math.inf
         ({"probs": [1.0], "counts": [1]}, TypeError, "got probs, counts"),
         ({"probs": []}, ValueError, "probs must have at least one entry"),
         ({"probs": 1.0}, ValueError, r"one dimension, got shape \(\)"),
-        ({"probs": [[0.5, 0.5]]}, ValueError, r"one dimension, got shape \(1, 2\)"),
         ({"probs": [0.5, -0.25, 0.75]}, ValueError, r"probs\[1\] = -0.25"),
         ({"probs": [0.5, 0.5, NAN]}, ValueError, r"finite, but probs\[2\] = nan"),
         ({"probs": [INF, 0.5]}, ValueError, r"finite, but probs\[0\] = inf"),

@@ -174,6 +174,24 @@ def test_plot():
     pyplot.close("all")
 
 
+@pytest.mark.parametrize("size", [(7, 2.5), (8, 6), (2.5, 7)])
+def test_the_legend_covers_nothing(size):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    panels = (1, 2) if size[0] > size[1] else (2, 1)
+    figure, axes = pyplot.subplots(*panels, figsize=size, layout="constrained")
+    for ax, text in zip(axes, ("d6", "4d6kh3"), strict=True):
+        ll.dice(text).plot(ax)
+        ax.set_title(text)
+    figure.canvas.draw()
+    for ax in axes:
+        highest = ax.transData.transform((0, ax.dataLim.y1))[1]
+        assert highest < ax.get_legend().get_window_extent().y0 <= ax.bbox.y1
+    pyplot.close("all")
+
+
 def test_plot_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"loglik\[plot\]"):

@@ -8,6 +8,7 @@ half the sum of the same from a to m and from b to m. The differences b - a come
 parameters, so that nearly equal pairs keep their digits.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ import numpy as np
 
 from loglik import _elementwise, _pmf, _probability_rows, _validate, ufuncs
 from loglik._normal_pairs import LOG_2PI, normal_pair
-from loglik.distributions import bernoulli
+from loglik._pmf import Pmf
+from loglik.distributions import _discrete_rows, bernoulli
 from loglik.distributions._base import Distribution
 from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.discrete import Discrete
@@ -227,15 +229,15 @@ def _cross_entropy_bernoulli(function: str, p: Bernoulli, q: Bernoulli) -> Any:
 
 
 class _Overlap(NamedTuple):
-    """Two discrete variables on the outcomes that both list, and what either has beside them."""
+    """Two discrete variables, or rows of them, on the outcomes that both list, and what either has beside them."""
 
     p: np.ndarray
     q: np.ndarray
     log_p: np.ndarray | None
     log_q: np.ndarray | None
-    p_outside: float
-    q_outside: float
-    p_escapes: bool  # p has an outcome, however improbable, that q has not
+    p_outside: Any
+    q_outside: Any
+    p_escapes: Any  # p has an outcome, however improbable, that q has not
 
     @property
     def logs(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -243,26 +245,51 @@ class _Overlap(NamedTuple):
         return None if self.log_p is None or self.log_q is None else (self.log_p, self.log_q)
 
 
-def _overlap(p: Discrete, q: Discrete) -> _Overlap:
+def _overlap(p: Discrete, q: Discrete, p_masses: Pmf, q_masses: Pmf) -> _Overlap:
     start = max(p._start, q._start)
     stop = max(start, min(p._start + p._length, q._start + q._length))
-    plain = p._masses.exponents is None and q._masses.exponents is None
+    plain = p_masses.exponents is None and q_masses.exponents is None
 
-    def parts(d: Discrete) -> tuple[np.ndarray, np.ndarray | None, float, bool]:
+    def parts(d: Discrete, masses: Pmf) -> tuple[np.ndarray, np.ndarray | None, Any, Any]:
         """Probabilities and logarithms in common, the other probabilities, and whether any of those is possible."""
         first, last = min(start - d._start, d._length), min(stop - d._start, d._length)
-        every, logs = d.probs, None if plain else _logs(d)
-        outside = float(every[:first].sum(dtype=np.float64) + every[last:].sum(dtype=np.float64))
+        every = d.probs if masses is d._masses and not d.batch_shape else _discrete_rows.probs(masses, d.dtype)
+        logs = None if plain else _double(_pmf.logs(masses.values, masses.exponents))
+        outside = _total(every[..., :first]) + _total(every[..., last:])
         if logs is None:
-            return every[first:last], None, outside, outside > 0
-        possible = bool((logs[:first] > -np.inf).any() or (logs[last:] > -np.inf).any())
-        return _double(every[first:last]), logs[first:last], outside, possible
+            return every[..., first:last], None, outside, outside > 0
+        possible = (logs[..., :first] > -np.inf).any(axis=-1) | (logs[..., last:] > -np.inf).any(axis=-1)
+        return _double(every[..., first:last]), logs[..., first:last], outside, possible
 
-    p_probs, p_logs, p_outside, escapes = parts(p)
-    q_probs, q_logs, q_outside, _ = parts(q)
+    p_probs, p_logs, p_outside, escapes = parts(p, p_masses)
+    q_probs, q_logs, q_outside, _ = parts(q, q_masses)
     if p_logs is not None and q_logs is not None:
-        escapes = escapes or bool(((p_logs > -np.inf) & (q_logs == -np.inf)).any())
+        escapes = escapes | ((p_logs > -np.inf) & (q_logs == -np.inf)).any(axis=-1)
     return _Overlap(p_probs, q_probs, p_logs, q_logs, p_outside, q_outside, escapes)
+
+
+def _total(probs: np.ndarray) -> Any:
+    # one row is cast in parts by NumPy, which several short ones would share
+    return probs.sum(dtype=np.float64) if probs.ndim == 1 else probs.astype(np.float64).sum(axis=-1)
+
+
+def _listed(value: Callable[[_Overlap], Any], *, log_2: bool = False) -> Form:
+    """A form of two `Discrete`, batches included, from the value for their overlap."""
+
+    def form(function: str, p: Discrete, q: Discrete) -> Any:
+        def of(p_masses: Pmf, q_masses: Pmf) -> Any:
+            return value(_overlap(p, q, p_masses, q_masses))
+
+        if p.batch_shape or q.batch_shape:
+            return _finish(_discrete_rows.paired(function, p, q, of, "p", "q"), p, q, log_2=log_2)
+        return _finish(of(p._masses, q._masses), p, q, log_2=log_2)
+
+    return form
+
+
+def _unless(infinite: Any, value: Any) -> Any:
+    """The value, or infinity; for one pmf without arrays, which would take longer than its sum."""
+    return np.where(infinite, np.inf, value) if isinstance(infinite, np.ndarray) else np.inf if infinite else value
 
 
 def _logs(d: Discrete) -> np.ndarray:
@@ -270,12 +297,10 @@ def _logs(d: Discrete) -> np.ndarray:
     return _double(_pmf.logs(d._masses.values, d._masses.exponents))
 
 
-def _kl_discrete(function: str, p: Discrete, q: Discrete) -> Any:
-    both = _overlap(p, q)
-    if both.p_escapes:
-        return _finish(np.inf, p, q)
+def _kl_overlap(both: _Overlap) -> Any:
     if both.logs is None:
-        return _finish(_probability_rows.total(ufuncs.categorical_kl, both.p, both.q) + both.q_outside, p, q)
+        value = _probability_rows.total(ufuncs.categorical_kl, both.p, both.q) + both.q_outside
+        return _unless(both.p_escapes, value)
     log_p, log_q = both.logs
     terms = ufuncs.relative_entropy(both.p, both.q)
     # Probabilities of q below the normal numbers, perhaps 0, by their logarithms.
@@ -284,33 +309,36 @@ def _kl_discrete(function: str, p: Discrete, q: Discrete) -> Any:
         with np.errstate(invalid="ignore"):
             apart = both.p * (log_p - log_q) + (both.q - both.p)
         terms = np.where(faint, np.maximum(apart, 0.0), terms)
-    return _finish(terms.sum() + both.q_outside, p, q)
+    return _unless(both.p_escapes, terms.sum(axis=-1) + both.q_outside)
 
 
-def _js_discrete(function: str, p: Discrete, q: Discrete) -> Any:
-    both = _overlap(p, q)
+def _js_overlap(both: _Overlap) -> Any:
     alone = 0.5 * np.log(2.0) * (both.p_outside + both.q_outside)
-    return _finish(_probability_rows.total(ufuncs.categorical_js, both.p, both.q) + alone, p, q, log_2=True)
+    return _probability_rows.total(ufuncs.categorical_js, both.p, both.q) + alone
 
 
-def _cross_entropy_discrete(function: str, p: Discrete, q: Discrete) -> Any:
-    both = _overlap(p, q)
-    if both.p_escapes:
-        return _finish(np.inf, p, q)
+def _cross_entropy_overlap(both: _Overlap) -> Any:
     if both.logs is None:
-        return _finish(_probability_rows.total(ufuncs.categorical_cross_entropy, both.p, both.q), p, q)
-    some = both.p > 0
-    return _finish(0.0 - (both.p[some] * both.logs[1][some]).sum(), p, q)
+        value = _probability_rows.total(ufuncs.categorical_cross_entropy, both.p, both.q)
+    else:
+        value = _sum_of_possible(both.p, both.logs[1])
+    return _unless(both.p_escapes, value)
 
 
-def _bernoulli_in_discrete(b: Bernoulli, d: Discrete) -> tuple[Outcome, Outcome, np.ndarray]:
-    """The outcomes 1 and 0 with p = b and q = d, and the other probabilities of d."""
-    logs, every = _logs(d), _double(d.probs)
-    q, log_q, elsewhere = np.zeros(2), np.full(2, -np.inf), np.ones(d._length, bool)
-    for outcome in (0, 1):
-        index = outcome - d._start
-        if 0 <= index < d._length:
-            q[outcome], log_q[outcome], elsewhere[index] = every[index], logs[index], False
+def _sum_of_possible(p: np.ndarray, log_q: np.ndarray) -> Any:
+    """-Σ p log q over what is possible."""
+    if p.ndim > 1:
+        return np.array([_sum_of_possible(*row) for row in zip(p, log_q, strict=True)])
+    some = p > 0
+    return 0.0 - (p[some] * log_q[some]).sum()
+
+
+def _bernoulli_in_discrete(b: Bernoulli, d: Discrete) -> tuple[Outcome, Outcome, Any]:
+    """The outcomes 1 and 0 with p = b and q = d, and what the other probabilities of d total."""
+    listing = functools.partial(_zero_and_one, d)
+    listed = _discrete_rows.per_row(d, listing, np.float64, 5) if d.batch_shape else listing(d._masses)
+    q0, q1, log_q0, log_q1, others = (listed[..., i][()] for i in range(5))
+    q, log_q = (q0, q1), (log_q0, log_q1)
     (p1, p0), (log_p1, log_p0) = b._both(np.float64), b._log_both(np.float64)
     zero_difference = q[0] - p0
     if b._logits is None:  # p0 is rounded: p1 - (1 - q0), with the rounding of 1 - q0 beside it
@@ -318,8 +346,24 @@ def _bernoulli_in_discrete(b: Bernoulli, d: Discrete) -> tuple[Outcome, Outcome,
         zero_difference = (p1 - one_less) - ((1.0 - one_less) - q[0])
     one = Outcome(p1, np.asarray(q[1]), q[1] - p1, log_p1, np.asarray(log_q[1]))
     zero = Outcome(p0, np.asarray(q[0]), zero_difference, log_p0, np.asarray(log_q[0]))
+    return one, zero, others
+
+
+def _zero_and_one(d: Discrete, masses: Pmf) -> np.ndarray:
+    """Of d, or of some of its rows: P(0), P(1), their logarithms, and what the other probabilities total."""
+    every = _double(_discrete_rows.probs(masses, d.dtype))
+    logs = _discrete_rows.logs(masses, np.dtype(np.float64)) if every.ndim > 1 else _logs(d)
+    listed, elsewhere = np.zeros((*every.shape[:-1], 5)), np.ones(d._length, bool)
+    for outcome in (0, 1):
+        index = outcome - d._start
+        if 0 <= index < d._length:
+            listed[..., outcome], listed[..., outcome + 2], elsewhere[index] = every[..., index], logs[..., index], False
+        else:
+            listed[..., outcome + 2] = -np.inf
     # possible but below the range of doubles: the least positive number
-    return one, zero, np.where(logs[elsewhere] > -np.inf, np.maximum(every[elsewhere], 5e-324), 0.0)
+    values = np.where(logs > -np.inf, np.maximum(every, 5e-324), 0.0)[..., elsewhere]
+    listed[..., 4] = np.ascontiguousarray(values).sum(axis=-1)
+    return listed
 
 
 def _turned(o: Outcome) -> Outcome:
@@ -328,20 +372,18 @@ def _turned(o: Outcome) -> Outcome:
 
 def _kl_bernoulli_discrete(function: str, p: Bernoulli, q: Discrete) -> Any:
     one, zero, others = _bernoulli_in_discrete(p, q)
-    return _finish(one.relative_entropy() + zero.relative_entropy() + others.sum(), p, q)
+    return _finish(one.relative_entropy() + zero.relative_entropy() + others, p, q)
 
 
 def _kl_discrete_bernoulli(function: str, p: Discrete, q: Bernoulli) -> Any:
     one, zero, others = _bernoulli_in_discrete(q, p)
-    if others.any():
-        return _infinite(function, p, q)
-    return _finish(_turned(one).relative_entropy() + _turned(zero).relative_entropy(), p, q)
+    return _finish(np.where(others > 0, np.inf, _turned(one).relative_entropy() + _turned(zero).relative_entropy()), p, q)
 
 
 def _js_mixed(function: str, p: Any, q: Any) -> Any:
     b, d = (p, q) if isinstance(p, Bernoulli) else (q, p)
     one, zero, others = _bernoulli_in_discrete(b, d)
-    return _finish(one.js() + zero.js() + 0.5 * np.log(2.0) * others.sum(), p, q, log_2=True)
+    return _finish(one.js() + zero.js() + 0.5 * np.log(2.0) * others, p, q, log_2=True)
 
 
 def _dot_log(p: Any, log_q: Any) -> np.ndarray:
@@ -357,9 +399,8 @@ def _cross_entropy_bernoulli_discrete(function: str, p: Bernoulli, q: Discrete) 
 
 def _cross_entropy_discrete_bernoulli(function: str, p: Discrete, q: Bernoulli) -> Any:
     one, zero, others = _bernoulli_in_discrete(q, p)
-    if others.any():
-        return _infinite(function, p, q)
-    return _finish(_dot_log(one.q, one.log_p) + _dot_log(zero.q, zero.log_p) + 0.0, p, q)
+    value = _dot_log(one.q, one.log_p) + _dot_log(zero.q, zero.log_p) + 0.0
+    return _finish(np.where(others > 0, np.inf, value), p, q)
 
 
 # ------------------------------------------------------------------------------------------- the tables
@@ -372,7 +413,7 @@ KL: dict[tuple[type, type], Form] = {
     (Uniform, Normal): _kl_uniform_normal,
     (Normal, Uniform): _infinite,
     (Bernoulli, Bernoulli): _kl_bernoulli,
-    (Discrete, Discrete): _kl_discrete,
+    (Discrete, Discrete): _listed(_kl_overlap),
     (Bernoulli, Discrete): _kl_bernoulli_discrete,
     (Discrete, Bernoulli): _kl_discrete_bernoulli,
     **dict.fromkeys(_GAUSSIAN, _kl_gaussian),
@@ -380,7 +421,7 @@ KL: dict[tuple[type, type], Form] = {
 
 JS: dict[tuple[type, type], Form] = {
     (Bernoulli, Bernoulli): _js_bernoulli,
-    (Discrete, Discrete): _js_discrete,
+    (Discrete, Discrete): _listed(_js_overlap, log_2=True),
     (Bernoulli, Discrete): _js_mixed,
     (Discrete, Bernoulli): _js_mixed,
 }
@@ -391,7 +432,7 @@ CROSS_ENTROPY: dict[tuple[type, type], Form] = {
     (Uniform, Normal): _cross_entropy_uniform_normal,
     (Normal, Uniform): _infinite,
     (Bernoulli, Bernoulli): _cross_entropy_bernoulli,
-    (Discrete, Discrete): _cross_entropy_discrete,
+    (Discrete, Discrete): _listed(_cross_entropy_overlap),
     (Bernoulli, Discrete): _cross_entropy_bernoulli_discrete,
     (Discrete, Bernoulli): _cross_entropy_discrete_bernoulli,
     **dict.fromkeys(_GAUSSIAN, _cross_entropy_gaussian),

@@ -11,7 +11,7 @@ Design
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ _LN2_HI = float.fromhex("0x1.62e42fee00000p-1")
 _LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")
 
 # Variables with the same two probabilities, as many as this, are summed at once.
-_MANY_EQUAL = 256
+MANY_EQUAL = 256
 
 # Pmfs of up to this length are summed many at once, in plain doubles not below this power of two.
 STACK_LENGTH, _STACK_FLOOR, _STACK_ROWS = 64, -1000, 4096
@@ -48,7 +48,7 @@ class Pmf(NamedTuple):
 
     values: np.ndarray
     exponents: np.ndarray | None
-    floor: int
+    floor: Any  # an int; an array where this is many rows
 
     def __len__(self) -> int:
         return len(self.values)
@@ -71,13 +71,18 @@ def scaled(mantissas: np.ndarray, exponents: np.ndarray) -> Pmf:
 
 def from_logs(logs: np.ndarray) -> Pmf:
     """Of natural logarithms; -inf is zero."""
+    return scaled(*log_parts(logs))
+
+
+def log_parts(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mantissas in [1, 2) or 0, and exponents, of numbers of which there are the logarithms."""
     some = logs > -np.inf
     finite = np.where(some, logs, 0.0)
     exponents = np.rint(finite / math.log(2.0))
     # The difference of neighbours is exact, the correction below half a unit.
     mantissas, shift = np.frexp(np.exp((finite - exponents * _LN2_HI) - exponents * _LN2_LO))
     exponents = np.where(some, exponents.astype(np.int64) + shift - 1, 0)
-    return scaled(np.where(some, 2.0 * mantissas, 0.0), exponents)
+    return np.where(some, 2.0 * mantissas, 0.0), exponents
 
 
 def from_counts(counts: list[int]) -> Pmf:
@@ -237,11 +242,11 @@ def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
 
 def _equal_rows(rows: np.ndarray) -> tuple[np.ndarray, list[Pmf]]:
     """The rows without those of two probabilities that come often, and the sums of these."""
-    if rows.shape[1] != 2 or len(rows) < _MANY_EQUAL:
+    if rows.shape[1] != 2 or len(rows) < MANY_EQUAL:
         return rows, []
     both = np.ascontiguousarray(rows).view(np.complex128)[:, 0]  # one number, to be sorted
     different, numbers = np.unique(both, return_counts=True)
-    often = numbers >= _MANY_EQUAL
+    often = numbers >= MANY_EQUAL
     if not often.any():
         return rows, []
     sums = [power(plain(np.array([p.real, p.imag])), n) for p, n in zip(different[often], numbers[often].tolist(), strict=True)]
@@ -336,8 +341,8 @@ def every(pmf: Pmf, first: int, step: int) -> Pmf:
 
 def reverse(pmf: Pmf) -> Pmf:
     """The variable mirrored."""
-    exponents = None if pmf.exponents is None else np.ascontiguousarray(pmf.exponents[::-1])
-    return Pmf(np.ascontiguousarray(pmf.values[::-1]), exponents, pmf.floor)
+    exponents = None if pmf.exponents is None else np.ascontiguousarray(pmf.exponents[..., ::-1])
+    return Pmf(np.ascontiguousarray(pmf.values[..., ::-1]), exponents, pmf.floor)
 
 
 # ------------------------------------------------------------------------------------------ values
@@ -345,7 +350,9 @@ def reverse(pmf: Pmf) -> Pmf:
 
 def probs(pmf: Pmf) -> np.ndarray:
     """Probabilities; 0 where they are below the subnormal numbers."""
-    return pmf.values if pmf.exponents is None else _kernels.scaled_values(pmf.values, pmf.exponents)
+    if pmf.exponents is None:
+        return pmf.values
+    return _kernels.scaled_values(pmf.values.reshape(-1), pmf.exponents.reshape(-1)).reshape(pmf.values.shape)
 
 
 def logs(values: np.ndarray, exponents: np.ndarray | None) -> np.ndarray:
@@ -379,30 +386,48 @@ class Tails(NamedTuple):
     log_sf: np.ndarray
 
 
-def tails(pmf: Pmf) -> Tails:
-    """Lower and upper tails for every index."""
-    lower, log_lower = _running_sums(pmf)
-    upper, log_upper = _running_sums(reverse(pmf))
+def tails(pmf: Pmf, *, log: bool = True) -> Tails:
+    """Lower and upper tails for every index, also of rows of one kind; without `log` no logarithms (the tails instead)."""
+    lower, log_lower = _running_sums(pmf, log)
+    upper, log_upper = _running_sums(reverse(pmf), log)
     # upper[::-1][k] is P(X >= k): one further for P(X > k).
-    above, log_above = np.append(upper[-2::-1], 0.0), np.append(log_upper[-2::-1], -np.inf)
+    above = _after(upper, 0.0)
     below = lower <= 0.5
     left = above <= 0.5
+    cdf = np.where(below, lower, 1.0 - np.minimum(above, 1.0))
+    sf = np.where(left, above, 1.0 - np.minimum(lower, 1.0))
+    if not log:
+        return Tails(cdf, sf, cdf, sf)
     with np.errstate(divide="ignore"):
         return Tails(
-            cdf=np.where(below, lower, 1.0 - np.minimum(above, 1.0)),
-            sf=np.where(left, above, 1.0 - np.minimum(lower, 1.0)),
+            cdf,
+            sf,
             log_cdf=np.where(below, log_lower, np.log1p(-np.minimum(above, 1.0)) + 0.0),  # no −0
-            log_sf=np.where(left, log_above, np.log1p(-np.minimum(lower, 1.0)) + 0.0),
+            log_sf=np.where(left, _after(log_upper, -np.inf), np.log1p(-np.minimum(lower, 1.0)) + 0.0),
         )
 
 
-def _running_sums(pmf: Pmf) -> tuple[np.ndarray, np.ndarray]:
-    if pmf.exponents is None:
-        sums = _kernels.cumulative(np.ascontiguousarray(pmf.values, np.float64))
-        return sums, logs(sums, None)
-    mantissas, exponents = _kernels.cumulative(pmf.values, pmf.exponents)
-    normal, shift = np.frexp(mantissas)
-    whole = np.where(mantissas > 0, exponents + shift - 1, 0)
-    return _kernels.scaled_values(2.0 * normal, whole), logs(
-        mantissas, np.where(mantissas > 0, exponents, 0)
-    )
+def _after(sums: np.ndarray, last: float) -> np.ndarray:
+    """Sums from the upper end, put in order, each in the place before its own, and `last`."""
+    result = np.empty(sums.shape)
+    result[..., :-1] = sums[..., -2::-1]
+    result[..., -1] = last
+    return result
+
+
+def _running_sums(pmf: Pmf, log: bool) -> tuple[np.ndarray, np.ndarray]:
+    values, exponents = np.ascontiguousarray(pmf.values, np.float64), pmf.exponents
+    shape, rows = values.shape, 1
+    if len(shape) > 1:
+        rows, values = shape[0], values.reshape(-1)
+        exponents = None if exponents is None else exponents.reshape(-1)
+    if exponents is None:
+        sums = _kernels.cumulative(values, rows=rows)
+        log_sums = logs(sums, None) if log else sums
+    else:
+        mantissas, powers = _kernels.cumulative(values, exponents, rows=rows)
+        normal, shift = np.frexp(mantissas)
+        some = mantissas > 0
+        sums = _kernels.scaled_values(2.0 * normal, np.where(some, powers + shift - 1, 0))
+        log_sums = logs(mantissas, np.where(some, powers, 0)) if log else sums
+    return (sums, log_sums) if len(shape) == 1 else (sums.reshape(shape), log_sums.reshape(shape))

@@ -125,8 +125,11 @@ def _values(ufunc: np.ufunc, rows: Rows) -> Any:
     return out[()]
 
 
-def total(ufunc: np.ufunc, p: np.ndarray, q: np.ndarray) -> float:
-    """The sum of one long row, whatever p and q total: by parts over the threads."""
+def total(ufunc: np.ufunc, p: np.ndarray, q: np.ndarray) -> Any:
+    """The sum of one long row, whatever p and q total: by parts over the threads. Or of each of several short rows."""
+    if p.ndim > 1:
+        with np.errstate(all="ignore"):
+            return ufunc(p, q, np.inf, np.inf)[0]
     starts = range(0, len(p), _elementwise.BLOCK)
     parts = np.zeros(len(starts))
 

@@ -100,25 +100,29 @@ def dice_counts(int64_t n, int64_t s, Py_ssize_t first, Py_ssize_t last, Py_ssiz
 
 def convolve_range(
     cnp.ndarray a not None, cnp.ndarray padded not None, Py_ssize_t first, Py_ssize_t last, cnp.ndarray out not None,
-    level=None,
+    level=None, Py_ssize_t rows=1,
 ):
     """out[first:last] of the convolution of `a` with `padded`, which has PADDING zeros at both ends.
 
-    All three have the same dtype, float32 or float64.
+    All three have the same dtype, float32 or float64. With `rows`, the same of as many equal parts of each of them.
     """
     cdef const loglik_kernels *kernels = table(level)
     cdef int dtype = cnp.NPY_DOUBLE if cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE else cnp.NPY_FLOAT
-    cdef Py_ssize_t na = cnp.PyArray_SIZE(a), nb = cnp.PyArray_SIZE(padded) - 2 * LOGLIK_CONVOLVE_PADDING
+    cdef Py_ssize_t parts = max(rows, 1), na = cnp.PyArray_SIZE(a) // parts, width = cnp.PyArray_SIZE(padded) // parts
+    cdef Py_ssize_t nb = width - 2 * LOGLIK_CONVOLVE_PADDING, size = cnp.PyArray_SIZE(out) // parts, row
     cdef char *x = vector(a, dtype)
     cdef char *y = vector(padded, dtype)
     cdef char *z = vector(out, dtype, -1, True)
     with nogil:
-        if dtype == cnp.NPY_DOUBLE:
-            kernels.convolve_f64(
-                <double *> x, na, <double *> y + LOGLIK_CONVOLVE_PADDING, nb, first, last, <double *> z + first)
-        else:
-            kernels.convolve_f32(
-                <float *> x, na, <float *> y + LOGLIK_CONVOLVE_PADDING, nb, first, last, <float *> z + first)
+        for row in range(rows):
+            if dtype == cnp.NPY_DOUBLE:
+                kernels.convolve_f64(
+                    <double *> x + row * na, na, <double *> y + row * width + LOGLIK_CONVOLVE_PADDING, nb, first, last,
+                    <double *> z + row * size + first)
+            else:
+                kernels.convolve_f32(
+                    <float *> x + row * na, na, <float *> y + row * width + LOGLIK_CONVOLVE_PADDING, nb, first, last,
+                    <float *> z + row * size + first)
 
 
 cdef list chunks(const double *mantissas, const int64_t *exponents, Py_ssize_t n):
@@ -251,10 +255,13 @@ def scaled_values(cnp.ndarray m not None, cnp.ndarray e not None, level=None):
     return out
 
 
-def cumulative(cnp.ndarray m not None, cnp.ndarray e=None, level=None):
-    """Running sums of an array, or of scaled numbers as mantissas (not in [1, 2)) and exponents; in about 100 bits."""
+def cumulative(cnp.ndarray m not None, cnp.ndarray e=None, level=None, Py_ssize_t rows=1):
+    """Running sums of an array, or of scaled numbers as mantissas (not in [1, 2)) and exponents; in about 100 bits.
+
+    With `rows`, of each of as many parts of equal length.
+    """
     cdef const loglik_kernels *kernels = table(level)
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(m)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(m), step = n // max(rows, 1), row, at
     cdef double *values = <double *> vector(m, cnp.NPY_DOUBLE)
     cdef int64_t *exponents = NULL
     cdef cnp.ndarray sums = new_array(n, cnp.NPY_DOUBLE), powers = None
@@ -265,5 +272,9 @@ def cumulative(cnp.ndarray m not None, cnp.ndarray e=None, level=None):
         powers = new_array(n, cnp.NPY_INT64)
         powers_data = <int64_t *> cnp.PyArray_DATA(powers)
     with nogil:
-        kernels.scaled_cumulative(values, exponents, sums_data, powers_data, n)
+        for row in range(rows):
+            at = row * step
+            kernels.scaled_cumulative(
+                values + at, NULL if exponents == NULL else exponents + at, sums_data + at,
+                NULL if powers_data == NULL else powers_data + at, step)
     return sums if e is None else (sums, powers)

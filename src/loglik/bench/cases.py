@@ -777,6 +777,19 @@ def _convolve(count: int, size: int) -> Problem:
     )
 
 
+def _batch(what: str, rows: int, k: int) -> Problem:
+    p = _rng().dirichlet(np.ones(k), rows)
+    d, x, wide = ll.Discrete(p), np.arange(rows) % k, p.astype(np.longdouble)
+    run: dict[str, Callable[[], Any]] = {"cdf": lambda: d.cdf(x), "sum": lambda: (d + d).probs}
+    reference: dict[str, Callable[[], Any]] = {
+        "cdf": lambda: references.rows_cdf(p, x), "sum": lambda: references.rows_sum(p, p)
+    }  # fmt: skip
+    exact = references.rows_cdf(wide, x) if what == "cdf" else references.rows_sum(wide, wide)
+    return Problem(
+        run=run[what], reference=reference[what], error=lambda got: _error(got, exact, exact, F64), tolerance=1e4, inputs=(p,)
+    )
+
+
 def _dice_cases(scale: int) -> Iterator[Case]:
     for n, sides in ((100, 6), (1000, 6), (10_000, 6), (10_000, 20), (1_000_000, 6)):
         if scale > 1 and n > 1000:
@@ -791,6 +804,9 @@ def _dice_cases(scale: int) -> Iterator[Case]:
     for n in sorted({500, 100_000 // scale}):
         yield Case(f"dice.poisson_binomial.{n}", F64, (n,), functools.partial(_poisson_binomial, n), n + 1)
     count, size = 16, 128
+    rows, k = 100_000 // scale, 10
+    for what in ("cdf", "sum"):
+        yield Case(f"dice.batch.{what}", F64, (rows, k), functools.partial(_batch, what, rows, k), rows * k)
     yield Case("dice.convolve", F64, (count, size), functools.partial(_convolve, count, size), count * (size - 1) + 1)
 
 

@@ -445,6 +445,19 @@ def discrete_sample(n, probs, rng):
 # ------------------------------------------------------------------------------- discrete sums
 
 
+def rows_cdf(p, x):
+    """Cumulative probabilities of each row at its outcome."""
+    return np.take_along_axis(np.cumsum(p, axis=-1), x[:, None], axis=-1)[:, 0]
+
+
+def rows_sum(p, q):
+    """The pmf of the sum of two variables, for each row."""
+    out = np.zeros((len(p), 2 * p.shape[1] - 1), p.dtype)
+    for i in range(p.shape[1]):
+        out[:, i : i + p.shape[1]] += p[:, i : i + 1] * q
+    return out
+
+
 def dice_pmf(n, sides):
     """pmf of the sum of n dice: powers of the uniform pmf by repeated squaring."""
     base, result = np.full(sides, 1 / sides), np.ones(1)

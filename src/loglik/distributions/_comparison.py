@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from loglik import _pmf
+from loglik._pmf import Pmf
+from loglik.distributions import _discrete_rows
 from loglik.distributions._discrete_checks import as_integer
 from loglik.distributions.discrete import Discrete
 
@@ -19,17 +22,19 @@ def prob_greater(a: Any, b: Any) -> Any:
     Parameters
     ----------
     a, b : Discrete or int
-        An integer is a variable that always has this value.
+        An integer is a variable that always has this value. Batches broadcast.
 
     Returns
     -------
-    scalar
-        Of the dtype that the two promote to.
+    ndarray or scalar
+        Of the broadcast batch shape and the dtype that the two promote to.
 
     Raises
     ------
     TypeError
         If an argument is neither.
+    ValueError
+        If batches do not broadcast.
 
     Notes
     -----
@@ -45,6 +50,15 @@ def prob_greater(a: Any, b: Any) -> Any:
     # Below the lowest outcome of a everything is greater; from its highest one on, nothing.
     first = min(max(a._start - b._start, 0), b._length)
     last = min(max(a._start + a._length - 1 - b._start, first), b._length)
+    if a.batch_shape or b.batch_shape:
+
+        def value_of(p: Pmf, q: Pmf) -> Any:
+            some = _discrete_rows.probs(q, b.dtype)[..., first:last]
+            above = _pmf.tails(p, log=False).sf[..., b._start + first - a._start :][..., : last - first]
+            surely = _pmf.tails(q, log=False).cdf[..., first - 1] if first else 0.0
+            return surely + _sum_of_products(some, above)
+
+        return _rounded(a, b, _discrete_rows.paired("prob_greater", a, b, value_of))
     certain = float(b._tails.cdf[first - 1]) if first else 0.0
     below = b._start + first - a._start
     value = certain + _sum_of_products(b.probs[first:last], a._tails.sf[below : below + last - first])
@@ -59,17 +73,19 @@ def prob_equal(a: Any, b: Any) -> Any:
     Parameters
     ----------
     a, b : Discrete or int
-        An integer is a variable that always has this value.
+        An integer is a variable that always has this value. Batches broadcast.
 
     Returns
     -------
-    scalar
-        Of the dtype that the two promote to.
+    ndarray or scalar
+        Of the broadcast batch shape and the dtype that the two promote to.
 
     Raises
     ------
     TypeError
         If an argument is neither.
+    ValueError
+        If batches do not broadcast.
 
     Examples
     --------
@@ -80,6 +96,15 @@ def prob_equal(a: Any, b: Any) -> Any:
     a, b = _variable("prob_equal", "a", a), _variable("prob_equal", "b", b)
     start, stop = max(a._start, b._start), min(a._start + a._length, b._start + b._length)
     stop = max(start, stop)
+    if a.batch_shape or b.batch_shape:
+
+        def value_of(p: Pmf, q: Pmf) -> Any:
+            x, y = _discrete_rows.probs(p, a.dtype), _discrete_rows.probs(q, b.dtype)
+            return _sum_of_products(
+                x[..., start - a._start : stop - a._start], y[..., start - b._start : stop - b._start]
+            )
+
+        return _rounded(a, b, _discrete_rows.paired("prob_equal", a, b, value_of))
     value = _sum_of_products(a.probs[start - a._start : stop - a._start], b.probs[start - b._start : stop - b._start])
     return np.result_type(a.dtype, b.dtype).type(min(value, 1.0))
 
@@ -93,8 +118,17 @@ def _variable(function: str, name: str, value: Any) -> Discrete:
     return Discrete._from_pool({}, number)
 
 
-def _sum_of_products(x: np.ndarray, y: np.ndarray) -> float:
-    """Σ xᵢyᵢ in double, in blocks: the same bits on every machine with the same NumPy, and no large temporaries."""
+def _rounded(a: Discrete, b: Discrete, values: np.ndarray) -> np.ndarray:
+    return np.minimum(values, 1.0).astype(np.result_type(a.dtype, b.dtype))
+
+
+def _sum_of_products(x: np.ndarray, y: np.ndarray) -> Any:
+    """Σ xᵢyᵢ in double, in blocks: the same bits on every machine with the same NumPy, and no large temporaries.
+
+    Of each of several rows, if they are no longer than a block.
+    """
+    if x.ndim > 1:
+        return np.sum(np.multiply(x, y, dtype=np.float64), axis=-1)
     sums = []
     for i in range(0, len(x), _PRODUCTS):
         block = slice(i, i + _PRODUCTS)

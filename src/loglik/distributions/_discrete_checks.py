@@ -2,13 +2,14 @@
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from loglik import _pmf
-from loglik._validate import as_array, require, result_dtype
+from loglik import _kernels, _pmf
+from loglik._validate import as_array, describe_entry, first_index, require, result_dtype
+from loglik.distributions import _discrete_rows
 from loglik.distributions._die_pool import Pool, bits, faces
 
 MAX_OUTCOMES = 2**26  # 512 MiB of probabilities
@@ -34,42 +35,87 @@ def integer(function: str, name: str, value: Any) -> int:
     return number
 
 
-def check_probs(name: str, values: Any) -> np.ndarray:
-    """A fresh array of valid, normalised probabilities or of logarithms whose exponentials total 1."""
+def check_probs(name: str, values: Any) -> tuple[_pmf.Pmf, np.dtype]:
+    """Masses of valid, normalised probabilities, shape (..., K), or of logarithms whose exponentials total 1; their dtype."""
     array = as_array("Discrete", name, values)
-    dtype = result_dtype(array)
-    if array.ndim != 1:
-        raise ValueError(f"Discrete: {name} must have one dimension, got shape {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"Discrete: {name} must have at least one entry")
+    dtype, is_log = result_dtype(array), name == "log_probs"
+    if array.ndim == 0:
+        raise ValueError(f"Discrete: {name} must have at least one dimension, got shape ()")
+    if array.shape[-1] == 0:
+        raise ValueError(f"Discrete: {name} must have at least one entry, got shape {array.shape}")
+    if array.ndim > 1:
+        checked = _checked_rows(name, array, dtype)
+        shape = array.shape
+        return (_discrete_rows.of_logs(shape, checked) if is_log else _discrete_rows.of_probs(shape, dtype, checked)), dtype
     array = np.array(array, dtype)
-    eps = float(np.finfo(dtype).eps)
-    tolerance = 8 * array.size * eps
+    for good, condition in _rules(name, array):
+        require("Discrete", name, array, good, condition)
+    if is_log:
+        array = _normalised(name, "", array, np.exp(array.astype(np.float64)))
+        return _pmf.from_logs(array.astype(np.float64)), dtype
+    array = np.abs(array)  # −0
+    return _pmf.plain(_normalised(name, "", array, array)), dtype
+
+
+def _rules(name: str, array: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """What holds for every entry, one condition after the other."""
+    tolerance = 8 * array.shape[-1] * float(np.finfo(array.dtype).eps)
     if name == "probs":
-        require("Discrete", name, array, np.isfinite(array), "finite")
-        require("Discrete", name, array, array >= 0, "at least 0")
-        require("Discrete", name, array, array <= 1 + tolerance, "at most 1")
-        array = np.abs(array)  # −0
-        total = math.fsum(array.tolist())
+        yield np.isfinite(array), "finite"
+        yield array >= 0, "at least 0"
+        yield array <= 1 + tolerance, "at most 1"
     else:
-        require("Discrete", name, array, ~(np.isnan(array) | (array == np.inf)), "below infinity and not NaN")
-        require(
-            "Discrete",
-            name,
-            array,
-            (array >= MIN_LOG_PROB) | (array == -np.inf),
-            f"at least {MIN_LOG_PROB:g} or -inf",
-        )
-        require("Discrete", name, array, array <= tolerance, "at most 0")
-        total = math.fsum(np.exp(array.astype(np.float64)).tolist())
+        yield ~(np.isnan(array) | (array == np.inf)), "below infinity and not NaN"
+        yield (array >= MIN_LOG_PROB) | (array == -np.inf), f"at least {MIN_LOG_PROB:g} or -inf"
+        yield array <= tolerance, "at most 0"
+
+
+def _normalised(name: str, where: str, array: np.ndarray, terms: np.ndarray) -> np.ndarray:
+    """One row, whose probabilities are `terms`, divided by its total unless that is 1 already; `where` names the row."""
+    eps = float(np.finfo(array.dtype).eps)
+    tolerance = 8 * array.size * eps
+    total = math.fsum(terms.tolist())
     if not abs(total - 1) <= tolerance:
-        what = "probs" if name == "probs" else "exp(log_probs)"
-        raise ValueError(
-            f"Discrete: {what} must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}"
-        )
+        what = f"probs{where}" if name == "probs" else f"exp(log_probs{where})"
+        raise ValueError(f"Discrete: {what} must total 1 within 8·K·eps = {tolerance:.2g}, but totals {total!r}")
     if abs(total - 1) > 4 * eps:  # as close as normalising gets; so it is done once only
-        array = (array / total if name == "probs" else array - math.log(total)).astype(dtype)
+        array = (array / total if name == "probs" else array - math.log(total)).astype(array.dtype)
     return array
+
+
+def _checked_rows(name: str, given: np.ndarray, dtype: np.dtype) -> Callable[[_discrete_rows.Piece], np.ndarray]:
+    """What makes the valid, normalised rows of a block of a batch, shape (rows, K), or raises an error."""
+    length = given.shape[-1]
+    # What is further from 1 in some 100 bits is summed exactly.
+    near = 4 * float(np.finfo(dtype).eps) * (1 - 2.0**-30)
+
+    def checked(piece: _discrete_rows.Piece) -> np.ndarray:
+        block = given[piece]
+        rows = block.astype(dtype, order="C").reshape(-1, length)
+
+        def row_of(i: int) -> tuple[int, ...]:
+            index = list(map(int, np.unravel_index(i, block.shape[:-1])))
+            for axis, cut in enumerate(piece):
+                index[axis] += cut.start or 0
+            return tuple(index)
+
+        for good, condition in _rules(name, rows):
+            if not good.all():
+                i, k = first_index(~good)
+                raise ValueError(
+                    f"Discrete: {name} must be {condition}, but {describe_entry(name, (*row_of(i), int(k)), rows[i, k])}"
+                )
+        if name == "probs":
+            np.abs(rows, out=rows)
+        terms = rows.astype(np.float64)
+        if name == "log_probs":
+            np.exp(terms, out=terms)
+        totals = _kernels.cumulative(terms.reshape(-1), rows=len(rows)).reshape(rows.shape)[:, -1]
+        for i in np.flatnonzero(~(np.abs(totals - 1) <= near)).tolist():
+            rows[i] = _normalised(name, f"[{', '.join(map(str, row_of(i)))}]", rows[i], terms[i])
+        return rows
+
+    return checked
 
 
 def check_rows(rows: list[Any]) -> np.ndarray | None:

@@ -1,10 +1,13 @@
 """Sums of independent discrete variables."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from loglik import _pmf
+from loglik._validate import broadcast_shapes
+from loglik.distributions import _discrete_row_sums
 from loglik.distributions._base import Distribution
 from loglik.distributions._die_pool import Pool
 from loglik.distributions._discrete_checks import check_range, check_rows, check_seconds
@@ -22,7 +25,8 @@ def convolve(variables: Any) -> Discrete:
     variables : iterable of Discrete, Bernoulli or array_like, or array_like of shape (n, K), or Bernoulli
         An array of K numbers is taken as ``Discrete(array)``: probabilities of 0, 1, 2, … The rows of an array of
         shape (n, K) are n variables, and so are all the entries of a `Bernoulli`: ``convolve(Bernoulli(p))`` is the
-        Poisson-binomial distribution.
+        Poisson-binomial distribution. Batches of pmfs, or arrays of shape (..., K) in a list, broadcast: row by row
+        the sum of what they have there.
 
     Returns
     -------
@@ -63,6 +67,8 @@ def convolve(variables: Any) -> Discrete:
             return _sum_of([], [stack], 0, stack.dtype)
     coins = [term for term in terms if isinstance(term, Bernoulli)]
     others = [_as_variable(i, term) for i, term in enumerate(terms) if not isinstance(term, Bernoulli)]
+    if any(term.batch_shape for term in others):
+        return _sum_of_batches([*others, convolve(coins)] if coins else others)
     start = sum(term._start for term in others)
     if coins:
         both = [coin._both(np.float64) for coin in coins]
@@ -76,6 +82,17 @@ def convolve(variables: Any) -> Discrete:
                 pool[key] = pool.get(key, 0) + n
         return with_truncation(Discrete._from_pool(pool, start), 0.0, *(term.truncated_mass for term in others))
     return _sum_of(others, [], start, np.result_type(*(term.dtype for term in others)))
+
+
+def _sum_of_batches(terms: list[Discrete]) -> Discrete:
+    """The sums of batches of variables."""
+    shape = broadcast_shapes("convolve", **{f"variables[{i}]": term.batch_shape for i, term in enumerate(terms)})
+    start, lengths = sum(term._start for term in terms), [term._length for term in terms]
+    check_range(start, 1 + sum(lengths) - len(lengths))
+    check_seconds(math.prod(shape) * _pmf.sum_seconds(lengths, underflow=False))
+    pmf = _discrete_row_sums.convolve_all([term._masses for term in terms], shape)
+    result = Discrete._from_pmf(pmf, start, np.result_type(*(term.dtype for term in terms)))
+    return with_truncation(result, 0.0, *(term.truncated_mass for term in terms))
 
 
 def _sum_of(terms: list[Discrete], stacks: list[np.ndarray], start: int, dtype: np.dtype) -> Discrete:

@@ -141,8 +141,10 @@ def draw(d: "Discrete", ax: Any, **style: Any) -> tuple[np.ndarray, int]:
 
 
 def finish(ax: Any) -> None:
-    """Axes from zero, with names."""
+    """Axes from zero, with names and a legend."""
     ax.set(xlabel="outcome", ylabel="probability")
-    ax.set_ylim(bottom=0)
     ax.locator_params(axis="x", integer=True)
-    ax.legend(frameon=False)
+    legend = ax.legend(frameon=False, loc="upper right")
+    # Room for it above all that is drawn: in a small panel every other place has bars. A third more for the margins.
+    share = min(1.35 * legend.get_window_extent().height / ax.get_window_extent().height, 0.6)
+    ax.set_ylim(0, ax.dataLim.y1 / (1 - share))

@@ -17,9 +17,9 @@ import numpy as np
 
 from loglik import _counts, _pmf
 from loglik._kernels import cumulative, dice_pmf, fill_discrete
-from loglik._validate import as_array, check_out, require, result_dtype
-from loglik.distributions import _expect, _sampling
-from loglik.distributions._base import Distribution
+from loglik._validate import as_array, broadcast_shapes, check_out, first_index, require, result_dtype
+from loglik.distributions import _discrete_row_sums, _discrete_rows, _expect, _sampling
+from loglik.distributions._base import Distribution, _literal, apart
 from loglik.distributions._die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
 from loglik.distributions._discrete_checks import (
     MAX_OUTCOMES,
@@ -39,6 +39,8 @@ __all__ = ["Discrete"]
 
 _FLOAT64 = np.dtype(np.float64)
 
+_SHOWN = 64  # numbers of a batch that `repr` shows
+_HASHED = 1 << 12  # numbers of a batch that its hash depends on
 _EXACT_MODES = 2**22  # bytes of exact counts that finding all modes may make
 _MIN_CELLS, _MAX_CELLS = 1 << 11, 1 << 20  # of the table that sampling looks outcomes up in: 8 KiB to 4 MiB
 
@@ -53,9 +55,10 @@ class Discrete(Distribution):
 
     Parameters
     ----------
-    probs : array_like, shape (K,)
-        Probabilities. They must total 1 within 8·K·eps of their dtype and are then normalised.
-    log_probs : array_like, shape (K,)
+    probs : array_like, shape (..., K)
+        Probabilities. Each row must total 1 within 8·K·eps of its dtype and is then normalised. The leading axes are a
+        batch of pmfs on the same outcomes.
+    log_probs : array_like, shape (..., K)
         Natural logarithms of probabilities, -inf for zero; the same condition on the total. Values may be far
         below the range of doubles.
     counts : sequence of int, shape (K,)
@@ -66,8 +69,8 @@ class Discrete(Distribution):
     Raises
     ------
     ValueError
-        If an entry is negative, NaN or infinite (the message names its index and value), if the total is not
-        1, if there are no entries, more than one dimension, or an outcome beyond ±2^53.
+        If an entry is negative, NaN or infinite (the message names its index and value), if the total of a row is not
+        1, if there are no entries, more than one dimension of `counts`, or an outcome beyond ±2^53.
     TypeError
         If not exactly one of the three is given, or a count or `start` is not an integer.
 
@@ -75,6 +78,9 @@ class Discrete(Distribution):
     -----
     Arithmetic is that of independent random variables: ``a + b``, ``a - b``, ``a + 3``, ``-a``, and ``n @
     a``, the sum of n independent copies. (``3 @ a`` is not ``a`` times three.)
+
+    Batches broadcast with arguments and with each other; every pmf of a batch has the bits that it would have alone.
+    `counts`, `modes`, `plot` and `distance_to_normal` are for one pmf.
 
     Accuracy: entries of `probs` and `log_probs` have a relative error of at most about 20·N·2⁻⁵³ for N outcomes, however
     small they are (see `convolve`); sums of equal fair dice are correctly rounded
@@ -90,12 +96,17 @@ class Discrete(Distribution):
     >>> loaded = Discrete(counts=[1, 1, 1, 1, 1, 5], start=1)
     >>> float((loaded + loaded).prob(12))
     0.25
+    >>> coins = Discrete([[0.5, 0.5], [0.25, 0.75]])
+    >>> coins.batch_shape, coins.mean, coins.prob([0, 1])
+    ((2,), array([0.5 , 0.75]), array([0.5 , 0.75]))
+    >>> (coins + 1).sample(3, rng=1).shape
+    (3, 2)
     """
 
     _start: int
     _length: int
     _pool: Pool | None  # None: only the probabilities are known
-    batch_shape = ()
+    batch_shape: tuple[int, ...] = ()
     event_shape = ()
 
     truncated_mass: float = 0.0
@@ -120,12 +131,9 @@ class Discrete(Distribution):
             checked = check_counts(counts)
             die: Die = len(checked) if len(checked) > 1 and set(checked) == {1} else checked
             self._set_pool({(die, 1): 1}, start)
-        elif probs is not None:
-            array = check_probs("probs", probs)
-            self._set_pmf(_pmf.plain(array), start, array.dtype)
         else:
-            array = check_probs("log_probs", log_probs)
-            self._set_pmf(_pmf.from_logs(array.astype(np.float64)), start, array.dtype)
+            pmf, dtype = check_probs("log_probs", log_probs) if probs is None else check_probs("probs", probs)
+            self._set_pmf(pmf, start, dtype)
 
     def _set_pool(self, pool: Pool, start: int) -> None:
         length = 1
@@ -136,8 +144,11 @@ class Discrete(Distribution):
         self.__dict__.update(_start=start, _length=length, _pool=pool, dtype=_FLOAT64)
 
     def _set_pmf(self, pmf: _pmf.Pmf, start: int, dtype: np.dtype) -> None:
-        check_range(start, len(pmf))
-        self.__dict__.update(_start=start, _length=len(pmf), _pool=None, dtype=dtype, _masses=pmf)
+        *batch, length = pmf.values.shape
+        check_range(start, length)
+        self.__dict__.update(_start=start, _length=length, _pool=None, dtype=dtype, _masses=pmf)
+        if batch:
+            self.__dict__["batch_shape"] = tuple(batch)
 
     @classmethod
     def _from_pool(cls, pool: Pool, start: int) -> "Discrete":
@@ -180,15 +191,20 @@ class Discrete(Distribution):
             return NotImplemented
         if (self._start, self._length, self.dtype) != (other._start, other._length, other.dtype):
             return False
+        if self.batch_shape or other.batch_shape:
+            return self.batch_shape == other.batch_shape and _discrete_rows.equal(self, other)
         if self._pool is not None and self._pool == other._pool:
             return True
         mine, theirs = _pmf.as_scaled(self._masses), _pmf.as_scaled(other._masses)
         return all(np.array_equal(x, y) for x, y in zip(mine, theirs, strict=True))
 
     def __hash__(self) -> int:
-        return hash(("Discrete", self._start, self._length, self.dtype.char, self.probs.tobytes()))
+        some = self._masses.values.reshape(-1)[:_HASHED] if self.batch_shape else self.probs
+        return hash(("Discrete", self._start, self._length, self.dtype.char, self.batch_shape, some.tobytes()))
 
     def __repr__(self) -> str:
+        if self.batch_shape:
+            return self._repr_batch()
         notation = self._notation()
         if notation is not None:
             return f"dice({notation!r})"
@@ -209,6 +225,24 @@ class Discrete(Distribution):
             return f"Discrete({name}=array({values.tolist()}, dtype=float32){start})"
         inf = ["-float('inf')" if value == -math.inf else repr(value) for value in values.tolist()]
         return f"Discrete({name}=[{', '.join(inf)}]{start})"
+
+    def _repr_batch(self) -> str:
+        if math.prod(self.batch_shape) * self._length > _SHOWN:
+            last = self._start + self._length - 1
+            return f"<Discrete: batch {self.batch_shape}, {self._length} outcomes from {self._start} to {last}>"
+        plain = self._masses.exponents is None and self._masses.values.dtype == self.dtype
+        name = "probs" if plain else "log_probs"
+        start = f", start={self._start}" if self._start else ""
+        return f"Discrete({name}={_literal(getattr(self, name))}{start})"
+
+    def _of_rows(self, function: Callable[[_pmf.Pmf], np.ndarray], dtype: Any, *entries: int) -> np.ndarray:
+        """What `function` has for every pmf of the batch, read-only."""
+        return _read_only(_discrete_rows.per_row(self, function, dtype, *entries))
+
+    def _needs_one(self, method: str) -> None:
+        """Raise an error that says that a method is not for batches."""
+        if self.batch_shape:
+            raise ValueError(f"Discrete.{method}: one pmf is needed, not a batch of shape {self.batch_shape}")
 
     def _notation(self) -> str | None:
         """What `loglik.dice` makes an equal object from; None where its notation has no words for it."""
@@ -241,7 +275,11 @@ class Discrete(Distribution):
 
     @cached_property
     def probs(self) -> np.ndarray:
-        """Probabilities of the outcomes; 0 where they are below the subnormal numbers. Read-only."""
+        """Probabilities of the outcomes, shape (..., K); 0 where they are below the subnormal numbers. Read-only."""
+        if self.batch_shape:
+            if self._masses.exponents is None and self._masses.values.dtype == self.dtype:
+                return _read_only(self._masses.values)
+            return self._of_rows(lambda rows: _discrete_rows.probs(rows, self.dtype), self.dtype, self._length)
         only = self._only_uniform_dice()
         if only is not None and "_masses" not in self.__dict__:
             values = dice_pmf(*only, False)
@@ -252,6 +290,8 @@ class Discrete(Distribution):
     @cached_property
     def log_probs(self) -> np.ndarray:
         """Natural logarithms of `probs`, right where those underflow; -inf for zero. Read-only."""
+        if self.batch_shape:
+            return self._of_rows(lambda rows: _discrete_rows.logs(rows, self.dtype), self.dtype, self._length)
         return _read_only(
             _pmf.logs(self._masses.values, self._masses.exponents).astype(self.dtype, copy=False)
         )
@@ -294,6 +334,7 @@ class Discrete(Distribution):
         >>> ll.dice(20, 6).counts(70, 71)
         ([189456975899496, 187890345960720], 70)
         """
+        self._needs_one("counts")
         if self._pool is None:
             raise ValueError("Discrete.counts: this distribution was built from probabilities; it has no exact counts")
         first = self._start if low is None else integer("Discrete.counts", "low", low)
@@ -338,7 +379,7 @@ class Discrete(Distribution):
         Parameters
         ----------
         x : array_like
-            Any shape. -inf outside the support and for what is not an integer; NaN gives NaN.
+            Any shape that broadcasts with the batch. -inf outside the support and for what is not an integer; NaN gives NaN.
         out : numpy.ndarray, optional
             Where to put the result.
         wrt : None
@@ -347,20 +388,22 @@ class Discrete(Distribution):
         Returns
         -------
         numpy.ndarray or scalar
-            In nats, of the shape of `x`. Right where the probability itself underflows.
+            In nats, of the shape of `x` broadcast with the batch. Right where the probability itself underflows.
 
         Raises
         ------
         NotImplementedError
             If `wrt` is given.
+        ValueError
+            If `x` does not broadcast with the batch, or `out` does not fit.
         """
         if wrt is not None:
             raise NotImplementedError("Discrete.log_prob: wrt is not supported, outcomes are integers")
-        return self._look_up("log_prob", x, self.log_probs, -np.inf, -np.inf, out=out, only_integers=True)
+        return self._look_up("log_prob", x, -np.inf, -np.inf, out=out, only_integers=True)
 
     def prob(self, x: Any) -> Any:
         """P(X = x); 0 outside the support and for what is not an integer, NaN for NaN."""
-        return self._look_up("prob", x, self.probs, 0.0, 0.0, only_integers=True)
+        return self._look_up("prob", x, 0.0, 0.0, only_integers=True)
 
     @cached_property
     def _tails(self) -> _pmf.Tails:
@@ -368,19 +411,19 @@ class Discrete(Distribution):
 
     def cdf(self, x: Any) -> Any:
         """P(X <= x), summed from the lower end while that is at most one half, else 1 - sf(x)."""
-        return self._look_up("cdf", x, self._tails.cdf, 0.0, 1.0)
+        return self._look_up("cdf", x, 0.0, 1.0)
 
     def sf(self, x: Any) -> Any:
         """P(X > x), summed from the upper end while that is at most one half, else 1 - cdf(x)."""
-        return self._look_up("sf", x, self._tails.sf, 1.0, 0.0)
+        return self._look_up("sf", x, 1.0, 0.0)
 
     def log_cdf(self, x: Any) -> Any:
         """Natural logarithm of P(X <= x), with full relative accuracy in the lower tail."""
-        return self._look_up("log_cdf", x, self._tails.log_cdf, -np.inf, 0.0)
+        return self._look_up("log_cdf", x, -np.inf, 0.0)
 
     def log_sf(self, x: Any) -> Any:
         """Natural logarithm of P(X > x), with full relative accuracy in the upper tail."""
-        return self._look_up("log_sf", x, self._tails.log_sf, 0.0, -np.inf)
+        return self._look_up("log_sf", x, 0.0, -np.inf)
 
     def quantile(self, q: Any) -> Any:
         """The smallest outcome x with P(X <= x) >= q.
@@ -389,7 +432,7 @@ class Discrete(Distribution):
         ----------
         q : array_like
             Within [0, 1]; 0 gives the lowest and 1 the highest outcome that is possible at all. NaN gives
-            NaN.
+            NaN. Broadcasts with the batch.
 
         Returns
         -------
@@ -400,10 +443,12 @@ class Discrete(Distribution):
         Raises
         ------
         ValueError
-            If an element of `q` is outside [0, 1].
+            If an element of `q` is outside [0, 1], or `q` does not broadcast with the batch.
         """
         q = as_array("Discrete.quantile", "q", q).astype(np.float64)
         require("Discrete.quantile", "q", q, ~((q < 0) | (q > 1)), "within [0, 1]")
+        if self.batch_shape:
+            return _discrete_rows.quantiles(self, q)
         possible = np.flatnonzero(self._masses.values)
         low = np.searchsorted(self._tails.cdf.astype(self.dtype, copy=False), q.astype(self.dtype))
         # sf never rises: its mirror image is sorted. The first index with sf <= 1 − q.
@@ -418,43 +463,41 @@ class Discrete(Distribution):
     def prob_between(self, a: Any, b: Any) -> Any:
         """P(a <= X <= b), both ends included, summed over the outcomes between them; 0 where a > b.
 
-        `a` and `b` broadcast; NaN gives NaN. All terms are positive: nothing cancels.
+        `a` and `b` broadcast, with the batch as well; NaN gives NaN. All terms are positive: nothing cancels.
         """
         name = "Discrete.prob_between"
-        a, b = np.broadcast_arrays(
-            as_array(name, "a", a).astype(np.float64), as_array(name, "b", b).astype(np.float64)
-        )
-        missing = np.isnan(a) | np.isnan(b)
-        first = np.clip(np.ceil(np.where(missing, 0, a)) - self._start, 0, self._length).astype(np.int64)
-        last = np.clip(np.floor(np.where(missing, 0, b)) - self._start + 1, 0, self._length).astype(np.int64)
-        # reduceat sums from each index to the next; a zero behind the end lets every index be in range.
+        ends = {name_of: as_array(name, name_of, end).astype(np.float64) for name_of, end in (("a", a), ("b", b))}
+        if self.batch_shape:
+            return _discrete_rows.over_rows(
+                self, name, self.dtype, ends, lambda rows: _discrete_rows.padded_probs(rows, self.dtype),
+                lambda padded, first, a, b: _discrete_rows.between(
+                    padded, first + first // self._length, a, b, self._start, self._length
+                ),
+            )  # fmt: skip
         padded = np.append(self.probs.astype(np.float64), 0.0)
-        bounds = np.stack([first, np.maximum(last, first)], axis=-1).ravel()
-        sums = np.add.reduceat(padded, bounds)[::2].reshape(a.shape) if bounds.size else np.zeros(a.shape)
-        result = np.where(missing, np.nan, np.where(last > first, np.minimum(sums, 1.0), 0.0))
+        low, high = np.broadcast_arrays(*ends.values())
+        result = _discrete_rows.between(padded, 0, low, high, self._start, self._length)
         return result.astype(self.dtype)[()]
 
     def _look_up(
-        self, method: str, x: Any, table: np.ndarray, below: float, above: float, *, out: Any = None,
-        only_integers: bool = False,
-    ) -> Any:  # fmt: skip
-        """``table[floor(x) - start]``; `below` and `above` outside; `below` for no integer, if asked."""
-        dtype = result_dtype(x, self.dtype.type())
-        x = as_array(f"Discrete.{method}", "x", x)
+        self, method: str, x: Any, below: float, above: float, *, out: Any = None, only_integers: bool = False
+    ) -> Any:
+        """What `method` has for floor(x); `below` and `above` outside; `below` for no integer, if asked."""
+        dtype, name = result_dtype(x, self.dtype.type()), f"Discrete.{method}"
+        x = as_array(name, "x", x)
         if out is not None:
-            check_out(f"Discrete.{method}", out, x.shape, dtype)
-        # Outcomes are below 2^53: float64 holds each of them, and no other integer rounds to one.
-        x = x.astype(np.float64)
-        missing = np.isnan(x)
-        with np.errstate(invalid="ignore"):
-            whole = np.floor(x)
-            index = whole - self._start
-            inside = (index >= 0) & (index < self._length)
-            value = table[np.where(inside, index, 0.0).astype(np.int64)]
-            value = np.where(inside, value, np.where(index < 0, below, above))
-            if only_integers:
-                value = np.where(whole == x, value, below)
-        value = np.where(missing, np.nan, value).astype(dtype)
+            check_out(name, out, broadcast_shapes(name, x=x.shape, batch=self.batch_shape), dtype)
+        if self.batch_shape:
+            prepare = _discrete_rows.TABLES[method]
+            return _discrete_rows.over_rows(
+                self, name, dtype if out is None else out, {"x": apart(x, out)}, lambda rows: prepare(rows, self.dtype),
+                lambda take, first, x: _discrete_rows.look_up(
+                    x, self._start, self._length, lambda at: take(first + at), below, above, only_integers
+                ),
+            )  # fmt: skip
+        table = getattr(self, f"{method}s") if only_integers else getattr(self._tails, method)
+        take = table.__getitem__
+        value = _discrete_rows.look_up(x, self._start, self._length, take, below, above, only_integers).astype(dtype)
         if out is None:
             return value[()]
         out[...] = value
@@ -468,6 +511,8 @@ class Discrete(Distribution):
         if self._pool is not None:
             total = sum(n * factor * die_moments(die)[0] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(self._start + total))
+        if self.batch_shape:
+            return self._moment(lambda moments: self._start + moments.mean)
         return self.dtype.type(self._start + self._offset_mean)
 
     @cached_property
@@ -476,8 +521,9 @@ class Discrete(Distribution):
         if self._pool is not None:
             terms = (n * factor**2 * die_moments(die)[1] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(sum(terms)))
-        distance = np.arange(self._length) - self._offset_mean
-        return self.dtype.type(np.sum(self.probs * distance**2, dtype=np.float64))
+        if self.batch_shape:
+            return self._moment(_discrete_rows.Moments.variance)
+        return self.dtype.type(self._central_moment(2))
 
     @property
     def std(self) -> Any:
@@ -487,6 +533,8 @@ class Discrete(Distribution):
     @cached_property
     def skewness(self) -> Any:
         """Third central moment over the cubed standard deviation; NaN where the variance is zero."""
+        if self.batch_shape:
+            return self._moment(_discrete_rows.Moments.skewness)
         if self._pool is not None:
             terms = (n * factor**3 * die_cumulants(die)[0] for (die, factor), n in self._pool.items())
             third = float(sum(terms))
@@ -497,6 +545,8 @@ class Discrete(Distribution):
     @cached_property
     def kurtosis(self) -> Any:
         """Excess kurtosis: fourth cumulant over the squared variance, 0 for a Normal; NaN where the variance is zero."""
+        if self.batch_shape:
+            return self._moment(_discrete_rows.Moments.kurtosis)
         if not self.variance > 0:
             return self.dtype.type(np.nan)
         variance = float(self.variance)
@@ -504,6 +554,10 @@ class Discrete(Distribution):
             terms = (n * factor**4 * die_cumulants(die)[1] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(sum(terms)) / variance / variance)
         return self.dtype.type(self._central_moment(4) / variance / variance - 3.0)
+
+    def _moment(self, moment: Callable[[_discrete_rows.Moments], Any]) -> np.ndarray:
+        """Of every pmf of the batch."""
+        return self._of_rows(lambda rows: moment(_discrete_rows.Moments(rows, self.dtype)), self.dtype)
 
     def _central_moment(self, order: int) -> float:
         distance = np.arange(self._length) - self._offset_mean
@@ -514,13 +568,19 @@ class Discrete(Distribution):
         return float(np.sum(self.probs * np.arange(self._length), dtype=np.float64))
 
     @cached_property
-    def mode(self) -> int:
-        """The most probable outcome; the lowest one of several."""
+    def mode(self) -> Any:
+        """The most probable outcome, an int, for a batch an int64 array; the lowest one of several."""
+        if self.batch_shape:
+            return self._of_rows(lambda rows: self._start + _discrete_rows.modes(rows), np.int64)
         return self._start + _pmf.argmax(self._masses)
 
     @cached_property
     def modes(self) -> tuple[int, ...]:
-        """Every outcome of the largest probability, lowest first; by exact counts where they are known and not huge."""
+        """Every outcome of the largest probability, lowest first; by exact counts where they are known and not huge.
+
+        Of one pmf: rows of a batch have different numbers of modes.
+        """
+        self._needs_one("modes")
         heights = self._masses.values if self._masses.exponents is None else self.log_probs
         top = heights.max()
         near = np.flatnonzero(heights >= top - 1e-9 * abs(top))
@@ -533,16 +593,21 @@ class Discrete(Distribution):
         return tuple((self._start + near[heights[near] == top]).tolist())
 
     def entropy(self) -> Any:
-        """Shannon entropy -Σ p·log p in nats."""
+        """Shannon entropy -Σ p·log p in nats, of the batch shape."""
+        if self.batch_shape:
+            return _discrete_rows.per_row(self, lambda rows: _discrete_rows.entropies(rows, self.dtype), self.dtype)
         probs = self.probs.astype(np.float64)
         some = probs > 0
         return self.dtype.type(-np.sum(probs[some] * self.log_probs[some]) + 0.0)
 
     def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
-        return _expect.of_outcomes(self.probs.astype(np.float64), g(self.support.astype(np.float64)))
+        values = g(self.support.astype(np.float64))
+        if self.batch_shape:
+            return _discrete_rows.expectations(self, values), None
+        return _expect.of_outcomes(self.probs.astype(np.float64), values)
 
     def normal_approximation(self) -> Any:
-        """The Normal distribution with the same mean and standard deviation.
+        """The Normal distribution with the same mean and standard deviation, of the same batch shape.
 
         Raises
         ------
@@ -551,10 +616,9 @@ class Discrete(Distribution):
         """
         from loglik.distributions.normal import Normal
 
-        if self.variance == 0:
-            raise ValueError(
-                "Discrete.normal_approximation: the variance is 0, no Normal distribution matches"
-            )
+        if np.any(self.variance == 0):
+            where = f" at index {first_index(self.variance == 0)}" if self.batch_shape else ""
+            raise ValueError(f"Discrete.normal_approximation: the variance{where} is 0, no Normal distribution matches")
         return Normal(self.mean, self.std)
 
     def distance_to_normal(self) -> "NormalDistance":
@@ -574,7 +638,7 @@ class Discrete(Distribution):
         Raises
         ------
         ValueError
-            If the variance is zero.
+            If the variance is zero, or this is a batch.
 
         Notes
         -----
@@ -591,6 +655,7 @@ class Discrete(Distribution):
         10 0.00714
         100 0.00070
         """
+        self._needs_one("distance_to_normal")
         from loglik.distributions._normal_limit import distances
 
         return distances(self)
@@ -613,7 +678,10 @@ class Discrete(Distribution):
         ------
         ImportError
             If matplotlib is not installed (``pip install "loglik[plot]"``).
+        ValueError
+            If this is a batch.
         """
+        self._needs_one("plot")
         from loglik.distributions._normal_limit import plot
 
         return plot(self, ax)
@@ -622,6 +690,8 @@ class Discrete(Distribution):
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
         kind = _sampling.discrete(function, dtype, self._start, self._start + self._length - 1)
+        if self.batch_shape:
+            return kind, functools.partial(_discrete_rows.sample, self)
         return kind, functools.partial(
             _sampling.in_blocks, columns=(), parameters=(), draw=functools.partial(_draw, *self._table), nanoseconds=4.0
         )
@@ -684,7 +754,7 @@ class Discrete(Distribution):
         if copies < 0:
             raise ValueError(f"Discrete: n @ d needs n >= 0 copies, got {copies}; for a difference subtract")
         if copies == 0:
-            return Discrete._from_pool({}, 0)
+            return Discrete(np.ones((*self.batch_shape, 1))) if self.batch_shape else Discrete._from_pool({}, 0)
         truncated = -math.expm1(copies * math.log1p(-self.truncated_mass))
         if self._pool is not None:
             pool = {key: copies * m for key, m in self._pool.items()}
@@ -692,8 +762,11 @@ class Discrete(Distribution):
         length = copies * (self._length - 1) + 1
         check_range(copies * self._start, length)
         if np.count_nonzero(self._masses.values) > 2:
-            check_seconds(_pmf.power_seconds(self._length, copies, underflow=False))
-        pmf = _pmf.normalised(_pmf.power(self._masses, copies))
+            check_seconds(math.prod(self.batch_shape) * _pmf.power_seconds(self._length, copies, underflow=False))
+        if self.batch_shape:
+            pmf = _discrete_row_sums.power(self._masses, copies)
+        else:
+            pmf = _pmf.normalised(_pmf.power(self._masses, copies))
         return with_truncation(Discrete._from_pmf(pmf, copies * self._start, self.dtype), truncated)
 
     def _shifted(self, shift: int) -> "Discrete":
@@ -708,7 +781,7 @@ class Discrete(Distribution):
         return result
 
     def _times(self, factor: int) -> "Discrete":
-        """The variable times an integer; outcomes between multiples get probability 0."""
+        """One variable times an integer; outcomes between multiples get probability 0."""
         if factor == 0:
             return Discrete._from_pool({}, 0)
         if factor < 0:
