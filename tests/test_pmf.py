@@ -89,6 +89,15 @@ def test_lattices_are_powers_of_what_is_on_them():
     assert worst(d._masses, {k: Fraction(c, 16**5) for k, c in enumerate(exact)}) <= 20
 
 
+def test_common_factors_of_a_pool():
+    for n in (3, 3000):
+        apart, whole = ll.dice(f"6*{n}d6 + 15*{n}d4 - 9"), ll.dice(f"2*{n}d6 + 5*{n}d4")
+        assert apart.start == 3 * whole.start - 9
+        np.testing.assert_array_equal(apart.log_probs[::3], whole.log_probs)
+        assert np.all(np.delete(apart.probs, np.s_[::3]) == 0)
+    assert ll.dice("2*3d6").probs[::2].tolist() == ll.dice("3d6").probs.tolist()
+
+
 def test_equal_bernoulli_variables_among_others():
     rng = np.random.default_rng(4)
     few = rng.integers(0, 2**20, 40) / 2.0**20

@@ -39,18 +39,20 @@ _MIN_SHARE = 64  # of the sums that a tilt computes, one in so many must be new
 def convolve(a: Scaled, b: Scaled, first: int, last: int, direct: Direct) -> Scaled:
     """Sums first .. last - 1 of two pmfs, as mantissas in [1, 2) or 0 and exponents; `direct` convolves plain doubles."""
     (a, start_a), (b, start_b) = _trimmed(a), _trimmed(b)
-    mantissas, exponents = np.zeros(last - first), np.zeros(last - first, np.int64)
     start = start_a + start_b
     low, high = max(first - start, 0), min(last - start, len(a[0]) + len(b[0]) - 1)
-    if low < high:
-        # Entries that reach the wanted sums.
-        used_a = slice(max(0, low - len(b[0]) + 1), min(high, len(a[0])))
-        used_b = slice(max(0, low - len(a[0]) + 1), min(high, len(b[0])))
-        shift = used_a.start + used_b.start
-        a, b = (a[0][used_a], a[1][used_a]), (b[0][used_b], b[1][used_b])
-        place = slice(low + start - first, high + start - first)
-        mantissas[place], exponents[place] = _sums(a, b, low - shift, high - shift, direct)
-    return mantissas, exponents
+    if low >= high:
+        return np.zeros(last - first), np.zeros(last - first, np.int64)
+    # Entries that reach the wanted sums.
+    used_a = slice(max(0, low - len(b[0]) + 1), min(high, len(a[0])))
+    used_b = slice(max(0, low - len(a[0]) + 1), min(high, len(b[0])))
+    shift = used_a.start + used_b.start
+    a, b = (a[0][used_a], a[1][used_a]), (b[0][used_b], b[1][used_b])
+    sums = _sums(a, b, low - shift, high - shift, direct)
+    if high - low == last - first:
+        return sums
+    around = (low + start - first, last - high - start)
+    return np.pad(sums[0], around), np.pad(sums[1], around)
 
 
 def _trimmed(x: Scaled) -> tuple[Scaled, int]:
@@ -91,8 +93,12 @@ def _sums(a: Scaled, b: Scaled, first: int, last: int, direct: Direct) -> Scaled
 
 
 def _gaps(done: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], done.astype(np.int8), [1]])))
-    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
+    missing = np.flatnonzero(~done)
+    if not len(missing):
+        return []
+    ends = np.flatnonzero(np.diff(missing) > 1)
+    begins = np.concatenate([missing[:1], missing[ends + 1]])
+    return list(zip(begins.tolist(), [*(missing[ends] + 1).tolist(), int(missing[-1]) + 1], strict=True))
 
 
 def _in_chunks(a: Scaled, b: Scaled, first: int, last: int) -> Scaled:
@@ -131,12 +137,13 @@ class _Majorant:
     """Concave majorant of the logarithms to base 2 of a pmf."""
 
     def __init__(self, x: Scaled) -> None:
-        logs = x[1] + np.log2(x[0], out=np.full(len(x[0]), -np.inf), where=x[0] > 0)
+        logs = np.log2(x[0], out=np.full(len(x[0]), -np.inf), where=x[0] > 0)
+        logs += x[1]
         self.heights = _kernels.majorant(logs)
-        self.falls = self.heights[:-1] - self.heights[1:]  # in order
 
     def peak(self, slope: float) -> int:
-        return int(np.searchsorted(self.falls, -slope))
+        places = range(len(self.heights) - 1)
+        return bisect.bisect_left(places, -slope, key=lambda i: float(self.heights[i] - self.heights[i + 1]))
 
     def window(self, slope: float, bits: float) -> tuple[int, int]:
         """Around the peak of the tilted majorant, down to `bits` below it."""
@@ -157,10 +164,11 @@ class _Tilts:
     def __init__(self, a: Scaled, b: Scaled, direct: Direct) -> None:
         self.factors, self.direct = (a, b), direct
         self.majorants = (_Majorant(a), _Majorant(b))
-        self.slopes = np.concatenate([majorant.falls for majorant in self.majorants])
+        self.slopes = np.concatenate([-np.diff(majorant.heights) for majorant in self.majorants])
         self.slopes.sort()
         np.negative(self.slopes, out=self.slopes)
-        self.heights = np.concatenate([[0.0], np.cumsum(self.slopes)])
+        self.heights = np.zeros(len(self.slopes) + 1)
+        np.cumsum(self.slopes, out=self.heights[1:])
         self.hidden = _HIDDEN_BITS + math.log2(len(self.heights))
 
     def around(self, k: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:

@@ -82,7 +82,8 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
     other half is the mirror image. Every probability is right to one unit in the last place, in the far tails
     too. Keeping is a recursion over the faces in exact integers, where only sums are told apart, not rolls; for equal dice
     beyond about a second of that it is a sum of positive terms in doubles, without ``counts()`` and with a relative
-    error of at most 8·s·k·2⁻⁵³ for k dice kept.
+    error of at most 8·s·k·2⁻⁵³ for k dice kept (8·s·n·2⁻⁵³ where n dice lose some at both ends). How many of n equal dice
+    meet a condition is binomial, right to four units for any n.
 
     Examples
     --------

@@ -170,16 +170,18 @@ class Discrete(Distribution):
     @cached_property
     def _masses(self) -> _pmf.Pmf:
         assert self._pool is not None
-        terms = []
+        terms, common = [], math.gcd(*(factor for _, factor in self._pool))  # sums are made without common gaps
         for (die, factor), n in self._pool.items():
             if isinstance(die, int):
                 term = _pmf.uniform_dice(n, die)
             else:
                 term = _pmf.power(_pmf.from_counts(list(die)), n, list(die))
-            terms.append(_pmf.stretch(term, factor))
+            terms.append(_pmf.stretch(term, factor // common))
         if not terms:
             return _pmf.plain(np.ones(1))
-        return terms[0] if self._only_uniform_dice() else _pmf.normalised(_pmf.convolve_all(terms))
+        if self._only_uniform_dice():
+            return terms[0]
+        return _pmf.stretch(_pmf.normalised(_pmf.convolve_all(terms)), common)
 
     def __reduce__(self) -> tuple:
         if self._pool is not None:
