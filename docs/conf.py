@@ -69,7 +69,7 @@ default_role = "name"
 
 # From distributions over fitting to divergences; others follow by name.
 ORDER = (
-    "dice", "distributions", "height_weight", "degenerate", "bertrand", "mle", "least_squares",
+    "diagnostic_test", "dice", "distributions", "height_weight", "degenerate", "bertrand", "mle", "least_squares",
     "cross_entropy", "digits", "kl", "kl_and_mle", "js",
 )  # fmt: skip
 
@@ -169,6 +169,14 @@ def _absolute_values(app, what, name, obj, options, lines: list[str]) -> None:
     lines[:] = "".join(parts).split("\n")
 
 
+def _ufunc_signature(app, what, name, obj, options, signature, returns):
+    """Without the options that every ufunc of NumPy has."""
+    if not name.startswith("loglik.ufuncs."):
+        return None
+    positional = re.split(r"\[|, /", signature.lstrip("("))[0]
+    return f"({positional}, /, out=None, **options)", returns
+
+
 def _close_fences(app, docname: str, source: list[str]) -> None:
     """Without the empty line that doctest needs at the end of an example."""
     source[0] = re.sub(r"\n\n```\n", "\n```\n", source[0])
@@ -176,6 +184,7 @@ def _close_fences(app, docname: str, source: list[str]) -> None:
 
 def setup(app) -> None:
     app.connect("source-read", _close_fences)
+    app.connect("autodoc-process-signature", _ufunc_signature, priority=100)  # before numpydoc
     app.connect("autodoc-process-docstring", _absolute_values, priority=900)  # after numpydoc
     app.add_role_to_domain("py", "name", Name(innernodeclass=nodes.literal))
     app.add_role("name", Name(innernodeclass=nodes.literal))

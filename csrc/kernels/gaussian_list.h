@@ -5,8 +5,11 @@
 #define LOGLIK_DOC_MVN                                                                                     \
     "Returns\n"                                                                                            \
     "-------\n"                                                                                            \
-    "Log-density in nats; `info` (int32) is 0 where the matrix is good, k > 0 where pivot k (from 1)\n"    \
-    "is not a positive normal number, -1 where an entry is not finite, -2 where memory was short.\n"       \
+    "value : ndarray or scalar\n"                                                                          \
+    "    Log-density in nats.\n"                                                                           \
+    "info : ndarray or scalar\n"                                                                           \
+    "    int32: 0 where the matrix is good, k > 0 where pivot k (from 1) is not a positive normal number,\n" \
+    "    -1 where an entry is not finite, -2 where memory was short.\n"                                    \
     "\n"                                                                                                   \
     "Notes\n"                                                                                              \
     "-----\n"                                                                                              \

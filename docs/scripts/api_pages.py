@@ -80,7 +80,9 @@ def pages() -> dict[str, str]:
     ]
     texts = {"index.md": "\n".join(parts), "ufuncs.md": _kernels()}
     for name in ufuncs.__all__:
-        texts[f"kernels/{name}.rst"] = f"{name}\n{'=' * len(name)}\n\n.. autofunction:: loglik.ufuncs.{name}\n"
+        core = getattr(ufuncs, name).signature
+        shapes = "" if core is None else f"\n   Core dimensions: ``{core}``\n"
+        texts[f"kernels/{name}.rst"] = f"{name}\n{'=' * len(name)}\n\n.. autofunction:: loglik.ufuncs.{name}\n{shapes}"
     return texts
 
 
@@ -98,10 +100,11 @@ def _kernels() -> str:
     return "\n".join([
         "# Raw kernels\n",
         f"```{{eval-rst}}\n.. currentmodule:: loglik\n\n{ufuncs.__doc__}\n```\n",
+        "`**options` are [those of every ufunc](https://numpy.org/doc/stable/reference/ufuncs.html#optional-keyword-arguments).\n",
         "## Elementwise\n",
         table(elementwise),
         "## Over vectors and matrices\n",
-        "Generalised ufuncs: the last axes are coordinates, those before them broadcast.\n",
+        "Generalised ufuncs: the last axes are the core dimensions that each page names, those before them broadcast.\n",
         table(general),
         f"```{{toctree}}\n:hidden:\n\n{pages}\n```\n",
     ])
