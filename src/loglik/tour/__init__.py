@@ -120,9 +120,9 @@ def run(only: str | None = None, *, speed: bool = True, file: TextIO | None = No
     say(rule("="), style.title("loglik: probabilities for deep learning, on real data"), rule("="), "")
     say(f"loglik {loglik.__version__} with {loglik.isa()} kernels, {loglik.get_num_threads()} threads.")
     say("Logarithms are natural: log-likelihoods and divergences are in nats.")
-    say("Each step is a question, code that ran after the three lines below, the values (>)")
-    say("of its lines that are expressions, and a picture. loglik tour --html FOLDER writes")
-    say("the same as a page with figures.", "")
+    say("Each step is a question, code that ran after the three lines below, the values")
+    say("(>) of its lines that are expressions, and a picture.")
+    say("The same as a page with figures: loglik tour --html FOLDER", "")
     say(*(style.code(f"    {line}") for line in PREAMBLE.splitlines()), "")
     for title, inside in _chapters(steps):
         say("", style.title(title.upper()), rule("="), "")

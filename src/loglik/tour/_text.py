@@ -1,5 +1,6 @@
 """Drawing with characters: bars, curves, images, tables and maps of points, at most 80 columns wide."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # of
 _ASCII = str.maketrans(
     dict(zip("▁▂▃▄▅▆▇█▀▏░▒▓·×−–—’", "__--==##\"|:+%.x---'", strict=True))
     | {"≥": ">=", "≤": "<=", "∞": "inf", "√": "sqrt", "∫": "integral ", "½": "1/2", "‖": "||", "→": "->", "±": "+-"}
-    | {"²": "^2", "³": "^3", "ⁿ": "^n", "ᵀ": "^T", "⁻": "^-", "¹": "1", "…": "...", "Σ": "Sum", "≠": "!=", "∈": "in"}
+    | {"²": "^2", "³": "^3", "ⁿ": "^n", "ᵀ": "^T", "ᵏ": "^k", "ˣ": "^x", "⁻": "^-", "¹": "1", "Σ": "Sum", "∈": "in"}
+    | {"…": "...", "≠": "!=", "≈": "~"}
     | {"μ": "mu", "σ": "sigma", "ρ": "rho", "π": "pi", "θ": "theta", "α": "alpha", "β": "beta", "λ": "lambda"}
     | {chr(_BRAILLE + i): " ..::-=*#"[i.bit_count()] for i in range(256)}
 )
@@ -40,7 +42,10 @@ class Style:
 
     def line(self, text: str) -> str:
         """As the stream can take it."""
-        return text.translate(_ASCII).encode("ascii", "replace").decode() if self.ascii_only else text
+        if not self.ascii_only:
+            return text
+        plain = unicodedata.normalize("NFKD", text.translate(_ASCII))  # subscripts
+        return plain.encode("ascii", "replace").decode()
 
 
 def rule(character: str = "-") -> str:
@@ -92,7 +97,7 @@ def shades(values: np.ndarray, *, width: int = 1, marks: dict[str, tuple[int, in
 def bitmap(pixels: np.ndarray) -> list[str]:
     """Ink and paper, two pixels in each character."""
     ink = np.asarray(pixels) > 0.5
-    return ["".join(" ▄▀█"[2 * int(a) + int(b)] for a, b in zip(*rows, strict=True)) for rows in zip(ink[::2], ink[1::2], strict=True)]
+    return ["".join(" ▄▀█"[code] for code in row) for row in 2 * ink[::2] + ink[1::2]]
 
 
 def _braille(ink: np.ndarray) -> list[str]:
@@ -107,7 +112,8 @@ def images(pictures: np.ndarray, *, per_row: int = 5) -> list[str]:
     grey = not np.isin(pictures, (0, 1)).all()
     blocks = [shades(p, width=2) if grey else bitmap(p) for p in pictures]
     rows = [blocks[i : i + per_row] for i in range(0, len(blocks), per_row)]
-    return [line for row in rows for line in beside(row, gap="" if grey else "        ", indent="" if grey else "    ")]
+    lines = [beside(row, gap="" if grey else "        ", indent="" if grey else "    ") for row in rows]
+    return [line for row in lines for line in (*row, "")][:-1]
 
 
 def beside(blocks: Sequence[Sequence[str]], *, gap: str = "   ", indent: str = "    ") -> list[str]:
@@ -159,9 +165,9 @@ def chart(
     for y in ys:
         here = np.interp(at, x, y)
         level = height(np.clip(here, low, high))
-        for j in np.flatnonzero((low <= here) & (here <= high)):
-            start, end = sorted((int(level[j]), int(level[min(j + 1, 2 * cols - 1)])))  # up to the next point
-            ink[start : end + 1, j] = True
+        for j in np.flatnonzero((low <= here) & (here <= high)).tolist():
+            step = level[j : j + 2]  # to the next point
+            ink[int(step.min()) : int(step.max()) + 1, j] = True
     if dots is not None:
         px, py = (np.asarray(values, float) for values in dots)
         inside = (px >= x[0]) & (px <= x[-1]) & (py >= low) & (py <= high)

@@ -22,10 +22,13 @@ A test finds 90 % of the ill and clears 90 % of the healthy. Yours is positive: 
 on how common the illness was before, which is the point: evidence moves a prior, it does not replace it."""
     formula = "P(ill | positive) = se·π / (se·π + (1 − sp)(1 − π))"
     code = """\
-def ill(prevalence):  # after a positive test, by Bayes' rule
-    joint = np.array([0.9, 0.1]) * [prevalence, 1 - prevalence]
-    return joint[0] / joint.sum()
-{p: ill(p) for p in (0.001, 0.01, 0.1, 0.5)}"""
+before = [0.001, 0.01, 0.1, 0.5]
+test = ll.diagnostic_test(
+    sensitivity=0.9, specificity=0.9, prevalence=before)
+dict(zip(before, test.ppv))  # chance of being ill after a positive test
+test.lr_positive  # a positive test multiplies the odds by this
+ll.posterior([0.01, 0.99], [0.9, 0.1])  # ill, healthy: after one test
+ll.posterior([0.01, 0.99], [0.9**3, 0.1**3])  # after three"""
     caption = "Chance of being ill after a positive test, for every prevalence; the dots are the rows above."
 
     @staticmethod
@@ -139,7 +142,7 @@ five = [ll.Uniform(0, 2), ll.Normal(1, 0.5), ll.Bernoulli(0.8),
         ll.Discrete([0.1, 0.2, 0.4, 0.3]),
         ll.MultivariateNormal([0, 0], [[1, 0.8], [0.8, 1]])]
 x = {d: d.sample(rng=1) for d in five}
-{type(d).__name__: (d.mean, d.entropy(), x[d], d.log_prob(x[d])) for d in x}"""
+{type(d).__name__: (d.mean, d.entropy(), d.log_prob(x[d])) for d in x}"""
     caption = "Their densities and probabilities; of the last one, samples."
     size = (7.2, 1.9)
     _TITLES = ("Uniform", "Normal", "Bernoulli", "Discrete", "MultivariateNormal")
@@ -180,11 +183,11 @@ class Uniform(Step):
     question = """\
 The density of U(a, b) is the same everywhere between a and b, both included, and 0 outside. Its mean is the
 middle. A density is no probability: on a short interval it is larger than 1."""
-    formula = "f(x) = 1 / (b − a) on [a, b];   mean (a + b) / 2;   variance (b − a)² / 12"
+    formula = "f(x) = 1 / (b − a) on [a, b];  mean (a + b) / 2;  variance (b − a)² / 12"
     code = """\
 u = ll.Uniform(2, 2.5)
 u.prob([1.9, 2, 2.2, 2.5, 2.6])
-u.mean, u.variance, u.cdf(2.1)"""
+u.mean, u.variance, u.prob_between(2.1, 2.2)"""
     caption = "Density (blue) and distribution function (red) of U(2, 2.5)."
     size = (7.2, 2.5)
 
@@ -210,14 +213,15 @@ class Normal(Step):
     title = "Normal: the middle and the far tails"
     topics = (5, 3)
     question = """\
-How much of a Normal lies within one, two, three standard deviations? And beyond forty, where the
-probability is smaller than the smallest float? Its logarithm is still there, correct to the last digits."""
-    formula = "f(x) = exp(−½ ((x − μ) / σ)²) / (σ √(2π))"
+How much of a Normal lies within one, two, three standard deviations? And beyond forty, where the probability
+is smaller than the smallest float? Its logarithm is still there. Expectations are integrals of any g(X)."""
+    formula = "f(x) = exp(−½ ((x − μ) / σ)²) / (σ √(2π));\nP(a < X < b) = ∫ f;   E[g(X)] = ∫ g(x) f(x) dx"
     code = """\
 z, k = ll.Normal(0, 1), np.array([1, 2, 3])
-z.cdf(k) - z.cdf(-k)  # within 1, 2, 3
+z.prob_between(-k, k)  # P(-k < Z < k)
 z.prob(0), z.cdf(1.96)
-z.sf(40), z.log_sf(40)"""
+z.sf(40), z.log_sf(40)  # P(Z > 40)
+z.expect(lambda x: x**2), z.expect(np.exp), np.exp(0.5)"""
     caption = "The share within one, two and three standard deviations."
     size = (7.2, 2.7)
 
@@ -241,14 +245,14 @@ z.sf(40), z.log_sf(40)"""
         ax.set(xlabel="z", ylabel="density", ylim=(0, 0.42))
 
 
-class Expectation(Step):
-    name = "expectation"
+class Variance(Step):
+    name = "variance"
     title = "Variance: one identity, two ways to compute it"
     topics = (3,)
     question = """\
 E[(X − μ)²] and E[X²] − E[X]² are equal on paper. In the machine the second subtracts two huge numbers.
 Weigh the same 507 people on scales that show 100,000 tonnes too much: the variance must not change."""
-    formula = "P(a < X < b) = ∫ f;   E[X] = ∫ x f;   Var X = E[(X − μ)²] = E[X²] − E[X]²"
+    formula = "Var X = E[(X − μ)²] = E[X²] − E[X]²"
     code = """\
 weight = load_body().weight  # kg
 def two_ways(x):
@@ -454,7 +458,8 @@ height, weight = people.marginal([0]), people.marginal([1])
 (m, n), (s, t), r = people.mean, people.std, people.correlation[0, 1]
 given = {h: ll.Normal(n + r * t / s * (h - m), t * np.sqrt(1 - r**2))
          for h in (160, 190)}
-{"all": (weight.mean, weight.std)} | {h: (d.mean, d.std) for h, d in given.items()}
+{"all": (weight.mean, weight.std)}
+{h: (d.mean, d.std) for h, d in given.items()}
 people.log_prob([190, 90]) - height.log_prob([190]), given[190].log_prob(90)"""
     caption = "Weights of all people, and of those of 160 and 190 cm."
     size = (7.2, 2.7)
@@ -569,7 +574,7 @@ STEPS = (
     Five(),
     Uniform(),
     Normal(),
-    Expectation(),
+    Variance(),
     Bernoulli(),
     Correlation(),
     Matrix(),

@@ -20,7 +20,7 @@ class Kl(Step):
     question = """\
 How far is N(1, 2²) from N(0, 1)? The Kullback–Leibler divergence depends on the direction. By its formula,
 by quadrature, and by samples of p alone, which works for any pair and comes with a standard error."""
-    formula = "KL(p ‖ q) = ∫ p log(p / q) = −½ + (σ₁² + (μ₁ − μ₂)²) / (2σ₂²) + log(σ₂ / σ₁)"
+    formula = "KL(p ‖ q) = ∫ p log(p / q)\n          = −½ + (σ₁² + (μ₁ − μ₂)²) / (2σ₂²) + log(σ₂ / σ₁)"
     code = """\
 p, q = ll.Normal(0, 1), ll.Normal(1, 2)
 pairs = {"KL(p, q)": (p, q), "KL(q, p)": (q, p)}
@@ -155,7 +155,8 @@ By the formula for matrices, and by sampling."""
     formula = "KL = ½ (tr(Σ₂⁻¹ Σ₁) + (μ₂ − μ₁)ᵀ Σ₂⁻¹ (μ₂ − μ₁) − k + log(|Σ₂| / |Σ₁|))"
     needs = "gaussians"
     code = """\
-fits = [ll.MultivariateNormal(*mc) for mc in zip(gauss.mean, gauss.covariance)]
+fits = [ll.MultivariateNormal(h.mean(axis=0), np.cov(h.T) + np.eye(64))
+        for h in half]
 pairs = {"3 to 8": (fits[3], fits[8]), "8 to 3": (fits[8], fits[3])}
 {name: (ll.kl_divergence(*pq), ll.estimate_kl(*pq, n=50_000, rng=1))
  for name, pq in pairs.items()}

@@ -56,7 +56,8 @@ mean and the standard deviation of the points (divided by m, not by m − 1). Th
     code = """\
 x = np.array([-1.0, 0.0, 1.0, 2.0])
 mu, sigma = np.linspace(-1, 2, 301), np.linspace(0.6, 2.4, 301)
-surface = ll.Normal(mu[:, None, None], sigma[:, None]).log_prob(x).sum(axis=2)
+every = ll.Normal(mu[:, None, None], sigma[:, None])
+surface = every.log_prob(x).sum(axis=2)
 i, j = np.unravel_index(surface.argmax(), surface.shape)
 mu[i], sigma[j]**2, surface[i, j]  # on the grid
 value, slopes = ll.Normal(0.5, 1.25**0.5).log_prob(x, wrt=("loc", "scale"))
@@ -94,17 +95,20 @@ value.sum(), slopes"""
 
 class Fit(Step):
     name = "fit"
-    title = "Estimates for four families"
-    topics = (13, 4, 5, 7, 11)
+    title = "Estimates, family by family"
+    topics = (13, 4, 5, 11)
     question = """\
-Maximum likelihood, family by family: the Uniform takes the smallest and largest value, the Normal mean and
-standard deviation, the Bernoulli the share of ones, the Gaussian mean and covariance. Do they find the truth
-from a thousand samples?"""
+Maximum likelihood, family by family: the Uniform takes the smallest and the largest value, the Normal mean and
+standard deviation, the Bernoulli the share of ones. Do they find the truth from a thousand samples? (Mean and
+standard deviation: of the truth, then of what was found.)"""
     code = """\
-truth = ll.Uniform(2, 5), ll.Normal(3, 2), ll.Bernoulli(0.3)
-u, x, b = (d.sample(1000, rng=7) for d in truth)
-found = ll.Uniform(u.min(), u.max()), ll.Normal(x.mean(), x.std()), ll.Bernoulli(b.mean())
-{type(d).__name__: d.log_prob(s).sum() for d, s in zip(found, (u, x, b))}"""
+truth = {"uniform": ll.Uniform(2, 5), "normal": ll.Normal(3, 2),
+         "bernoulli": ll.Bernoulli(0.3)}
+u, x, b = (d.sample(1000, rng=7) for d in truth.values())
+found = {"uniform": ll.Uniform(u.min(), u.max()),
+         "normal": ll.Normal(x.mean(), x.std()),
+         "bernoulli": ll.Bernoulli(b.mean())}
+{k: (d.mean, d.std, found[k].mean, found[k].std) for k, d in truth.items()}"""
     caption = "A thousand samples of each, with the truth (dashed) and what was found."
     size = (7.2, 2.5)
 
@@ -119,15 +123,17 @@ found = ll.Uniform(u.min(), u.max()), ll.Normal(x.mean(), x.std()), ll.Bernoulli
 
     def figure(self, v: SimpleNamespace, fig: Any) -> None:
         axes = fig.subplots(1, 3, width_ratios=(2, 2, 1))
-        for ax, data, truth, found, x in zip(axes, (v.u, v.x), v.truth, v.found, (
-            np.linspace(1.5, 5.5, 401), np.linspace(-5, 11, 401)), strict=False):
+        for ax, name, data, x in (
+            (axes[0], "uniform", v.u, np.linspace(1.5, 5.5, 401)),
+            (axes[1], "normal", v.x, np.linspace(-5, 11, 401)),
+        ):
             ax.hist(data, 30, density=True, color=BLUE, alpha=0.35)
-            ax.plot(x, found.prob(x), color=BLUE, label="found")
-            ax.plot(x, truth.prob(x), color=RED, ls="--", lw=1.3, label="truth")
-            ax.set(title=type(truth).__name__, yticks=[])
-        axes[2].bar([0, 1], v.found[2].prob([0, 1]), color=BLUE, alpha=0.6, width=0.6)
-        axes[2].hlines(v.truth[2].prob([0, 1]), [-0.4, 0.6], [0.4, 1.4], color=RED, ls="--")
-        axes[2].set(title="Bernoulli", xticks=[0, 1], yticks=[])
+            ax.plot(x, v.found[name].prob(x), color=BLUE, label="found")
+            ax.plot(x, v.truth[name].prob(x), color=RED, ls="--", lw=1.3, label="truth")
+            ax.set(title=name, yticks=[])
+        axes[2].bar([0, 1], v.found["bernoulli"].prob([0, 1]), color=BLUE, alpha=0.6, width=0.6)
+        axes[2].hlines(v.truth["bernoulli"].prob([0, 1]), [-0.4, 0.6], [0.4, 1.4], color=RED, ls="--")
+        axes[2].set(title="bernoulli", xticks=[0, 1], yticks=[])
         axes[0].set_ylim(0, 0.52)
         axes[0].legend(loc="upper right", ncols=2)
 
@@ -142,29 +148,31 @@ heads and two tails had been seen before, disagrees; a flat prior, Beta(1, 1), g
 and after many throws the prior hardly matters."""
     formula = "MLE: argmax P(D | θ);   MAP: argmax P(θ | D) = argmax P(D | θ) P(θ)"
     code = """\
-theta, truth = np.linspace(0.0005, 0.9995, 1000), 0.7
-throws = np.concatenate([[1, 1, 1], ll.Bernoulli(truth).sample(997, rng=1)])
-log_prior = 2 * np.log(theta) + 2 * np.log1p(-theta)  # Beta(3, 3), up to a constant
+theta = np.linspace(0, 1, 1001)
+flat = np.full(1001, 1 / 1001)
+prior = theta**2 * (1 - theta)**2  # Beta(3, 3), up to a factor
+prior /= prior.sum()
+throws = np.append([1, 1, 1], ll.Bernoulli(0.7).sample(997, rng=1))
 def estimates(n):
-    log_likelihood = ll.Bernoulli(theta[:, None]).log_prob(throws[:n]).sum(axis=1)
-    return tuple(theta[f.argmax()] for f in (log_likelihood, log_likelihood + log_prior))
-{n: estimates(n) for n in (3, 10, 100, 1000)}"""
+    log_l = ll.Bernoulli(theta[:, None]).log_prob(throws[:n]).sum(axis=1)
+    after = [ll.posterior(p, log_likelihood=log_l) for p in (flat, prior)]
+    return theta[log_l.argmax()], *(theta[p.argmax()] for p in after)
+{n: estimates(n) for n in (3, 10, 100, 1000)}  # MLE, flat prior, prior"""
     caption = "Prior, likelihood and posterior of θ after three heads, each with area 1."
     size = (7.2, 2.7)
 
     @staticmethod
-    def _curves(v: SimpleNamespace) -> list[np.ndarray]:
-        t = v.theta
+    def _curves(t: np.ndarray) -> list[np.ndarray]:
         return [f / np.trapezoid(f, t) for f in (t**2 * (1 - t) ** 2, t**3, t**5 * (1 - t) ** 2)]
 
     def picture(self, v: SimpleNamespace) -> list[str]:
-        marks = [text.Mark(0.2, 1.75, "prior"), text.Mark(0.87, 3.6, "likelihood"), text.Mark(0.6, 2.55, "posterior")]
-        return text.chart(v.theta, self._curves(v), marks=marks, y_range=(0, 4), x_label="θ", shape=(9, 60))
+        marks = [text.Mark(0.2, 1.75, "prior"), text.Mark(0.74, 3.4, "likelihood"), text.Mark(0.6, 2.55, "posterior")]
+        return text.chart(v.theta, self._curves(v.theta), marks=marks, y_range=(0, 4), x_label="θ", shape=(9, 60))
 
     def figure(self, v: SimpleNamespace, fig: Any) -> None:
         ax = fig.subplots()
         for y, colour, label in zip(
-            self._curves(v), (MUTED, RED, BLUE), ("prior, Beta(3, 3)", "likelihood of 3 heads", "posterior"), strict=True
+            self._curves(v.theta), (MUTED, RED, BLUE), ("prior, Beta(3, 3)", "likelihood of 3 heads", "posterior"), strict=True
         ):
             ax.plot(v.theta, y, color=colour, label=label)
         for at, top, colour, label in ((1, 4, RED, "MLE 1"), (5 / 7, 2.5, BLUE, "MAP 5/7")):
