@@ -20,9 +20,11 @@ html { scroll-behavior: smooth; scroll-padding-top: 1rem; }
 body { margin: 0; background: var(--ground); color: var(--ink); line-height: 1.6;
   font: 17px/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
 a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: 2px; }
-.page { display: grid; grid-template-columns: 17.5rem minmax(0, 46rem); gap: 3.5rem; max-width: 72rem; margin: 0 auto;
-  padding: 0 1.5rem 4rem; }
-nav { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow-y: auto; padding: 2.2rem 0;
+.page { display: grid; grid-template: "nav header" "nav main" 1fr / 17.5rem minmax(0, 46rem); column-gap: 3.5rem;
+  max-width: 72rem; margin: 0 auto; padding: 0 1.5rem 4rem; }
+header { grid-area: header; }
+main { grid-area: main; }
+nav { grid-area: nav; position: sticky; top: 0; align-self: start; max-height: 100vh; overflow-y: auto; padding: 2.2rem 0;
   font-size: 0.83rem; line-height: 1.4; }
 nav h2 { margin: 1.1rem 0 0.3rem; font-size: 0.72rem; letter-spacing: 0.07em; text-transform: uppercase;
   color: var(--muted); }
@@ -48,8 +50,9 @@ pre.code .comment { color: var(--muted); }
 pre.code .string { color: var(--green); }
 pre.code .name { color: var(--blue); }
 pre.printed { border: 1px solid var(--line); border-top: 0; border-radius: 0 0 0.5rem 0.5rem; }
-figure { margin: 1.1rem 0 0; overflow-x: auto; }
-figure svg { display: block; width: 100%; min-width: 34rem; height: auto; }
+figure { margin: 1.1rem 0 0; }
+figure div { overflow-x: auto; }
+figure svg { display: block; width: 100%; min-width: 30rem; height: auto; }
 figure svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif !important; }
 figcaption { margin-top: 0.3rem; color: var(--muted); font-size: 0.85rem; line-height: 1.45; }
 .topics { margin: 0.7rem 0 0; color: var(--muted); font-size: 0.78rem; }
@@ -92,10 +95,6 @@ def page(chapters: Chapters, topics: dict[int, str]) -> str:
 </head>
 <body>
 <div class="page">
-<nav aria-label="Contents">
-{_lines(contents)}
-</nav>
-<main>
 <header>
 <h1>Probabilities for deep learning, on real data</h1>
 <p>A lecture in steps: each is a question, the few lines of code that answer it, their values, and a picture. The
@@ -104,6 +103,10 @@ and divergences are in nats. Random numbers have fixed seeds: the same lines giv
 with</p>
 <pre class="code" style="border-radius: 0.5rem">{_code(PREAMBLE)}</pre>
 </header>
+<nav aria-label="Contents">
+{_lines(contents)}
+</nav>
+<main>
 {_lines(body)}
 {_index(chapters, topics)}
 <footer>Made by <code>loglik tour --html</code>, loglik {_text(loglik.__version__)} with {loglik.isa()} kernels.
@@ -127,7 +130,7 @@ def _section(number: int, step: Step, done: Done, topics: dict[int, str]) -> str
 {formula}<pre class="code">{_code(step.code)}</pre>
 <pre class="printed">{_text(_lines(done.printed()))}</pre>
 <figure role="group" aria-label="{html.escape(step.caption)}">
-{svg(step, done)}
+<div>{svg(step, done)}</div>
 <figcaption>{_text(step.caption)}</figcaption>
 </figure>
 <p class="topics">{needs}{"Lecture: " + names if names else ""}</p>

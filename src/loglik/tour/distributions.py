@@ -47,8 +47,8 @@ ll.posterior([0.01, 0.99], [0.9**3, 0.1**3])  # after three"""
         ax.plot(x, x, color=MUTED, lw=1, ls="--", label="before")
         for p in (0.001, 0.01, 0.1, 0.5):
             ax.plot(p, self._ill(p), "o", color=BLUE)
-        for p, down in ((0.01, 3), (0.1, 10), (0.5, 11)):
-            ax.annotate(f"{p:.0%} → {self._ill(p):.1%}", (p, self._ill(p)), (9, -down), textcoords="offset points")
+        for p, at in ((0.01, (15, 6)), (0.1, (9, -10)), (0.5, (9, -11))):
+            ax.annotate(f"{p:.0%} → {self._ill(p):.1%}", (p, self._ill(p)), at, textcoords="offset points")
         ax.set(xlabel="prevalence", ylabel="probability of illness", xlim=(-0.02, 1.02), ylim=(-0.03, 1.05))
         ax.legend(loc="lower right")
 
@@ -120,13 +120,13 @@ sums[1000].log_probs[0]  # of 1000 ones; 6**-1000 is no float"""
             ax.spines["left"].set_visible(False)
         ax, dice = axes["D"], list(v.distance)
         for name, label, colour, at in (
-            ("kolmogorov", "largest gap", GREEN, (0, 10)),
-            ("total_variation", "total variation", BLUE, (6, 8)),
-            ("kl", "KL divergence", RED, (6, 3)),
+            ("kolmogorov", "largest gap", GREEN, (4, 7)),
+            ("total_variation", "total variation", BLUE, (4, 5)),
+            ("kl", "KL divergence", RED, (7, 3)),
         ):
             y = [getattr(d, name) for d in v.distance.values()]
             ax.loglog(dice, y, "o-", color=colour, ms=4)
-            ax.annotate(label, (dice[5], y[5]), at, textcoords="offset points", color=colour)
+            ax.annotate(label, (dice[6], y[6]), at, textcoords="offset points", color=colour)
         ax.set(xlabel="number of dice", title="distance from the Normal")
 
 

@@ -170,7 +170,7 @@ every = np.array([[ll.kl_divergence(a, b) for b in fits] for a in fits])"""
 
     def figure(self, v: SimpleNamespace, fig: Any) -> None:
         ax = fig.subplots()
-        shown = ax.pcolormesh(v.every, cmap="YlGnBu", edgecolors="none")
+        ax.pcolormesh(v.every, cmap="YlGnBu", edgecolors="none")
         for i in range(10):
             for j in range(10):
                 dark = v.every[i, j] > 0.55 * v.every.max()
@@ -180,7 +180,6 @@ every = np.array([[ll.kl_divergence(a, b) for b in fits] for a in fits])"""
                xlabel="to", ylabel="from")
         ax.invert_yaxis()
         ax.tick_params(length=0)
-        fig.colorbar(shown, ax=ax, label="nats")
 
 
 class KlMle(Step):

@@ -79,15 +79,15 @@ value.sum(), slopes"""
 
     def figure(self, v: SimpleNamespace, fig: Any) -> None:
         ax, best = fig.subplots(), float(v.surface.max())
-        below = [16, 8, 4, 2, 1, 0.5, 0.25, 0.1]
+        below = [16, 8, 4, 2, 1, 0.5, 0.2]
         levels = [best - b for b in below]
         dark, middle = "#10233a", (0.5, 1.25**0.5)
-        filled = ax.contourf(v.mu, v.sigma, v.surface.T, [-1e9, *levels, 0], cmap="Blues", vmin=best - 9, vmax=best + 7)
+        filled = ax.contourf(v.mu, v.sigma, v.surface.T, [-1e9, *levels, 0], cmap="Blues", vmin=best - 9, vmax=best + 9)
         filled.set_edgecolor("face")
         lines = ax.contour(v.mu, v.sigma, v.surface.T, levels, colors=dark, linewidths=0.5, linestyles="solid")
         ax.clabel(lines, fmt=dict(zip(levels, (f"−{b:g}" for b in below), strict=True)), fontsize=8)
         ax.plot(*middle, "+", color="#c0392b", ms=13, mew=2.2)
-        ax.annotate("log L = −6.1220", middle, (10, 5), textcoords="offset points", color=dark)
+        ax.annotate("−6.1220", middle, (8, 6), textcoords="offset points", color=dark)
         ax.plot(0, 1, "o", color=dark, ms=4)
         ax.annotate("N(0, 1): −6.6758", (0, 1), (-8, -3), textcoords="offset points", color=dark, ha="right")
         ax.set(xlabel="μ", ylabel="σ")
@@ -201,7 +201,7 @@ def mean(x):
     return f"{x.mean():.5f} ± {x.std() / np.sqrt(n):.5f}"
 {name: (mean(c > np.sqrt(3)), mean(c)) for name, c in chords.items()}"""
     caption = "Two hundred chords of each kind; red: longer than the triangle's side."
-    size = (7.2, 2.7)
+    size = (7.2, 2.45)
 
     def picture(self, v: SimpleNamespace) -> list[str]:
         lines = ["    the lengths, from 0 to 2 (every kind has its own density):", ""]
