@@ -479,12 +479,22 @@ def test_scatter_puts_points_in_their_cells():
     assert _text.scatter(x, y, {"A": 2}, shape=(2, 4)) == ["   A", ":   "]
 
 
-def test_a_chart_draws_curves_marks_and_ends():
+def test_a_chart_draws_curves_dots_and_ends():
     x = np.linspace(0, 1, 9)
-    lines = _text.chart(x, [0 * x, 0 * x + 1], marks=[_text.Mark(0.5, 0.5, "m")], shape=(3, 4), x_label="t")
-    assert lines == ["    1 |⠉⠉⠉⠉", "      |  m", "    0 |⣀⣀⣀⣀", "      +----", "       0t 1"]
-    beyond = _text.chart(x, [5 + 0 * x], y_range=(0, 1), shape=(2, 4))
-    assert all("⠉" not in line for line in beyond)
+    lines = _text.chart(x, {"": 0 * x}, (0, 1), dots=([0.5, 0], [0.5, 1]), shape=(3, 4), x_label="t")
+    assert lines == ["    1 |o", "      |  o", "    0 |⣀⣀⣀⣀", "      +----", "       0t 1"]
+    beyond = _text.chart(x, {"": 5 + 0 * x}, (0, 1), shape=(2, 4))
+    assert beyond[:2] == ["    1 |", "    0 |"]
+    jump = _text.chart(x, {"": np.where(x > 0.5, 1.0, 0.0)}, (0, 1), shape=(2, 4))
+    assert all(len(line) > 8 for line in jump[:2])
+
+
+def test_a_chart_names_its_curves():
+    x = np.linspace(0, 1, 9)
+    lines = _text.chart(x, {"high": 0 * x + 0.9, "low": 0 * x, "beyond": 0 * x + 5}, (0, 1), shape=(4, 20))
+    assert "high" in lines[0]
+    assert "low" in lines[3]
+    assert lines[0].index("high") == 7 + 8
 
 
 def test_colours():

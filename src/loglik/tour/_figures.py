@@ -6,10 +6,11 @@ in the SVG; whatever else has a colour (images, heat maps) looks right on both g
 
 import io
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from loglik.tour import _text
 from loglik.tour._step import Done, Step
 
 INK, MUTED, GROUND = "#010101", "#020202", "#030303"
@@ -60,6 +61,39 @@ def svg(step: Step, done: Done) -> str:
     for name in sorted(set(re.findall(r'\bid="([^"]+)"', text)), key=len, reverse=True):
         text = re.sub(rf'(id="|href="#|url\(#){re.escape(name)}(?=["\)])', rf"\g<1>{step.name}-{name}", text)
     return re.sub(r'width="[^"]*pt"|height="[^"]*pt"|\n\s*', lambda m: "\n" if m[0][0] == "\n" else "", text)
+
+
+class Chart(NamedTuple):
+    """Curves over x, described once for the terminal and for the page."""
+
+    x: np.ndarray
+    curves: dict[str, Any]
+    x_label: str
+    y_range: tuple[float, float]
+    y_label: str = "density"
+    colours: tuple[str, ...] = (BLUE, RED, GOLD)
+    fill: bool = False
+    dots: tuple[Any, Any] = ((), ())
+
+    def text(self) -> list[str]:
+        """As characters."""
+        return _text.chart(self.x, self.curves, self.y_range, x_label=self.x_label, dots=self.dots)
+
+    def draw(self, ax: Any) -> None:
+        """As a figure."""
+        for (label, y), colour in zip(self.curves.items(), self.colours, strict=False):
+            if self.fill:
+                ax.fill_between(self.x, y, color=colour, alpha=0.2, lw=0)
+            ax.plot(self.x, y, color=colour, label=label)
+        ax.plot(*self.dots, "o", color=self.colours[0])
+        ax.set(xlabel=self.x_label, ylabel=self.y_label, ylim=self.y_range)
+        if len(self.curves) > 1:
+            ax.legend()
+
+
+def note(ax: Any, text: str, at: Any, offset: tuple[float, float], **style: Any) -> None:
+    """A text beside a point, `offset` in points from it."""
+    ax.annotate(text, at, offset, textcoords="offset points", **style)
 
 
 def grid(ax: Any, pictures: np.ndarray, *, per_row: int = 10, vmax: float = 1.0) -> None:

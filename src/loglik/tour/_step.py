@@ -54,13 +54,20 @@ class Step:
                 exec(compile(ast.Module([statement], []), f"<tour: {self.name}>", "exec"), variables)
         return shown
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        """A picture made of characters, at most `_text.WIDTH` wide."""
+    def charts(self, v: Any) -> list[Any]:
+        """Curves (`_figures.Chart`), of which the picture and the figure are made unless a step makes its own."""
         raise NotImplementedError
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        """Draw on an empty `matplotlib.figure.Figure`, in the colours of `_figures`."""
-        raise NotImplementedError
+    def picture(self, v: Any) -> list[str]:
+        """A picture made of characters, at most `_text.WIDTH` wide: the last chart."""
+        lines: list[str] = self.charts(v)[-1].text()
+        return lines
+
+    def figure(self, v: Any, fig: Any) -> None:
+        """Draw on an empty `matplotlib.figure.Figure`, in the colours of `_figures`: the charts side by side."""
+        charts = self.charts(v)
+        for ax, chart in zip(fig.subplots(1, len(charts), squeeze=False)[0], charts, strict=True):
+            chart.draw(ax)
 
 
 def _prints(expression: ast.expr) -> bool:

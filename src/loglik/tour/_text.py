@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -129,58 +129,36 @@ def beside(blocks: Sequence[Sequence[str]], *, gap: str = "   ", indent: str = "
     ]
 
 
-class Mark(NamedTuple):
-    """A text put at a point of a chart."""
-
-    x: float
-    y: float
-    text: str
-
-
 def chart(
     x: np.ndarray,
-    curves: Sequence[Any],
+    curves: dict[str, Any],
+    y_range: tuple[float, float],
     *,
-    marks: Sequence[Mark] = (),
-    y_range: tuple[float, float] | None = None,
     x_label: str = "",
+    dots: tuple[Any, Any] = ((), ()),
     shape: tuple[int, int] = (9, 60),
-    dots: tuple[Any, Any] | None = None,
-    digits: str = "g",
 ) -> list[str]:
-    """Curves over increasing `x`, single `dots` (x, y), and marks, in a frame with the ends of both axes."""
+    """Curves over increasing `x` with their names, and dots (x, y), in a frame with the ends of both axes."""
     rows, cols = shape
-    x = np.asarray(x, float)
-    ys = [np.asarray(y, float) for y in curves]
-    if y_range is None:
-        every = np.concatenate([y[np.isfinite(y)] for y in ys])
-        y_range = float(every.min()), float(every.max())
     low, high = y_range
-    ink = np.zeros((4 * rows, 2 * cols), bool)
     at = np.linspace(x[0], x[-1], 2 * cols)
-
-    def height(y: Any) -> np.ndarray:
-        return np.rint((high - np.asarray(y)) / (high - low) * (4 * rows - 1)).astype(int)
-
-    for y in ys:
-        here = np.interp(at, x, y)
-        level = height(np.clip(here, low, high))
-        for j in np.flatnonzero((low <= here) & (here <= high)).tolist():
-            step = level[j : j + 2]  # to the next point
+    # Heights in dots, from the top.
+    level = np.array([np.rint((high - np.interp(at, x, y)) / (high - low) * (4 * rows - 1)) for y in curves.values()])
+    level = level.reshape(-1, 2 * cols).clip(-1e6, 1e6).astype(int)
+    ink = np.zeros((4 * rows, 2 * cols), bool)
+    for line in level:
+        for j in np.flatnonzero((line >= 0) & (line < 4 * rows)).tolist():
+            step = line[j : j + 2].clip(0, 4 * rows - 1)  # to the next point
             ink[int(step.min()) : int(step.max()) + 1, j] = True
-    if dots is not None:
-        px, py = (np.asarray(values, float) for values in dots)
-        inside = (px >= x[0]) & (px <= x[-1]) & (py >= low) & (py <= high)
-        column = np.rint((px[inside] - x[0]) / (x[-1] - x[0]) * (2 * cols - 1)).astype(int)
-        ink[height(py[inside]), column] = True
     cells = [list(line.ljust(cols)) for line in _braille(ink)]
-    for mark in marks:
-        row = int(np.clip(height(mark.y) // 4, 0, rows - 1))
-        begin = round((mark.x - x[0]) / (x[-1] - x[0]) * (cols - 1))
-        for k, letter in enumerate(mark.text):
-            if 0 <= begin + k < cols:
-                cells[row][begin + k] = letter
-    ends = f"{high:{digits}}", f"{low:{digits}}"
+    for a, b in zip(*dots, strict=True):
+        row = int(np.rint((high - b) / (high - low) * (4 * rows - 1))) // 4
+        cells[row][int(np.rint((a - x[0]) / (x[-1] - x[0]) * (2 * cols - 1))) // 2] = "o"
+    if len(level) > 1:
+        for i, name in enumerate(curves):
+            row, column = _place(level[:, ::2] // 4, i, len(name), cells)
+            cells[row][column : column + len(name)] = name
+    ends = f"{high:g}", f"{low:g}"
     room = max(map(len, ends))
     labels = [ends[0], *[""] * (rows - 2), ends[1]]
     lines = [f"    {name:>{room}} |{''.join(line)}".rstrip() for name, line in zip(labels, cells, strict=True)]
@@ -188,6 +166,20 @@ def chart(
     left, right = f"{x[0]:g}", f"{x[-1]:g}"
     lines.append((" " * (6 + room) + left + x_label.center(cols - len(left) - len(right)) + right).rstrip())
     return lines
+
+
+def _place(rows: np.ndarray, i: int, width: int, cells: list[list[str]]) -> tuple[int, int]:
+    """Where curve `i` is named: on it, far from the others and from their names, rather high and near the middle."""
+    best, where = -np.inf, (0, 0)
+    others = np.delete(rows, i, axis=0)
+    for column in range(1, rows.shape[1] - width):
+        row = int(rows[i, column + width // 2])
+        if 0 <= row < len(cells) and not any(c.isalnum() for c in cells[row][max(column - 2, 0) : column + width + 2]):
+            free = min(3, int(np.abs(others[:, column : column + width] - row).min()))
+            score = free - 2 * row / len(cells) - abs(column + width / 2 - rows.shape[1] / 2) / rows.shape[1]
+            if score > best:
+                best, where = score, (row, column)
+    return where
 
 
 def scatter(x: np.ndarray, y: np.ndarray, marks: dict[str, int], *, shape: tuple[int, int] = (16, 64)) -> list[str]:

@@ -1,13 +1,12 @@
 """Chapter 1 of the tour: distributions."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 import loglik as ll
 from loglik.tour import _text as text
-from loglik.tour._figures import BLUE, GOLD, GREEN, MUTED, RED, show_image
+from loglik.tour._figures import BLUE, GOLD, GREEN, MUTED, RED, Chart, note, show_image
 from loglik.tour._step import Step
 
 TITLE = "Distributions"
@@ -31,26 +30,19 @@ ll.posterior([0.01, 0.99], [0.9, 0.1])  # ill, healthy: after one test
 ll.posterior([0.01, 0.99], [0.9**3, 0.1**3])  # after three"""
     caption = "Chance of being ill after a positive test, for every prevalence; the dots are the rows above."
 
-    @staticmethod
-    def _ill(p: Any) -> Any:
-        return 0.9 * p / (0.9 * p + 0.1 * (1 - p))
+    def charts(self, v: Any) -> list[Chart]:
+        p = np.linspace(0, 1, 401)
+        test = ll.diagnostic_test(sensitivity=0.9, specificity=0.9, prevalence=p)
+        after = {"after a positive test": test.ppv, "after a negative test": 1 - test.npv, "before": p}
+        return [
+            Chart(p, after, "prevalence", (-0.03, 1.05), "probability of illness", (BLUE, GREEN, MUTED),
+                  dots=(v.before, v.test.ppv))
+        ]
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        x = np.linspace(0, 1, 201)
-        marks = [text.Mark(p, self._ill(p), "o") for p in (0.001, 0.01, 0.1, 0.5)]
-        return text.chart(x, [self._ill(x)], marks=marks, y_range=(0, 1), x_label="prevalence", shape=(8, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        ax, x = fig.subplots(), np.linspace(0, 1, 401)
-        ax.plot(x, self._ill(x), color=BLUE, label="after a positive test")
-        ax.plot(x, 0.1 * x / (0.1 * x + 0.9 * (1 - x)), color=GREEN, label="after a negative test")
-        ax.plot(x, x, color=MUTED, lw=1, ls="--", label="before")
-        for p in (0.001, 0.01, 0.1, 0.5):
-            ax.plot(p, self._ill(p), "o", color=BLUE)
-        for p, at in ((0.01, (15, 6)), (0.1, (9, -10)), (0.5, (9, -11))):
-            ax.annotate(f"{p:.0%} → {self._ill(p):.1%}", (p, self._ill(p)), at, textcoords="offset points")
-        ax.set(xlabel="prevalence", ylabel="probability of illness", xlim=(-0.02, 1.02), ylim=(-0.03, 1.05))
-        ax.legend(loc="lower right")
+    def figure(self, v: Any, fig: Any) -> None:
+        super().figure(v, fig)
+        for p, ppv, at in zip(v.before[1:], v.test.ppv[1:], ((15, 8), (9, -10), (9, -11)), strict=True):
+            note(fig.axes[0], f"{p:.0%} → {ppv:.1%}", (p, ppv), at)
 
 
 class TwoDice(Step):
@@ -68,15 +60,15 @@ two.prob(7), two.sf(9), two.mean"""
     caption = "The probability of each sum; 7 has six ways of 36."
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         bars = text.columns(v.two.probs, 6, width=4)
         return ["      " + line for line in [*bars, "".join(f"{k:^4}" for k in v.two.support)]]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         ax, ways = fig.subplots(), v.two.counts()[0]
         ax.bar(v.two.support, v.two.probs, color=[RED if k == 7 else BLUE for k in v.two.support], width=0.8)
         for k, n in zip(v.two.support, ways, strict=True):
-            ax.annotate(f"{n}/36", (k, n / 36), (0, 3), textcoords="offset points", ha="center", fontsize=8.5)
+            note(ax, f"{n}/36", (k, n / 36), (0, 3), ha="center", fontsize=8.5)
         ax.set(xticks=v.two.support, xlabel="sum of two dice", ylabel="probability", ylim=(0, 0.19))
 
 
@@ -97,7 +89,7 @@ sums[1000].log_probs[0]  # of 1000 ones; 6**-1000 is no float"""
     caption = "Sums of n dice, in standard deviations from their mean, with the Normal; right: the distances."
     size = (7.2, 3.6)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         blocks = []
         for n in (1, 2, 3, 10, 100):
             d = v.sums[n]
@@ -108,7 +100,7 @@ sums[1000].log_probs[0]  # of 1000 ones; 6**-1000 is no float"""
             blocks.append([*text.columns(heights, 5), f"n = {n}".center(13)])
         return text.beside(blocks, gap="  ")
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplot_mosaic([["1", "2", "D", "D"], ["3", "10", "D", "D"]])
         z = np.linspace(-3, 3, 121)
         for n in (1, 2, 3, 10):
@@ -126,7 +118,7 @@ sums[1000].log_probs[0]  # of 1000 ones; 6**-1000 is no float"""
         ):
             y = [getattr(d, name) for d in v.distance.values()]
             ax.loglog(dice, y, "o-", color=colour, ms=4)
-            ax.annotate(label, (dice[6], y[6]), at, textcoords="offset points", color=colour)
+            note(ax, label, (dice[6], y[6]), at, color=colour)
         ax.set(xlabel="number of dice", title="distance from the Normal")
 
 
@@ -147,7 +139,7 @@ x = {d: d.sample(rng=1) for d in five}
     size = (7.2, 1.9)
     _TITLES = ("Uniform", "Normal", "Bernoulli", "Discrete", "MultivariateNormal")
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         x = np.linspace(-0.6, 2.6, 12)
         heights = [v.five[0].prob(x) * 2, v.five[1].prob(x), v.five[2].probs, v.five[3].probs]
         heights[2] = np.array([0.2, 0.8])
@@ -158,7 +150,7 @@ x = {d: d.sample(rng=1) for d in five}
         names = ("Uniform", "Normal", "Bernoulli", "Discrete", "Multivariate")
         return text.beside([[*b, n.center(len(b[0]))] for b, n in zip(blocks, names, strict=True)], gap="  ")
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 5)
         x = np.linspace(-0.7, 2.7, 341)
         for ax, d in zip(axes[:2], v.five[:2], strict=True):
@@ -191,21 +183,9 @@ u.mean, u.variance, u.prob_between(2.1, 2.2)"""
     caption = "Density (blue) and distribution function (red) of U(2, 2.5)."
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        x = np.linspace(1.8, 2.7, 241)
-        return text.chart(x, [v.u.prob(x), v.u.cdf(x)], y_range=(0, 2.2), x_label="x",
-                          marks=[text.Mark(2.2, 1.85, "density"), text.Mark(2.52, 0.75, "P(X < x)")], shape=(8, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        ax, x = fig.subplots(), np.linspace(1.7, 2.8, 441)
-        ax.hlines([0, 2, 0], [1.7, 2, 2.5], [2, 2.5, 2.8], color=BLUE)
-        ax.plot([2, 2.5], [2, 2], "o", color=BLUE)
-        ax.plot([2, 2.5], [0, 0], "o", color=BLUE, mfc="none")
-        ax.fill_between([2, 2.5], [2, 2], color=BLUE, alpha=0.2, lw=0)
-        ax.annotate("density 2, area 1", (2.25, 1.5), ha="center")
-        ax.plot(x, v.u.cdf(x), color=RED)
-        ax.annotate("P(X ≤ x)", (2.6, 1.06), color=RED)
-        ax.set(xlabel="x", ylim=(-0.08, 2.25))
+    def charts(self, v: Any) -> list[Chart]:
+        x = np.linspace(1.75, 2.75, 1001)
+        return [Chart(x, {"density": v.u.prob(x), "P(X ≤ x)": v.u.cdf(x)}, "x", (-0.1, 2.3), "", fill=True)]
 
 
 class Normal(Step):
@@ -225,7 +205,7 @@ z.expect(lambda x: x**2), z.expect(np.exp), np.exp(0.5)"""
     caption = "The share within one, two and three standard deviations."
     size = (7.2, 2.7)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         x = np.linspace(-3.5, 3.5, 56)
         axis = [" "] * 56
         for k in range(-3, 4):
@@ -233,14 +213,14 @@ z.expect(lambda x: x**2), z.expect(np.exp), np.exp(0.5)"""
             axis[at + 1 - len(str(k)) : at + 1] = str(k)
         return ["      " + line for line in [*text.columns(v.z.prob(x), 7), "".join(axis)]]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         ax, x = fig.subplots(), np.linspace(-4, 4, 401)
         for k, alpha in ((3, 0.15), (2, 0.25), (1, 0.4)):
             inside = np.abs(x) <= k
             ax.fill_between(x[inside], v.z.prob(x[inside]), color=BLUE, alpha=alpha, lw=0)
             y = (0.27, 0.09, 0.025)[k - 1]
             ax.annotate("", (-k, y), (k, y), arrowprops={"arrowstyle": "<->", "color": MUTED, "lw": 0.9})
-            ax.annotate(f"{1 - 2 * float(v.z.sf(k)):.2%}", (0, y), (0, 3), textcoords="offset points", ha="center")
+            note(ax, f"{1 - 2 * float(v.z.sf(k)):.2%}", (0, y), (0, 3), ha="center")
         ax.plot(x, v.z.prob(x), color=BLUE)
         ax.set(xlabel="z", ylabel="density", ylim=(0, 0.42))
 
@@ -261,28 +241,17 @@ def two_ways(x):
     caption = "Error of both ways against the size of the shift."
     size = (7.2, 2.6)
 
-    @staticmethod
-    def _errors(weight: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        shift = 10.0 ** np.arange(0, 9.5, 0.25)
-        x = weight + shift[:, None]
-        ways = np.var(x, axis=1), np.mean(x**2, axis=1) - np.mean(x, axis=1) ** 2
-        return shift, [np.maximum(np.abs(way / np.var(weight) - 1), 1e-17) for way in ways]
+    def charts(self, v: Any) -> list[Chart]:
+        shift, exact = 10.0 ** np.arange(0, 9.5, 0.25), np.var(v.weight)
+        ways = zip(*(v.two_ways(v.weight + s) for s in shift), strict=True)
+        error = [np.log10(np.maximum(np.abs(np.array(way) / exact - 1), 1e-17)) for way in ways]
+        curves = dict(zip(("E[(X − μ)²]", "E[X²] − E[X]²"), error, strict=True))
+        return [Chart(np.log10(shift), curves, "log₁₀ of the shift in kg", (-18, 3), "log₁₀ of the relative error")]
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        shift, errors = self._errors(v.weight)
-        marks = [text.Mark(3, -5.5, "E[X^2] - E[X]^2"), text.Mark(5.2, -14.3, "E[(X-m)^2]")]
-        return text.chart(np.log10(shift), [np.log10(e) for e in errors], y_range=(-17, 3), marks=marks,
-                          x_label="log10 of the shift; up: log10 of the relative error", shape=(8, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        ax = fig.subplots()
-        shift, errors = self._errors(v.weight)
-        for e, colour, label in zip(errors, (BLUE, RED), ("E[(X − μ)²]", "E[X²] − E[X]²"), strict=True):
-            ax.loglog(shift, e, "o-", color=colour, ms=3, lw=1.2, label=label)
-        ax.axhline(1, color=MUTED, lw=0.8, ls="--")
-        ax.annotate("no digit is right", (1, 2), color=MUTED, va="bottom")
-        ax.set(xlabel="shift (kg)", ylabel="relative error", ylim=(1e-18, 1e4))
-        ax.legend(loc="upper left", bbox_to_anchor=(0, 0.8))
+    def figure(self, v: Any, fig: Any) -> None:
+        super().figure(v, fig)
+        fig.axes[0].axhline(0, color=MUTED, lw=0.8, ls="--")
+        note(fig.axes[0], "no digit is right", (4, 0), (0, 3), color=MUTED)
 
 
 class Bernoulli(Step):
@@ -302,11 +271,11 @@ ll.Bernoulli(logits=50.0).prob(0), 1 - 1 / (1 + np.exp(-50))"""
     caption = "Probabilities of 0 and 1 for p = 0.8, 0.2 and 0.5, and the entropy for every p."
     size = (7.2, 2.3)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         blocks = [[*text.columns([1 - p, p], 5, width=6, top=1), "  0     1", f"  p = {p}"] for p in (0.8, 0.2, 0.5)]
         return text.beside(blocks, gap="        ")
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 4, width_ratios=(1, 1, 1, 2.2))
         for ax, one in zip(axes, (0.8, 0.2, 0.5), strict=False):
             ax.bar([0, 1], [1 - one, one], color=[MUTED, BLUE], width=0.7)
@@ -341,7 +310,7 @@ np.corrcoef(x, x**2)[0, 1]"""
         d = ll.MultivariateNormal([0, 0], [[4, 2 * rho], [2 * rho, 1]], allow_singular=rho == 1)
         return np.asarray(d.sample(250, rng=1))
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         blocks = []
         for rho in (-0.9, 0, 0.6, 1):
             s = self._samples(rho)
@@ -350,7 +319,7 @@ np.corrcoef(x, x**2)[0, 1]"""
         blocks.append([*text.scatter(x, x**2, {}, shape=(6, 13)), "0: x squared"])
         return text.beside(blocks, gap="  ")
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 5)
         for ax, rho in zip(axes, (-0.9, 0, 0.6, 1), strict=False):
             ax.plot(*self._samples(rho).T, ".", color=BLUE, ms=2.5, alpha=0.7)
@@ -374,21 +343,19 @@ sigma = np.cov(x.T, ddof=0)  # of cm and kg
 sigma
 ll.MultivariateNormal(x.mean(axis=0), sigma).log_prob(x).sum()"""
     caption = "Five people, four points; the lines are one and two standard deviations from the mean."
-    legend = "2: two people"
+    legend = "two people are in one place"
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        x = v.x
-        marks = [text.Mark(a, b, "2" if (a, b) == (170, 65) else "o") for a, b in x]
-        return text.chart(np.array([155, 187]), [], marks=marks, y_range=(55, 83), x_label="height (cm); up: weight (kg)",
+    def picture(self, v: Any) -> list[str]:
+        return text.chart(np.array([155, 187]), {}, (55, 83), x_label="height (cm); up: weight (kg)", dots=v.x.T,
                           shape=(7, 50))
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         ax = fig.subplots()
         draw_ellipses(ax, ll.MultivariateNormal(v.x.mean(axis=0), v.sigma), (1, 2))
         ax.plot(*v.x.T, "o", color=BLUE, ms=7)
         arrow = {"arrowstyle": "-", "color": MUTED, "lw": 0.8}
-        ax.annotate("two people", (170, 65), (30, -30), textcoords="offset points", arrowprops=arrow)
+        note(ax, "two people", (170, 65), (30, -30), arrowprops=arrow)
         ax.set(xlabel="height (cm)", ylabel="weight (kg)")
 
 
@@ -422,7 +389,7 @@ odd = log_prob.argsort()[:3]
     caption = "A, B, C: the most unusual. The lines hold 50, 90 and 99 % of the Gaussian."
     size = (7.2, 4.0)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         x, letters = v.x, {letter: int(i) for letter, i in zip("ABC", v.odd, strict=True)}
         lines = [f"    {x[:, 1].max():.0f} kg"]
         lines += ["    |" + line.rstrip() for line in text.scatter(x[:, 0], x[:, 1], letters, shape=(13, 64))]
@@ -432,14 +399,14 @@ odd = log_prob.argsort()[:3]
             f"     {x[:, 0].min():.0f} cm" + f"{x[:, 0].max():.0f} cm".rjust(58),
         ]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         ax, male = fig.subplots(), v.body.male
         ax.plot(*v.x[~male].T, "o", color=GOLD, ms=3.5, alpha=0.75, mew=0, label="women")
         ax.plot(*v.x[male].T, "o", color=BLUE, ms=3.5, alpha=0.75, mew=0, label="men")
         # P(distance² > r²) = exp(-r²/2) in two dimensions.
         draw_ellipses(ax, v.people, np.sqrt(-2 * np.log([0.5, 0.1, 0.01])))
         for letter, i in zip("ABC", v.odd, strict=True):
-            ax.annotate(letter, v.x[i], (5, 4), textcoords="offset points", weight="bold")
+            note(ax, letter, v.x[i], (5, 4), weight="bold")
         ax.set(xlabel="height (cm)", ylabel="weight (kg)")
         ax.legend(loc="lower right", markerscale=1.8)
 
@@ -464,23 +431,10 @@ people.log_prob([190, 90]) - height.log_prob([190]), given[190].log_prob(90)"""
     caption = "Weights of all people, and of those of 160 and 190 cm."
     size = (7.2, 2.7)
 
-    @staticmethod
-    def _densities(v: SimpleNamespace, w: np.ndarray) -> list[np.ndarray]:
-        return [v.weight.prob(w[:, None]), *(d.prob(w) for d in v.given.values())]
-
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        w = np.linspace(30, 120, 181)
-        marks = [text.Mark(55, 0.044, "160 cm"), text.Mark(84, 0.044, "190 cm"), text.Mark(68, 0.026, "all")]
-        return text.chart(w, self._densities(v, w), marks=marks, x_label="weight (kg)", y_range=(0, 0.046), shape=(8, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        ax, w = fig.subplots(), np.linspace(28, 122, 301)
-        labels = ("everybody", "given 160 cm", "given 190 cm")
-        for y, colour, label in zip(self._densities(v, w), (MUTED, GOLD, BLUE), labels, strict=True):
-            ax.fill_between(w, y, color=colour, alpha=0.2, lw=0)
-            ax.plot(w, y, color=colour, label=label)
-        ax.set(xlabel="weight (kg)", ylabel="density", ylim=(0, 0.048))
-        ax.legend(loc="upper left")
+    def charts(self, v: Any) -> list[Chart]:
+        w = np.linspace(28, 122, 301)
+        curves = {"all": v.weight.prob(w[:, None])} | {f"{h} cm": d.prob(w) for h, d in v.given.items()}
+        return [Chart(w, curves, "weight (kg)", (0, 0.048), colours=(MUTED, GOLD, BLUE), fill=True)]
 
 
 class Degenerate(Step):
@@ -506,14 +460,14 @@ line.rank, line.log_prob([[2, 1], [2, 1.1]])"""
     def _at(rho: float) -> Any:
         return ll.MultivariateNormal([0, 0], [[4, 2 * rho], [2 * rho, 1]], allow_singular=rho == 1)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         blocks = []
         for rho in (0.9, 0.99, 1):
             s = np.asarray(self._at(rho).sample(300, rng=3))
             blocks.append([*text.scatter(s[:, 0], s[:, 1], {}, shape=(7, 21)), f"{rho}".center(21)])
         return text.beside(blocks)
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         for ax, rho in zip(fig.subplots(1, 3, sharey=True), (0.9, 0.99, 1), strict=True):
             d = self._at(rho)
             ax.plot(*np.asarray(d.sample(300, rng=3)).T, ".", color=BLUE, ms=3, alpha=0.7)
@@ -542,7 +496,7 @@ pixel.log_prob(zeros).sum(), each[digits.labels == 0].sum()"""
     size = (7.2, 2.1)
 
     @staticmethod
-    def _pictures(v: SimpleNamespace) -> tuple[list[np.ndarray], list[str]]:
+    def _pictures(v: Any) -> tuple[list[np.ndarray], list[str]]:
         zero, three = (int(np.flatnonzero(v.digits.labels == k)[0]) for k in (0, 3))
         return [x.reshape(8, 8) for x in (v.pixel.probs, v.ink[zero], v.ink[three])], [
             "P(ink)",
@@ -550,12 +504,12 @@ pixel.log_prob(zeros).sum(), each[digits.labels == 0].sum()"""
             f"{v.each[three]:.2f} nats",
         ]
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         pictures, captions = self._pictures(v)
         blocks = [[*text.shades(p, width=2), c.center(16)] for p, c in zip(pictures, captions, strict=True)]
         return text.beside(blocks, gap="      ")
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 4, width_ratios=(1, 1, 1, 2.2))
         for ax, picture, caption in zip(axes, *self._pictures(v), strict=False):
             show_image(ax, picture)

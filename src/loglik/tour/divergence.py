@@ -1,13 +1,12 @@
 """Chapter 3 of the tour: comparing densities."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 import loglik as ll
 from loglik.tour import _text as text
-from loglik.tour._figures import BLUE, GOLD, MUTED, RED
+from loglik.tour._figures import BLUE, GOLD, MUTED, RED, Chart, note
 from loglik.tour._step import Step
 
 TITLE = "Comparing densities"
@@ -30,29 +29,13 @@ pairs = {"KL(p, q)": (p, q), "KL(q, p)": (q, p)}
     caption = "p log(p/q) and q log(q/p): the areas under the curves are the divergences."
     size = (7.2, 2.8)
 
-    @staticmethod
-    def _integrands(v: SimpleNamespace, x: np.ndarray) -> list[np.ndarray]:
-        ratio = v.p.log_prob(x) - v.q.log_prob(x)
-        return [v.p.prob(x) * ratio, -v.q.prob(x) * ratio]
-
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        x = np.linspace(-6, 8, 281)
-        marks = [text.Mark(-1.3, 0.36, "p log(p/q)"), text.Mark(4.6, 0.28, "q log(q/p)")]
-        return text.chart(x, self._integrands(v, x), marks=marks, y_range=(-0.15, 0.4), x_label="x", shape=(10, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        left, right = fig.subplots(1, 2)
+    def charts(self, v: Any) -> list[Chart]:
         x = np.linspace(-6, 8, 401)
-        for d, colour, label in ((v.p, BLUE, "p = N(0, 1)"), (v.q, RED, "q = N(1, 2²)")):
-            left.plot(x, d.prob(x), color=colour, label=label)
-        left.set(xlabel="x", ylabel="density", ylim=(0, 0.5))
-        left.legend(loc="upper right")
-        for y, colour, label in zip(self._integrands(v, x), (BLUE, RED), ("p log(p/q)", "q log(q/p)"), strict=True):
-            right.plot(x, y, color=colour, label=label)
-            right.fill_between(x, y, color=colour, alpha=0.2, lw=0)
-        right.axhline(0, color=MUTED, lw=0.8)
-        right.set(xlabel="x", ylim=(-0.16, 0.64))
-        right.legend(loc="upper right")
+        p, q, ratio = v.p.prob(x), v.q.prob(x), v.p.log_prob(x) - v.q.log_prob(x)
+        return [
+            Chart(x, {"p = N(0, 1)": p, "q = N(1, 2²)": q}, "x", (0, 0.5)),
+            Chart(x, {"p log(p/q)": p * ratio, "q log(q/p)": -q * ratio}, "x", (-0.16, 0.6), "nats", fill=True),
+        ]
 
 
 class Error(Step):
@@ -73,7 +56,7 @@ sum(e.low <= exact <= e.high for e in runs)  # of 200 contain it"""
     caption = "Estimates with their 95 % intervals, for more and more samples; the line is the exact value."
     size = (7.2, 2.7)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         low, high, cols = 0.32, 0.56, 60
         lines = []
 
@@ -88,7 +71,7 @@ sum(e.low <= exact <= e.high for e in runs)  # of 200 contain it"""
             lines.append(f"    {e.n:>8} {''.join(row)}".rstrip())
         return [*lines, " " * 13 + f"{low}" + "exact |, estimate o, interval -".center(cols - 8) + f"{high}"]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         left, right = fig.subplots(1, 2, width_ratios=(1, 1.3))
         y = [e.value for e in v.estimates]
         bars = [[e.value - e.low for e in v.estimates], [e.high - e.value for e in v.estimates]]
@@ -118,31 +101,12 @@ ll.kl_divergence([0.5, 0.3, 0.2], [0.2, 0.3, 0.5])  # two tables"""
     caption = "Coins 0.8 and q, both ways: zero at q = 0.8; KL(0.8 ‖ q) is infinite at both ends."
     size = (7.2, 2.5)
 
-    @staticmethod
-    def _curves(q: np.ndarray) -> list[np.ndarray]:
-        coins = ll.Bernoulli(q)
-        return [np.asarray(ll.kl_divergence(*pair)) for pair in ((ll.Bernoulli(0.8), coins), (coins, ll.Bernoulli(0.8)))]
-
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        q = np.linspace(0.005, 0.995, 199)
-        marks = [text.Mark(0.17, 1.55, "0.8 from q"), text.Mark(0.02, 0.9, "q from 0.8"), text.Mark(0.795, 0.02, "0")]
-        return text.chart(q, self._curves(q), marks=marks, y_range=(0, 2), x_label="q", shape=(8, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        left, right = fig.subplots(1, 2)
-        q = np.linspace(0.002, 0.998, 499)
-        for y, colour, label in zip(self._curves(q), (BLUE, RED), ("KL(0.8 ‖ q)", "KL(q ‖ 0.8)"), strict=True):
-            left.plot(q, y, color=colour, label=label)
-        left.plot(0.5, 0.19274475702175743, "o", color=BLUE)
-        left.annotate("0.1927", (0.5, 0.193), (6, 5), textcoords="offset points")
-        left.set(xlabel="q", ylabel="nats", ylim=(0, 3))
-        left.legend(loc="upper center")
-        for (a, b), height, colour, label in (((0, 1), 1, BLUE, "U(0, 1)"), ((-1, 3), 0.25, RED, "U(−1, 3)")):
-            right.plot([a, a, b, b], [0, height, height, 0], color=colour, label=label)
-            right.fill_between([a, b], [height, height], color=colour, alpha=0.2, lw=0)
-        right.annotate("U(0, 1) gives\nnothing here", (2, 0.3), ha="center", color=RED)
-        right.set(xlabel="x", ylabel="density", ylim=(0, 1.15))
-        right.legend(loc="upper right")
+    def charts(self, v: Any) -> list[Chart]:
+        x, q = np.linspace(-1.5, 3.5, 1001), np.linspace(0.002, 0.998, 499)
+        coin, coins = ll.Bernoulli(0.8), ll.Bernoulli(q)
+        boxes = {"U(0, 1)": v.narrow.prob(x), "U(−1, 3)": v.wide.prob(x)}
+        kl = {"KL(0.8 ‖ q)": ll.kl_divergence(coin, coins), "KL(q ‖ 0.8)": ll.kl_divergence(coins, coin)}
+        return [Chart(x, boxes, "x", (0, 1.15), fill=True), Chart(q, kl, "q", (0, 2.5), "nats")]
 
 
 class DigitsApart(Step):
@@ -164,11 +128,11 @@ every = np.array([[ll.kl_divergence(a, b) for b in fits] for a in fits])"""
     caption = "KL from the digit of the row to that of the column, in nats."
     size = (7.2, 3.4)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         rows = ((str(i), *(f"{x:.0f}" for x in v.every[i])) for i in range(10))
         return text.table(("", *map(str, range(10))), rows)
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         ax = fig.subplots()
         ax.pcolormesh(v.every, cmap="YlGnBu", edgecolors="none")
         for i in range(10):
@@ -203,22 +167,17 @@ total.min(), total.max(), -ll.Discrete(p).entropy()"""
     caption = "KL and negative mean log-likelihood over θ: one curve, shifted by the entropy."
     size = (7.2, 2.8)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        marks = [text.Mark(0.5, 2.2, "-mean log-likelihood"), text.Mark(0.62, 0.4, "KL"), text.Mark(0.1, 0.95, "entropy")]
-        curves = [v.kl, -v.mean_log_likelihood]
-        return text.chart(v.theta, curves, marks=marks, y_range=(0, 2.6), x_label="theta", shape=(10, 60))
+    def charts(self, v: Any) -> list[Chart]:
+        curves = {"KL(data ‖ q)": v.kl, "−mean log-likelihood": -v.mean_log_likelihood}
+        return [Chart(v.theta, curves, "θ", (-0.05, 2.9), "nats")]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         left, right = fig.subplots(1, 2, width_ratios=(1.4, 1))
-        left.plot(v.theta, v.kl, color=BLUE, label="KL(data ‖ q)")
-        left.plot(v.theta, -v.mean_log_likelihood, color=RED, label="−mean log-likelihood")
-        best = v.theta[v.kl.argmin()]
-        left.annotate("", (best, v.kl.min()), (best, -v.mean_log_likelihood.max()),
-                      arrowprops={"arrowstyle": "<->", "color": GOLD})
-        left.annotate("entropy", (best, 0.8), (5, 0), textcoords="offset points", color=GOLD)
-        left.set(xlabel="θ", ylabel="nats", ylim=(-0.05, 2.9))
-        left.legend(loc="upper left", ncols=2, columnspacing=1)
-        sides = np.arange(1, 7)
+        self.charts(v)[0].draw(left)
+        best, sides = v.theta[v.kl.argmin()], np.arange(1, 7)
+        arrow = {"arrowstyle": "<->", "color": GOLD}
+        left.annotate("", (best, v.kl.min()), (best, -v.mean_log_likelihood.max()), arrowprops=arrow)
+        note(left, "entropy", (best, 0.8), (5, 0), color=GOLD)
         right.bar(sides, v.p, color=MUTED, alpha=0.5, label="data")
         right.plot(sides, v.q[v.kl.argmin()], "o-", color=BLUE, ms=4, label="best q")
         right.set(xlabel="side", xticks=sides)
@@ -244,25 +203,14 @@ kl = ll.kl_divergence(p, ll.Normal(shift, 1))"""
     caption = "N(0, 1) and N(s, 1): KL grows without bound, JSD stops at log 2."
     size = (7.2, 2.6)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        curves = [v.js, v.kl, np.full(len(v.shift), np.log(2))]
-        marks = [text.Mark(1.7, 0.9, "KL"), text.Mark(3.2, 0.48, "JSD"), text.Mark(0.1, 0.78, "log 2")]
-        return text.chart(v.shift, curves, marks=marks, y_range=(0, 1.2), x_label="shift s", shape=(8, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        left, right = fig.subplots(1, 2)
+    def charts(self, v: Any) -> list[Chart]:
         x = np.linspace(-5, 8, 301)
         p, q = v.p.prob(x), v.q.prob(x)
-        for y, colour, label in ((p, BLUE, "p"), (q, RED, "q"), ((p + q) / 2, GOLD, "m = ½ (p + q)")):
-            left.plot(x, y, color=colour, label=label)
-        left.set(xlabel="x", ylabel="density", ylim=(0, 0.45))
-        left.legend(loc="upper right")
-        right.plot(v.shift, v.kl, color=RED, label="KL")
-        right.plot(v.shift, v.js, color=BLUE, label="JSD")
-        right.axhline(np.log(2), color=MUTED, lw=1, ls="--")
-        right.annotate("log 2", (5.2, np.log(2)), (0, 4), textcoords="offset points")
-        right.set(xlabel="shift s", ylabel="nats", ylim=(0, 2))
-        right.legend(loc="upper left")
+        curves = {"JSD": v.js, "KL": v.kl, "log 2": np.full(len(v.shift), np.log(2))}
+        return [
+            Chart(x, {"p": p, "q": q, "m = ½ (p + q)": (p + q) / 2}, "x", (0, 0.45)),
+            Chart(v.shift, curves, "shift s", (0, 1.6), "nats", (BLUE, RED, MUTED)),
+        ]
 
 
 STEPS = (Kl(), Error(), Edges(), DigitsApart(), KlMle(), Jsd())

@@ -1,13 +1,12 @@
 """Chapter 2 of the tour: maximum likelihood."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 import loglik as ll
 from loglik.tour import _text as text
-from loglik.tour._figures import BLUE, INK, MUTED, RED, grid
+from loglik.tour._figures import BLUE, INK, MUTED, RED, Chart, grid, note
 from loglik.tour._step import Step
 
 TITLE = "Maximum likelihood"
@@ -30,19 +29,15 @@ d.prob(many).prod(), d.log_prob(many).sum()"""
     caption = "The densities of the four points under N(0, 1); their product is L."
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        x = np.linspace(-3.5, 3.5, 141)
-        marks = [text.Mark(a, float(v.d.prob(a)), f"o {v.d.prob(a):.3f}") for a in v.x]
-        return text.chart(x, [v.d.prob(x)], marks=marks, y_range=(0, 0.42), x_label="x", shape=(8, 60))
+    def charts(self, v: Any) -> list[Chart]:
+        x = np.linspace(-3.5, 3.5, 281)
+        return [Chart(x, {"": v.d.prob(x)}, "x", (0, 0.45), dots=(v.x, v.d.prob(v.x)))]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        ax, x = fig.subplots(), np.linspace(-3.5, 3.5, 281)
-        ax.plot(x, v.d.prob(x), color=BLUE)
-        ax.vlines(v.x, 0, v.d.prob(v.x), color=RED, lw=1.4)
-        ax.plot(v.x, v.d.prob(v.x), "o", color=RED)
+    def figure(self, v: Any, fig: Any) -> None:
+        super().figure(v, fig)
+        fig.axes[0].vlines(v.x, 0, v.d.prob(v.x), color=RED, lw=1.4)
         for a in v.x:
-            ax.annotate(f"{v.d.prob(a):.3f}", (a, v.d.prob(a)), (7, 3), textcoords="offset points")
-        ax.set(xlabel="x", ylabel="density", ylim=(0, 0.45))
+            note(fig.axes[0], f"{v.d.prob(a):.3f}", (a, v.d.prob(a)), (7, 3))
 
 
 class Surface(Step):
@@ -66,7 +61,7 @@ value.sum(), slopes"""
     legend = "darker: more likely; each shade is one nat; +: the maximum"
     size = (7.2, 3.6)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         rows, cols = 11, 60
         some = v.surface[np.ix_(np.linspace(0, 300, cols).astype(int), np.linspace(300, 0, rows).astype(int))].T
         top = round((2.4 - 1.25**0.5) / 1.8 * (rows - 1)), round(1.5 / 3 * (cols - 1))
@@ -77,7 +72,7 @@ value.sum(), slopes"""
             " " * 11 + "-1" + "μ".center(cols - 3) + "2",
         ]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         ax, best = fig.subplots(), float(v.surface.max())
         below = [16, 8, 4, 2, 1, 0.5, 0.2]
         levels = [best - b for b in below]
@@ -87,9 +82,9 @@ value.sum(), slopes"""
         lines = ax.contour(v.mu, v.sigma, v.surface.T, levels, colors=dark, linewidths=0.5, linestyles="solid")
         ax.clabel(lines, fmt=dict(zip(levels, (f"−{b:g}" for b in below), strict=True)), fontsize=8)
         ax.plot(*middle, "+", color="#c0392b", ms=13, mew=2.2)
-        ax.annotate("−6.1220", middle, (8, 6), textcoords="offset points", color=dark)
+        note(ax, "−6.1220", middle, (8, 6), color=dark)
         ax.plot(0, 1, "o", color=dark, ms=4)
-        ax.annotate("N(0, 1): −6.6758", (0, 1), (-8, -3), textcoords="offset points", color=dark, ha="right")
+        note(ax, "N(0, 1): −6.6758", (0, 1), (-8, -3), color=dark, ha="right")
         ax.set(xlabel="μ", ylabel="σ")
 
 
@@ -112,7 +107,7 @@ found = {"uniform": ll.Uniform(u.min(), u.max()),
     caption = "A thousand samples of each, with the truth (dashed) and what was found."
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         blocks = []
         for data, bins, name in ((v.u, np.linspace(1.5, 5.5, 21), "Uniform"), (v.x, np.linspace(-4, 10, 21), "Normal"),
                                  (v.b, np.linspace(-0.5, 1.5, 3), "Bernoulli")):
@@ -121,7 +116,7 @@ found = {"uniform": ll.Uniform(u.min(), u.max()),
             blocks.append([*text.columns(counts, 6, width=width), name.center(width * len(counts))])
         return text.beside(blocks)
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 3, width_ratios=(2, 2, 1))
         for ax, name, data, x in (
             (axes[0], "uniform", v.u, np.linspace(1.5, 5.5, 401)),
@@ -161,25 +156,17 @@ def estimates(n):
     caption = "Prior, likelihood and posterior of θ after three heads, each with area 1."
     size = (7.2, 2.7)
 
-    @staticmethod
-    def _curves(t: np.ndarray) -> list[np.ndarray]:
-        return [f / np.trapezoid(f, t) for f in (t**2 * (1 - t) ** 2, t**3, t**5 * (1 - t) ** 2)]
+    def charts(self, v: Any) -> list[Chart]:
+        t = v.theta
+        curves = {"prior, Beta(3, 3)": 30 * t**2 * (1 - t) ** 2, "likelihood": 4 * t**3}
+        curves["posterior"] = 168 * t**5 * (1 - t) ** 2  # each with area 1
+        return [Chart(t, curves, "θ, the chance of heads", (0, 4.3), colours=(MUTED, RED, BLUE))]
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        marks = [text.Mark(0.2, 1.75, "prior"), text.Mark(0.74, 3.4, "likelihood"), text.Mark(0.6, 2.55, "posterior")]
-        return text.chart(v.theta, self._curves(v.theta), marks=marks, y_range=(0, 4), x_label="θ", shape=(9, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        ax = fig.subplots()
-        for y, colour, label in zip(
-            self._curves(v.theta), (MUTED, RED, BLUE), ("prior, Beta(3, 3)", "likelihood of 3 heads", "posterior"), strict=True
-        ):
-            ax.plot(v.theta, y, color=colour, label=label)
+    def figure(self, v: Any, fig: Any) -> None:
+        super().figure(v, fig)
         for at, top, colour, label in ((1, 4, RED, "MLE 1"), (5 / 7, 2.5, BLUE, "MAP 5/7")):
-            ax.axvline(at, color=colour, lw=0.9, ls="--")
-            ax.annotate(label, (at, top), (-5, 2), textcoords="offset points", ha="right", color=colour)
-        ax.set(xlabel="θ, the chance of heads", ylabel="density", ylim=(0, 4.3), xlim=(0, 1.02))
-        ax.legend(loc="upper left")
+            fig.axes[0].axvline(at, color=colour, lw=0.9, ls="--")
+            note(fig.axes[0], label, (at, top), (-5, 2), ha="right", color=colour)
 
 
 class Bertrand(Step):
@@ -203,7 +190,7 @@ def mean(x):
     caption = "Two hundred chords of each kind; red: longer than the triangle's side."
     size = (7.2, 2.45)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         lines = ["    the lengths, from 0 to 2 (every kind has its own density):", ""]
         blocks = [
             [*text.columns(np.histogram(c, np.linspace(0, 2, 21))[0], 6, top=v.n * 0.34), name.center(20)]
@@ -211,7 +198,7 @@ def mean(x):
         ]
         return [*lines, *text.beside(blocks)]
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         turn = np.linspace(0, 2 * np.pi, 181)
         corner = np.pi / 2 + 2 * np.pi / 3 * np.arange(4)
         for ax, (name, c) in zip(fig.subplots(1, 3), v.chords.items(), strict=True):
@@ -250,12 +237,10 @@ np.abs(nll / (sse / (2 * sigma**2) + constant) - 1).max()"""
     caption = "The line, and both losses over its slope: the same curve on two scales."
     size = (7.2, 2.8)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        marks = [text.Mark(0.98, float(v.nll.min()) + 60, "minimum of both: 1.018")]
-        return text.chart(v.slopes, [v.nll], marks=marks, x_label="slope (kg per cm); up: NLL (nats)", shape=(8, 60),
-                          digits=".0f")
+    def picture(self, v: Any) -> list[str]:
+        return text.chart(v.slopes, {"": v.nll}, (1850, 1910), x_label="slope (kg per cm); up: NLL (nats)")
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         left, right = fig.subplots(1, 2, width_ratios=(1, 1.2))
         left.plot(v.body.height, v.body.weight, ".", color=BLUE, ms=3, alpha=0.7)
         ends = np.array([145.0, 200.0])
@@ -291,21 +276,12 @@ ll.categorical_nll([0, 1], logits=logits, reduction="none")"""
     caption = "The loss of a target 1 (blue) and a target 0 (red), over the probability of 1."
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
-        p = np.linspace(0.005, 0.995, 199)
-        marks = [text.Mark(0.06, 3.2, "target 1"), text.Mark(0.8, 3.2, "target 0")]
-        return text.chart(p, [-np.log(p), -np.log1p(-p)], marks=marks, y_range=(0, 4), x_label="p", shape=(7, 60))
-
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
-        left, right = fig.subplots(1, 2)
+    def charts(self, v: Any) -> list[Chart]:
         p, z = np.linspace(0.004, 0.996, 249), np.linspace(-8, 8, 161)
-        for target, colour in ((1, BLUE), (0, RED)):
-            left.plot(p, -ll.Bernoulli(p).log_prob(target), color=colour, label=f"target {target}")
-            right.plot(z, -ll.Bernoulli(logits=z).log_prob(target), color=colour)
-        left.set_ylabel("nats")
-        left.set(xlabel="probability of 1", ylim=(0, 5))
-        right.set(xlabel="logit", ylim=(0, 8.5))
-        left.legend(loc="upper center")
+        return [
+            Chart(x, {f"target {t}": -d.log_prob(t) for t in (1, 0)}, label, (0, 5), "nats")
+            for x, d, label in ((z, ll.Bernoulli(logits=z), "logit"), (p, ll.Bernoulli(p), "probability of 1"))
+        ]
 
 
 class Digits(Step):
@@ -329,10 +305,10 @@ np.array([np.mean(guess[truth == k] == k) for k in range(10)]).round(2)"""
     caption = "Left: the learned probability of ink in each pixel. Right: what each digit was read as."
     size = (7.2, 2.6)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         return text.images(v.coins.probs.reshape(10, 8, 8))
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         table = np.zeros((10, 10))
         np.add.at(table, (v.truth, v.guess), 1)
         left, ax = fig.subplots(1, 2, width_ratios=(1.7, 1))
@@ -359,10 +335,10 @@ coins.log_prob(coins.sample(500, rng=5)).sum(axis=2).mean(), own.mean()"""
     caption = "First row: real images; below: sampled ones."
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         return text.images(v.new[0].reshape(10, 8, 8))
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         real = np.stack([s[0] for s in v.seen])
         grid(fig.subplots(), np.concatenate([real, v.new[0], v.new[1]]).reshape(-1, 8, 8))
 
@@ -387,10 +363,10 @@ new = gauss.sample(2, rng=2)"""
     caption = "First row: real images; below: sampled ones."
     size = (7.2, 2.5)
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         return text.images(v.new[0].reshape(10, 8, 8) / 16)
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         real = np.stack([h[0] for h in v.half])
         grid(fig.subplots(), np.concatenate([real, v.new[0], v.new[1]]).reshape(-1, 8, 8), vmax=16)
 

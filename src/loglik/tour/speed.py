@@ -3,13 +3,12 @@
 import json
 import shlex
 import subprocess
-from types import SimpleNamespace
 from typing import Any
 
 from loglik.bench.report import duration
 from loglik.cli import bench_command, bench_environment
 from loglik.tour import _text as text
-from loglik.tour._figures import BLUE, MUTED
+from loglik.tour._figures import BLUE, MUTED, note
 from loglik.tour._step import Step
 
 TITLE = "Speed"
@@ -45,16 +44,16 @@ arithmetic), measured in the same run."""
         variables["rows"] = json.loads(done.stdout)["rows"]
         return ["\n".join(report(variables["rows"]))]
 
-    def picture(self, v: SimpleNamespace) -> list[str]:
+    def picture(self, v: Any) -> list[str]:
         times = [_times(row) for row in v.rows]
         return text.bars([_what(row).split(",")[0] for row in v.rows], times, [f"{t:.1f}×" for t in times])
 
-    def figure(self, v: SimpleNamespace, fig: Any) -> None:
+    def figure(self, v: Any, fig: Any) -> None:
         ax, times = fig.subplots(), [_times(row) for row in v.rows]
         names = [_what(row).split(",")[0] for row in v.rows]
         ax.barh(names, times, color=BLUE, height=0.6)
         for name, t in zip(names, times, strict=True):
-            ax.annotate(f"{t:.1f}×", (t, name), (5, 0), textcoords="offset points", va="center")
+            note(ax, f"{t:.1f}×", (t, name), (5, 0), va="center")
         ax.axvline(1, color=MUTED, lw=0.8)
         ax.invert_yaxis()
         ax.set(xscale="log", xlim=(0.9, 3 * max(times)), xlabel="times as fast as NumPy")
