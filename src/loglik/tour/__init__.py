@@ -158,6 +158,5 @@ def write_html(folder: str | os.PathLike[str], only: str | None = None, *, speed
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     path /= "index.html"
-    chapters = [(title, [(i, step, session(step.name)) for i, step in inside]) for title, inside in _chapters(steps)]
-    path.write_text(_html.page(chapters, TOPICS), encoding="utf-8")
+    path.write_text(_html.page(list(_chapters(steps)), session, TOPICS), encoding="utf-8")
     return path

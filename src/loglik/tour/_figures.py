@@ -84,7 +84,7 @@ class Chart(NamedTuple):
         for (label, y), colour in zip(self.curves.items(), self.colours, strict=False):
             if self.fill:
                 ax.fill_between(self.x, y, color=colour, alpha=0.2, lw=0)
-            ax.plot(self.x, y, color=colour, label=label)
+            ax.plot(self.x, y, color=colour, label=label, lw=1.2 if colour == MUTED else None)
         ax.plot(*self.dots, "o", color=self.colours[0])
         ax.set(xlabel=self.x_label, ylabel=self.y_label, ylim=self.y_range)
         if len(self.curves) > 1:

@@ -2,11 +2,12 @@
 
 import html
 import re
+import sys
 from collections.abc import Iterable, Sequence
 
 import loglik
 from loglik.tour._figures import svg
-from loglik.tour._step import PREAMBLE, Done, Step
+from loglik.tour._step import PREAMBLE, Done, Session, Step
 
 _STYLE = """\
 :root { color-scheme: light dark; --ground: #ffffff; --panel: #f4f6f8; --line: #dde2e8; --ink: #1d2530;
@@ -71,18 +72,23 @@ _TOKEN = re.compile(
     r"|\b(?P<name>ll\.[A-Za-z_]+(?:\.[a-z_]+)?|load_body|load_digits)\b"
 )
 
-Chapters = Sequence[tuple[str, Sequence[tuple[int, Step, Done]]]]
+Chapters = Sequence[tuple[str, Sequence[tuple[int, Step]]]]
 
 
-def page(chapters: Chapters, topics: dict[int, str]) -> str:
-    """The whole page."""
+def page(chapters: Chapters, session: Session, topics: dict[int, str]) -> str:
+    """The whole page; `session` executes the steps. Progress on stderr where that is a terminal."""
     contents, body = [], []
     for title, steps in chapters:
         contents += [f"<h2>{_text(title)}</h2>", f'<ol start="{steps[0][0]}">']
-        contents += [f'<li value="{i}"><a href="#{step.name}">{_text(step.title)}</a></li>' for i, step, _ in steps]
+        contents += [f'<li value="{i}"><a href="#{step.name}">{_text(step.title)}</a></li>' for i, step in steps]
         contents.append("</ol>")
         body.append(f'<h2 class="chapter">{_text(title)}</h2>')
-        body += [_section(*step, topics) for step in steps]
+        for number, step in steps:
+            if sys.stderr.isatty():
+                print(f"\r{number}. {step.title:60}", end="", file=sys.stderr, flush=True)
+            body.append(_section(number, step, session(step.name), topics))
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     return f"""\
 <!doctype html>
 <html lang="en">
@@ -141,7 +147,7 @@ def _index(chapters: Chapters, topics: dict[int, str]) -> str:
     """Which steps show each topic of the lecture."""
     rows = []
     for i, topic in topics.items():
-        steps = [(n, step) for _, inside in chapters for n, step, _ in inside if i in step.topics]
+        steps = [(n, step) for _, inside in chapters for n, step in inside if i in step.topics]
         links = ", ".join(f'<a href="#{step.name}">{n} {_text(step.title)}</a>' for n, step in steps)
         if links:
             rows.append(f"<tr><td>{i}</td><td>{_text(topic)}</td><td>{links}</td></tr>")

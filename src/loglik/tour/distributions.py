@@ -41,7 +41,7 @@ ll.posterior([0.01, 0.99], [0.9**3, 0.1**3])  # after three"""
 
     def figure(self, v: Any, fig: Any) -> None:
         super().figure(v, fig)
-        for p, ppv, at in zip(v.before[1:], v.test.ppv[1:], ((15, 8), (9, -10), (9, -11)), strict=True):
+        for p, ppv, at in zip(v.before[1:], v.test.ppv[1:], ((8, 14), (9, -10), (9, -11)), strict=True):
             note(fig.axes[0], f"{p:.0%} → {ppv:.1%}", (p, ppv), at)
 
 
@@ -185,7 +185,7 @@ u.mean, u.variance, u.prob_between(2.1, 2.2)"""
 
     def charts(self, v: Any) -> list[Chart]:
         x = np.linspace(1.75, 2.75, 1001)
-        return [Chart(x, {"density": v.u.prob(x), "P(X ≤ x)": v.u.cdf(x)}, "x", (-0.1, 2.3), "", fill=True)]
+        return [Chart(x, {"density": v.u.prob(x), "P(X ≤ x)": v.u.cdf(x)}, "x", (-0.1, 2.3), "")]
 
 
 class Normal(Step):

@@ -98,7 +98,7 @@ narrow, wide = ll.Uniform(0, 1), ll.Uniform(-1, 3)
 ll.kl_divergence(narrow, wide), np.log(4), ll.kl_divergence(wide, narrow)
 ll.kl_divergence(wide, wide)
 ll.kl_divergence([0.5, 0.3, 0.2], [0.2, 0.3, 0.5])  # two tables"""
-    caption = "Coins 0.8 and q, both ways: zero at q = 0.8; KL(0.8 ‖ q) is infinite at both ends."
+    caption = "Left: the boxes. Right: coins 0.8 and q, both ways; KL(0.8 ‖ q) is infinite at both ends."
     size = (7.2, 2.5)
 
     def charts(self, v: Any) -> list[Chart]:
