@@ -45,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"loglik {loglik.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    tour = commands.add_parser("tour", help="show what the package does, on real data", description=_tour.__doc__)
+    tour = commands.add_parser(
+        "tour", help="probabilities for deep learning, step by step, on real data", description=_tour.__doc__
+    )
+    tour.add_argument("--only", metavar="STEPS", help='some steps, by number or name: "7", "3-5,clt"')
+    tour.add_argument("--html", metavar="FOLDER", help="write one page with figures instead of text (needs matplotlib)")
     tour.add_argument("--no-speed", action="store_true", help="leave out the measurements (about 15 seconds)")
     tour.set_defaults(run=_tour)
 
@@ -129,10 +133,13 @@ def _seed(text: str) -> int:
 
 
 def _tour(options: argparse.Namespace) -> int:
-    """Score real people and real digits, compare Gaussians, throw dice, and measure the speed of all that."""
-    from loglik.tour import run
+    """Walk through a lecture on probabilities: questions, code, its numbers and pictures, on real data."""
+    from loglik.tour import run, write_html
 
-    run(speed=not options.no_speed)
+    if options.html is None:
+        run(options.only, speed=not options.no_speed)
+    else:
+        print(write_html(options.html, options.only, speed=not options.no_speed))
     return 0
 
 
