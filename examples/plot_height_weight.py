@@ -16,7 +16,7 @@ from loglik.data import load_body
 
 body = load_body()
 x = np.column_stack([body.height, body.weight])
-people = ll.MultivariateNormal(x.mean(axis=0), np.cov(x.T, ddof=0))
+people = ll.MultivariateNormal.fit(x)
 rho = people.correlation[0, 1]
 print(f"mean {people.loc.round(1)}, std {people.std.round(1)}, correlation {rho:.3f}")
 
