@@ -177,6 +177,11 @@ def _ufunc_signature(app, what, name, obj, options, signature, returns):
     return f"({positional}, /, out=None, **options)", returns
 
 
+def _skip(app, what, name, obj, skip, options):
+    """Fields of named tuples without a text of their own: the class has described them as parameters."""
+    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def _close_fences(app, docname: str, source: list[str]) -> None:
     """Without the empty line that doctest needs at the end of an example."""
     source[0] = re.sub(r"\n\n```\n", "\n```\n", source[0])
@@ -184,6 +189,7 @@ def _close_fences(app, docname: str, source: list[str]) -> None:
 
 def setup(app) -> None:
     app.connect("source-read", _close_fences)
+    app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-signature", _ufunc_signature, priority=100)  # before numpydoc
     app.connect("autodoc-process-docstring", _absolute_values, priority=900)  # after numpydoc
     app.add_role_to_domain("py", "name", Name(innernodeclass=nodes.literal))

@@ -12,14 +12,15 @@ import loglik as ll
 from loglik.data import load_digits
 
 # %%
-# 1,797 images of 8 × 8 pixels, ink or paper. Every pixel of every class is a Bernoulli variable; one blank and one black
-# image more in each class keep the probabilities off 0 and 1 (the MAP estimate of a Beta(2, 2) prior).
+# 1,797 images of 8 × 8 pixels, ink or paper. Every pixel of every class is a Bernoulli variable; a Beta(2, 2) prior, worth
+# one blank and one black image more in each class, keeps the probabilities off 0 and 1.
 
 digits = load_digits()
 ink, labels = (digits.images >= 8).astype(float), digits.labels
 learn, test = slice(0, 898), slice(898, None)
 seen = [ink[learn][labels[learn] == k] for k in range(10)]
-probs = np.stack([(s.sum(axis=0) + 1) / (len(s) + 2) for s in seen])  # (class, row, column)
+prior = ll.priors.Beta(2.0, 2.0)
+probs = np.stack([ll.Bernoulli.fit(s, prior=prior, axis=0).probs for s in seen])  # (class, row, column)
 
 # %%
 # Images are independent, and so are pixels given the class: log-likelihoods add. One call scores every image under every

@@ -16,7 +16,7 @@ from loglik.data import load_body
 
 body = load_body()
 x = np.column_stack([body.height, body.weight])
-people = ll.MultivariateNormal(x.mean(axis=0), np.cov(x.T, ddof=0))
+people = ll.MultivariateNormal.fit(x)
 rho = people.correlation[0, 1]
 print(f"mean {people.loc.round(1)}, std {people.std.round(1)}, correlation {rho:.3f}")
 
@@ -31,10 +31,8 @@ h, w = np.linspace(140, 205, 200), np.linspace(25, 120, 200)
 grid = np.stack(np.meshgrid(h, w), axis=-1)
 weight = ll.Normal(mu_w + rho * sd_w * (h - mu_h) / sd_h, sd_w * np.sqrt(1 - rho**2))
 
-fig, axes = plt.subplots(
-    2, 2, figsize=(7.2, 6.2), width_ratios=(4, 1), height_ratios=(1, 4),
-    sharex="col", sharey="row",
-)  # fmt: skip
+ratios = {"width_ratios": (4, 1), "height_ratios": (1, 4)}
+fig, axes = plt.subplots(2, 2, figsize=(7.2, 6.2), sharex="col", sharey="row", **ratios)
 top, main, right = axes[0, 0], axes[1, 0], axes[1, 1]
 axes[0, 1].set_axis_off()
 main.scatter(*x[~body.male].T, s=8, color="C1", alpha=0.5, label="women")

@@ -17,8 +17,8 @@ import loglik as ll
 
 x = np.array([-1.0, 0.0, 1.0, 2.0])
 print("log L(0, 1) =", ll.Normal(0.0, 1.0).log_prob(x).sum())
-mu, sigma = x.mean(), x.std()  # the maximum: mean 1/2, variance 5/4
-best = ll.Normal(mu, sigma).log_prob(x).sum()
+fitted = ll.Normal.fit(x)  # the maximum: mean 1/2, variance 5/4
+mu, sigma, best = fitted.loc, fitted.scale, fitted.fit_report.log_likelihood
 print(f"log L({mu}, √{x.var()}) = {best}")
 
 # %%
@@ -40,7 +40,7 @@ fig.colorbar(filled, ax=left, label="log L(max) - log L(μ, σ)")
 
 t = np.linspace(-4, 5, 300)
 right.plot(t, ll.Normal(0.0, 1.0).prob(t), color="0.6", label="μ = 0, σ = 1")
-right.plot(t, ll.Normal(mu, sigma).prob(t), color="C1", label="most likely")
+right.plot(t, fitted.prob(t), color="C1", label="most likely")
 right.plot(x, np.zeros(4), "ko", clip_on=False, label="data")
 right.set(xlabel="x", ylabel="density", title="The two distributions", ylim=(0, 0.55))
 right.legend(loc="upper left")
@@ -48,6 +48,6 @@ right.legend(loc="upper left")
 # %%
 # The gradient of the log-likelihood comes in the same pass; at the maximum it is zero.
 
-value, (by_mu, by_sigma) = ll.Normal(mu, sigma).log_prob(x, wrt=("loc", "scale"))
+value, (by_mu, by_sigma) = fitted.log_prob(x, wrt=("loc", "scale"))
 print(f"gradient at the maximum: {by_mu:.1e}, {by_sigma:.1e}")
 plt.show()

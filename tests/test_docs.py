@@ -27,7 +27,8 @@ def test_every_public_name_is_in_the_api_reference(api_pages):
     groups, left = api_pages.grouped()
     assert not left
     listed = [name for names in groups.values() for name in names]
-    assert sorted([*listed, "ufuncs"]) == sorted(ll.__all__)
+    sections = [module.__name__.removeprefix("loglik.") for module in api_pages.modules()]
+    assert sorted([*listed, *sections, "ufuncs"]) == sorted(ll.__all__)
 
 
 def test_every_kernel_is_in_the_api_reference(api_pages):

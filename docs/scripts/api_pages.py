@@ -6,6 +6,7 @@ wins. A public name that no group takes is an error here, and in `tests/test_doc
 
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import ModuleType
 
 import loglik
 from loglik import data, ufuncs
@@ -41,7 +42,7 @@ def grouped() -> tuple[dict[str, list[str]], list[str]]:
     found: dict[str, list[str]] = {title: [] for title, _, _ in GROUPS}
     left = []
     for name in loglik.__all__:
-        if name == "ufuncs":  # a module with a page of its own
+        if isinstance(getattr(loglik, name), ModuleType):  # has a section of its own
             continue
         home = f"{getattr(loglik, name).__module__}.{name}"
         for title, _, patterns in GROUPS:
@@ -51,6 +52,12 @@ def grouped() -> tuple[dict[str, list[str]], list[str]]:
         else:
             left.append(home)
     return found, left
+
+
+def modules() -> list[ModuleType]:
+    """The public modules in the namespace, without that of the ufuncs, which has a page of its own."""
+    public = [getattr(loglik, name) for name in loglik.__all__]
+    return [value for value in public if isinstance(value, ModuleType) and value is not ufuncs]
 
 
 def _table(module: str, names: list[str]) -> str:
@@ -71,13 +78,10 @@ def pages() -> dict[str, str]:
     for title, text, _ in GROUPS:
         if found[title]:
             parts += [f"## {title}\n", f"{text}\n", _table("loglik", found[title])]
-    parts += [
-        "## Raw kernels\n",
-        "`loglik.ufuncs` has the kernels as NumPy ufuncs: {doc}`ufuncs`.\n",
-        "## Data\n",
-        "The two small data sets of the examples.\n",
-        _table("loglik.data", list(data.__all__)),
-    ]
+    for module in (*modules(), data):
+        about = f"```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{module.__doc__}\n```\n"
+        parts += [f"## `{module.__name__}`\n", about, _table(module.__name__, list(module.__all__))]
+    parts += ["## Raw kernels\n", "`loglik.ufuncs` has the kernels as NumPy ufuncs: {doc}`ufuncs`.\n"]
     texts = {"index.md": "\n".join(parts), "ufuncs.md": _kernels()}
     for name in ufuncs.__all__:
         core = getattr(ufuncs, name).signature

@@ -129,6 +129,7 @@ class NormalInverseGamma(NamedTuple):
     Parameters
     ----------
     mean : float
+        Where μ is expected.
     kappa : float
         At least 0: how many observations the knowledge of the mean is worth.
     shape : float
@@ -171,6 +172,7 @@ class NormalInverseWishart(NamedTuple):
     Parameters
     ----------
     mean : array_like, shape (d,), or float
+        Where μ is expected; a number is meant for every coordinate.
     kappa : float
         At least 0.
     dof : float, optional
