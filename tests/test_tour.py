@@ -151,7 +151,8 @@ def test_correlation(shown):
 
 
 def test_data_matrix(shown):
-    sigma, total = shown("matrix")
+    (sigma, rho), total = shown("matrix")
+    assert rho == pytest.approx(56.4 / math.sqrt(51.84 * 67.6), rel=1e-13)
     np.testing.assert_allclose(sigma, [[51.84, 56.4], [56.4, 67.6]], rtol=1e-14)
     # At the maximum the squared distances sum to n d.
     assert total == pytest.approx(-0.5 * 5 * (2 + math.log(51.84 * 67.6 - 56.4**2) + 2 * LOG2PI), rel=1e-12)
@@ -207,7 +208,8 @@ def test_four_points(shown, variables):
     assert lost == 0
     many = variables("sequence").many
     assert total == pytest.approx(-0.5 * (many**2).sum() - 500 * LOG2PI, rel=1e-12)
-    (mu, variance, best), (exact, slopes) = shown("surface")
+    (mu, variance, best), (mean, exact_variance, exact), slopes = shown("surface")
+    assert (mean, exact_variance) == (0.5, pytest.approx(1.25, rel=1e-15))
     assert mu == pytest.approx(0.5)
     assert variance == pytest.approx(1.25, abs=0.01)
     assert exact == pytest.approx(-6.122041235447110, rel=1e-15)
@@ -216,13 +218,16 @@ def test_four_points(shown, variables):
     np.testing.assert_allclose(slopes, 0, atol=1e-14)
 
 
-def test_estimates(shown):
-    (rows,) = shown("fit")
-    for mean, std, found_mean, found_std in rows.values():
-        assert found_mean == pytest.approx(mean, abs=4 * std / 1000**0.5)
-        assert found_std == pytest.approx(std, rel=0.1)
+def test_estimates(shown, variables):
+    _, (wrong_family, right_family) = shown("fit")
+    assert right_family < wrong_family
+    v = variables("fit")
+    for truth, found, names in zip(v.truth, v.found, (("low", "high"), ("loc", "scale"), ("probs",)), strict=True):
+        errors = found.fit_report.standard_errors
+        for name in names:
+            assert abs(getattr(found, name) - getattr(truth, name)) < 4 * errors[name]
     (rows,) = shown("map")
-    assert rows[3] == pytest.approx((1, 1, 5 / 7), abs=1e-3)
+    assert rows[3] == pytest.approx((1, 1, 5 / 7), rel=1e-14)
     for mle, flat, best in rows.values():
         assert flat == mle  # a flat prior gives maximum likelihood back
         assert 0 < best <= mle

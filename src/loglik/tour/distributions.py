@@ -295,13 +295,13 @@ Correlation is covariance in units of both standard deviations, between −1 and
 Zero means uncorrelated, not independent: y = x² is decided by x, and yet its correlation with x is 0."""
     formula = "ρ = Cov(X, Y) / (σ₁ σ₂);   Σ = [[σ₁², ρσ₁σ₂], [ρσ₁σ₂, σ₂²]]"
     code = """\
-def gauss(rho):  # standard deviations 2 and 1
-    sigma = [[4, 2 * rho], [2 * rho, 1]]
+def gauss(rho):
+    sigma = ll.covariance_from([2, 1], rho)  # from standard deviations
     return ll.MultivariateNormal([0, 0], sigma, allow_singular=rho == 1)
 samples = {r: gauss(r).sample(100_000, rng=1) for r in (-0.9, 0, 0.6, 1)}
-{r: np.corrcoef(s.T)[0, 1] for r, s in samples.items()}
+{r: ll.correlation(s)[0, 1] for r, s in samples.items()}
 x = np.linspace(-1, 1, 201)
-np.corrcoef(x, x**2)[0, 1]"""
+ll.correlation(np.column_stack([x, x**2]))[0, 1]"""
     caption = "Samples of four correlations, and a parabola without any."
     size = (7.2, 1.75)
 
@@ -339,9 +339,10 @@ Five people, height and weight: how many random variables are that? Two; the peo
 2 × 2, not 5 × 5. Two of them happen to measure the same: still a valid sample, since draws may repeat."""
     code = """\
 x = np.array([[170, 65], [182, 80], [170, 65], [160, 58], [175, 77]])
-sigma = np.cov(x.T, ddof=0)  # of cm and kg
-sigma
-ll.MultivariateNormal(x.mean(axis=0), sigma).log_prob(x).sum()"""
+sigma = ll.covariance(x)  # of cm and kg
+sigma, ll.correlation(x)[0, 1]
+five = ll.MultivariateNormal.fit(x)
+five.fit_report.log_likelihood"""
     caption = "Five people, four points; the lines are one and two standard deviations from the mean."
     legend = "two people are in one place"
     size = (7.2, 2.5)
@@ -379,11 +380,11 @@ is the correlation worth, and who is most unusual?"""
     code = """\
 body = load_body()
 x = np.column_stack([body.height, body.weight])
-people = ll.MultivariateNormal(x.mean(axis=0), np.cov(x.T, ddof=0))
+people = ll.MultivariateNormal.fit(x)  # maximum likelihood
 people.mean, people.std, people.correlation[0, 1]
+alone = ll.Normal.fit(x, axis=0)  # as if independent
+people.fit_report.log_likelihood, alone.fit_report.log_likelihood.sum()
 log_prob = people.log_prob(x)
-alone = ll.Normal(people.mean, people.std).log_prob(x)  # as if independent
-log_prob.sum(), alone.sum()
 odd = log_prob.argsort()[:3]
 {name: (x[i], log_prob[i]) for name, i in zip("ABC", odd)}"""
     caption = "A, B, C: the most unusual. The lines hold 50, 90 and 99 % of the Gaussian."
@@ -488,7 +489,7 @@ Log-likelihoods add: over the pixels to that of an image, over the images to tha
 digits = load_digits()
 ink = (digits.images >= 8).reshape(-1, 64)  # 1797 images of 64 pixels
 zeros = ink[digits.labels == 0]
-pixel = ll.Bernoulli((zeros.sum(axis=0) + 1) / (len(zeros) + 2))
+pixel = ll.Bernoulli.fit(zeros, axis=0, prior=ll.priors.Beta(2, 2))
 each = pixel.log_prob(ink).sum(axis=1)  # one log-likelihood for each image
 {k: each[digits.labels == k].mean() for k in range(4)}
 pixel.log_prob(zeros).sum(), each[digits.labels == 0].sum()"""

@@ -119,8 +119,6 @@ By the formula for matrices, and by sampling."""
     formula = "KL = ½ (tr(Σ₂⁻¹ Σ₁) + (μ₂ − μ₁)ᵀ Σ₂⁻¹ (μ₂ − μ₁) − k + log(|Σ₂| / |Σ₁|))"
     needs = "gaussians"
     code = """\
-fits = [ll.MultivariateNormal(h.mean(axis=0), np.cov(h.T) + np.eye(64))
-        for h in half]
 pairs = {"3 to 8": (fits[3], fits[8]), "8 to 3": (fits[8], fits[3])}
 {name: (ll.kl_divergence(*pq), ll.estimate_kl(*pq, n=50_000, rng=1))
  for name, pq in pairs.items()}

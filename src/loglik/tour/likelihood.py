@@ -55,8 +55,9 @@ every = ll.Normal(mu[:, None, None], sigma[:, None])
 surface = every.log_prob(x).sum(axis=2)
 i, j = np.unravel_index(surface.argmax(), surface.shape)
 mu[i], sigma[j]**2, surface[i, j]  # on the grid
-value, slopes = ll.Normal(0.5, 1.25**0.5).log_prob(x, wrt=("loc", "scale"))
-value.sum(), slopes"""
+best = ll.Normal.fit(x)
+best.mean, best.variance, best.fit_report.log_likelihood
+best.log_prob(x, wrt=("loc", "scale"))[1]  # the gradient"""
     caption = "log L over μ and σ: lines for so many nats less than at the maximum, the cross."
     legend = "darker: more likely; each shade is one nat; +: the maximum"
     size = (7.2, 3.6)
@@ -94,41 +95,40 @@ class Fit(Step):
     topics = (13, 4, 5, 11)
     question = """\
 Maximum likelihood, family by family: the Uniform takes the smallest and the largest value, the Normal mean and
-standard deviation, the Bernoulli the share of ones. Do they find the truth from a thousand samples? (Mean and
-standard deviation: of the truth, then of what was found.)"""
+standard deviation, the Bernoulli the share of ones. Do they find U(2, 5), N(3, 2²) and 0.3 from a thousand
+samples? (The last line: which family suits the uniform samples? The smaller AIC.)"""
     code = """\
-truth = {"uniform": ll.Uniform(2, 5), "normal": ll.Normal(3, 2),
-         "bernoulli": ll.Bernoulli(0.3)}
-u, x, b = (d.sample(1000, rng=7) for d in truth.values())
-found = {"uniform": ll.Uniform(u.min(), u.max()),
-         "normal": ll.Normal(x.mean(), x.std()),
-         "bernoulli": ll.Bernoulli(b.mean())}
-{k: (d.mean, d.std, found[k].mean, found[k].std) for k, d in truth.items()}"""
+truth = ll.Uniform(2, 5), ll.Normal(3, 2), ll.Bernoulli(0.3)
+data = [d.sample(1000, rng=7) for d in truth]
+found = [type(d).fit(x) for d, x in zip(truth, data)]
+def estimates(d):
+    errors = d.fit_report.standard_errors.items()
+    return "   ".join(
+        f"{k} {getattr(d, k):.3f} ± {e:.3f}" for k, e in errors)
+{type(d).__name__: estimates(d) for d in found}
+ll.Normal.fit(data[0]).fit_report.aic, found[0].fit_report.aic"""
     caption = "A thousand samples of each, with the truth (dashed) and what was found."
     size = (7.2, 2.5)
 
     def picture(self, v: Any) -> list[str]:
-        blocks = []
-        for data, bins, name in ((v.u, np.linspace(1.5, 5.5, 21), "Uniform"), (v.x, np.linspace(-4, 10, 21), "Normal"),
-                                 (v.b, np.linspace(-0.5, 1.5, 3), "Bernoulli")):
-            counts = np.histogram(data, bins)[0]
+        blocks, bins = [], (np.linspace(1.5, 5.5, 21), np.linspace(-4, 10, 21), np.linspace(-0.5, 1.5, 3))
+        for data, edges, d in zip(v.data, bins, v.truth, strict=True):
+            counts = np.histogram(data, edges)[0]
             width = 20 // len(counts)
-            blocks.append([*text.columns(counts, 6, width=width), name.center(width * len(counts))])
+            blocks.append([*text.columns(counts, 6, width=width), type(d).__name__.center(width * len(counts))])
         return text.beside(blocks)
 
     def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 3, width_ratios=(2, 2, 1))
-        for ax, name, data, x in (
-            (axes[0], "uniform", v.u, np.linspace(1.5, 5.5, 401)),
-            (axes[1], "normal", v.x, np.linspace(-5, 11, 401)),
-        ):
+        grids = np.linspace(1.5, 5.5, 401), np.linspace(-5, 11, 401)
+        for ax, data, truth, found, x in zip(axes, v.data, v.truth, v.found, grids, strict=False):
             ax.hist(data, 30, density=True, color=BLUE, alpha=0.35)
-            ax.plot(x, v.found[name].prob(x), color=BLUE, label="found")
-            ax.plot(x, v.truth[name].prob(x), color=RED, ls="--", lw=1.3, label="truth")
-            ax.set(title=name, yticks=[])
-        axes[2].bar([0, 1], v.found["bernoulli"].prob([0, 1]), color=BLUE, alpha=0.6, width=0.6)
-        axes[2].hlines(v.truth["bernoulli"].prob([0, 1]), [-0.4, 0.6], [0.4, 1.4], color=RED, ls="--")
-        axes[2].set(title="bernoulli", xticks=[0, 1], yticks=[])
+            ax.plot(x, found.prob(x), color=BLUE, label="found")
+            ax.plot(x, truth.prob(x), color=RED, ls="--", lw=1.3, label="truth")
+            ax.set(title=type(truth).__name__, yticks=[])
+        axes[2].bar([0, 1], v.found[2].prob([0, 1]), color=BLUE, alpha=0.6, width=0.6)
+        axes[2].hlines(v.truth[2].prob([0, 1]), [-0.4, 0.6], [0.4, 1.4], color=RED, ls="--")
+        axes[2].set(title="Bernoulli", xticks=[0, 1], yticks=[])
         axes[0].set_ylim(0, 0.52)
         axes[0].legend(loc="upper right", ncols=2)
 
@@ -143,21 +143,16 @@ heads and two tails had been seen before, disagrees; a flat prior, Beta(1, 1), g
 and after many throws the prior hardly matters."""
     formula = "MLE: argmax P(D | θ);   MAP: argmax P(θ | D) = argmax P(D | θ) P(θ)"
     code = """\
-theta = np.linspace(0, 1, 1001)
-flat = np.full(1001, 1 / 1001)
-prior = theta**2 * (1 - theta)**2  # Beta(3, 3), up to a factor
-prior /= prior.sum()
 throws = np.append([1, 1, 1], ll.Bernoulli(0.7).sample(997, rng=1))
-def estimates(n):
-    log_l = ll.Bernoulli(theta[:, None]).log_prob(throws[:n]).sum(axis=1)
-    after = [ll.posterior(p, log_likelihood=log_l) for p in (flat, prior)]
-    return theta[log_l.argmax()], *(theta[p.argmax()] for p in after)
-{n: estimates(n) for n in (3, 10, 100, 1000)}  # MLE, flat prior, prior"""
+priors = None, ll.priors.Beta(1, 1), ll.priors.Beta(3, 3)
+def estimates(x):
+    return tuple(ll.Bernoulli.fit(x, prior=p).probs for p in priors)
+{n: estimates(throws[:n]) for n in (3, 10, 100, 1000)}"""
     caption = "Prior, likelihood and posterior of θ after three heads, each with area 1."
     size = (7.2, 2.7)
 
     def charts(self, v: Any) -> list[Chart]:
-        t = v.theta
+        t = np.linspace(0, 1, 201)
         curves = {"prior, Beta(3, 3)": 30 * t**2 * (1 - t) ** 2, "likelihood": 4 * t**3}
         curves["posterior"] = 168 * t**5 * (1 - t) ** 2  # each with area 1
         return [Chart(t, curves, "θ, the chance of heads", (0, 4.3), colours=(MUTED, RED, BLUE))]
@@ -295,9 +290,10 @@ likely?"""
     code = """\
 digits = load_digits()
 ink, labels = (digits.images >= 8).reshape(-1, 64), digits.labels
-learn, test = slice(0, 898), slice(898, None)
+learn, test, prior = slice(0, 898), slice(898, None), ll.priors.Beta(2, 2)
 seen = [ink[learn][labels[learn] == k] for k in range(10)]
-coins = ll.Bernoulli([(s.sum(axis=0) + 1) / (len(s) + 2) for s in seen])
+fits = [ll.Bernoulli.fit(s, axis=0, prior=prior) for s in seen]
+coins = ll.Bernoulli([f.probs for f in fits])
 log_prob = coins.log_prob(ink[test, None]).sum(axis=2)  # (image, class)
 guess, truth = log_prob.argmax(axis=1), labels[test]
 np.mean(guess == truth)  # the share read right; guessing: 0.1
@@ -349,17 +345,19 @@ class Gaussians(Step):
     topics = (19, 7, 12)
     question = """\
 The grey levels of a class as one Gaussian of 64 dimensions, with a full covariance: now the pixels know of each
-other. It reads digits better, and its samples hold together. (A variance of 1 is added to each pixel: some never
-change, and a density needs a positive definite covariance.)"""
+other. It reads digits better, and its samples hold together. (The prior adds a variance of 1 to each pixel: some
+never change, and a density needs a positive definite covariance.)"""
     needs = "digits"
     code = """\
 grey = digits.images.reshape(-1, 64).astype(float)  # 0 to 16
 half = [grey[learn][labels[learn] == k] for k in range(10)]
-sigma = [np.cov(h.T) + np.eye(64) for h in half]
-gauss = ll.MultivariateNormal([h.mean(axis=0) for h in half], sigma)
-log_prob = gauss.log_prob(grey[test, None])  # (image, class)
-np.mean(log_prob.argmax(axis=1) == truth)
-new = gauss.sample(2, rng=2)"""
+def fit(x):
+    prior = ll.priors.NormalInverseWishart(scale=len(x))
+    return ll.MultivariateNormal.fit(x, prior=prior)
+fits = [fit(h) for h in half]
+score = np.stack([f.log_prob(grey[test]) for f in fits], axis=1)
+np.mean(score.argmax(axis=1) == truth)
+new = np.stack([f.sample(2, rng=k) for k, f in enumerate(fits)], axis=1)"""
     caption = "First row: real images; below: sampled ones."
     size = (7.2, 2.5)
 
