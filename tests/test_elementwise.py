@@ -14,7 +14,7 @@ import mpmath
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from registry import ndtri
+from registry import BY_NAME, ndtri
 from scipy import special
 
 from loglik import available_isas
@@ -375,3 +375,25 @@ def test_a_value_does_not_depend_on_its_neighbours(name, level, dtype):
         strided = outputs(name, level, np.repeat(x, 3)[::3])
     np.testing.assert_array_equal(together, apart)
     np.testing.assert_array_equal(together, strided)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    ("name", "arguments", "dtype"),
+    [
+        ("gaussian_nll", (-6.92854e-05, 3.52301e-12, 3.9e-44), np.float32),
+        ("gaussian_nll", (1e-10, 0.0, 5e-324), np.float64),
+        ("gaussian_nll", (1e300, -1e300, 1e301), np.float64),
+        ("gaussian_nll", (1.2e308, -1.2e308, 1.7e308), np.float64),
+        ("normal_kl", (-0.00040083568, 978662.94, -0.0007827315, 5.232768e-14), np.float32),
+        ("normal_kl", (0.0, 1.6e154, 0.0, 1.0), np.float64),
+        ("normal_kl", (1.6e154, 1.0, 0.0, 1.0), np.float64),
+    ],
+)
+def test_no_step_overflows_before_the_result(level, name, arguments, dtype):
+    """Squares, quotients and differences beyond the range, of a result within it."""
+    arguments = [dtype(x) for x in arguments]
+    exact = BY_NAME[name].reference(*(mpf(float(x)) for x in arguments))
+    got = ufuncs(level)[name](*arguments)
+    assert got.dtype == dtype
+    assert abs(mpf(float(got)) / exact - 1) <= 4 * float(np.finfo(dtype).eps)

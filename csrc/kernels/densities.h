@@ -87,10 +87,11 @@ ALWAYS_INLINE void FN(gaussian_nll_map)(const V *in, V *out) {
      * difference, which would count twice, is added back. */
     const V ratio = C(0.5) * (difference / variance), plain = difference * ratio;
     V half = v_select(v_lt(v_abs(plain), C(INFINITY)), v_fma(difference, ratio, (low + low) * ratio), plain);
-    const M overflow = FN(is_infinite)(difference);
-    if (__builtin_expect(m_any(overflow), 0)) {
+    const M rare = FN(is_infinite)(plain);
+    if (__builtin_expect(m_any(rare), 0)) { /* the difference overflows, or d/2v for a tiny variance and a difference far below 1 */
         const V d = target * C(0.5) - mean * C(0.5);
-        half = v_select(overflow, d * (d / (variance * C(0.5))), half);
+        const V apart = d * (d / (variance * C(0.5))), tiny = C(0.5) * difference * difference / variance;
+        half = v_select(rare, v_select(FN(is_infinite)(difference), apart, tiny), half);
     }
     const V value = v_fma(C(0.5), FN(vm_log)(variance), half) + C(0.91893853320467274178);
     out[0] = v_select(v_gt(variance, C(0)), value, C(NAN));
@@ -143,9 +144,10 @@ __attribute__((noinline)) static V FN(normal_kl_of)(V p_loc, V p_scale, V q_loc,
     if (__builtin_expect(m_any(extreme), 0)) {
         log_ratio = v_select(extreme, FN(vm_log)(p_scale) - FN(vm_log)(q_scale), log_ratio);
     }
-    spread = v_select(apart, v_fma(ratio, ratio, C(-1)) - C(2) * log_ratio, spread);
+    /* Halves of everything: the squares may overflow where half of them does not. */
+    spread = v_select(apart, v_fma(C(0.5) * ratio, ratio, C(-0.5)) - log_ratio, C(0.5) * spread);
     const M valid = v_gt(p_scale, C(0)) & v_gt(q_scale, C(0));
-    return v_select(valid, C(0.5) * v_fma(z, z, spread), C(NAN));
+    return v_select(valid, v_fma(C(0.5) * z, z, spread), C(NAN));
 }
 
 ALWAYS_INLINE void FN(normal_kl_map)(const V *in, V *out) { out[0] = FN(normal_kl_of)(in[0], in[1], in[2], in[3]); }
