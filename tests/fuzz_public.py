@@ -74,6 +74,10 @@ def main(seconds: float, seed: int) -> int:
     def method(name, *arguments):
         return getattr(distribution(), name, lambda *_: None)(*arguments)
 
+    def prior():
+        kind = getattr(ll.priors, draw.choice(ll.priors.__all__))
+        return kind(**{name: junk() for name in kind._fields if draw.random() < 0.3})
+
     def notation():
         return "".join(draw.choice("0123456789dD+-*()% khlr!x>=<{},F") for _ in range(draw.randrange(8)))
 
@@ -168,6 +172,18 @@ def main(seconds: float, seed: int) -> int:
         "kl_divergence of arrays": lambda: ll.kl_divergence(junk(), junk(), axis=maybe(-1)),
         "js_divergence": lambda: ll.js_divergence(draw.choice([junk(), distribution()]), draw.choice([junk(), distribution()])),
         "cross_entropy": lambda: ll.cross_entropy(draw.choice([junk(), distribution()]), distribution()),
+        "fit": lambda: draw.choice([ll.Normal, ll.Uniform, ll.Bernoulli, ll.MultivariateNormal, ll.Discrete]).fit(
+            draw.choice([junk(), small(5), small(4, 2), np.arange(5) % 2]), weights=draw.choice([None, None, junk(), small(5)]),
+            axis=draw.choice([None, None, 0, -1, junk()]), prior=draw.choice([None, None, prior(), junk()]),
+            nan_policy=draw.choice(["raise", "omit", junk()]),
+        ),
+        "MomentStats": lambda: (ll.MomentStats(draw.choice([junk(), small(4, 2), small(3)]), weights=maybe()) + draw.choice(
+            [ll.MomentStats(), ll.MomentStats([[1.0, 2.0], [2.0, 1.0]]), junk()])).update(
+            draw.choice([junk(), small(4, 2), small(3)]), maybe(), nan_policy=draw.choice(["propagate", "omit", junk()])
+        ).fit(draw.choice([ll.Normal, ll.MultivariateNormal, ll.Bernoulli, junk()]), prior=draw.choice([None, prior(), junk()])),
+        "covariance": lambda: ll.covariance(draw.choice([junk(), small(4, 2)]), weights=maybe(), ddof=maybe(0)),
+        "correlation": lambda: ll.correlation(draw.choice([junk(), small(4, 2)]), weights=maybe()),
+        "covariance_from": lambda: ll.covariance_from(draw.choice([junk(), [1.0, 2.0]]), draw.choice([junk(), 0.5, small(2, 2)])),
         "estimate_kl": lambda: ll.estimate_kl(
             distribution(), distribution(), n=maybe(100), rtol=draw.choice([None, None, junk()]), confidence=maybe(0.95),
             rng=maybe(1), method=draw.choice(["auto", "mc", "exact", "qmc", "quadrature", junk()]), max_n=10_000,

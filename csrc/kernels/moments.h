@@ -69,6 +69,23 @@ static double moments_total(const double *x, ptrdiff_t n) {
     return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
+/* Each weight d times, 2 <= d <= 4. */
+ALWAYS_INLINE void moments_repeat(double *to, const double *w, ptrdiff_t n, const int d) {
+    for (ptrdiff_t r = 0; r < n; r++) {
+        UNROLLED
+        for (int i = 0; i < d; i++) {
+            to[r * d + i] = w[r];
+        }
+    }
+}
+static void moments_spread(double *to, const double *w, ptrdiff_t n, ptrdiff_t d) {
+    switch (d) {
+    case 2: moments_repeat(to, w, n, 2); break;
+    case 3: moments_repeat(to, w, n, 3); break;
+    default: moments_repeat(to, w, n, 4);
+    }
+}
+
 /* The moments of a block, about its shift, to those of the task. Nonzero: the shift is too far from the mean, nothing was done but that
  * g->shift is the mean now. */
 static int moments_join(loglik_moments_task *t, moments_memory *g, int last_try) {
@@ -119,6 +136,22 @@ static int moments_join(loglik_moments_task *t, moments_memory *g, int last_try)
     t->weight = total;
     return 0;
 }
+
+/* Register tiles of a tile of wide rows: how often something is fetched ahead. */
+ALWAYS_INLINE ptrdiff_t moments_steps(ptrdiff_t width, ptrdiff_t count) {
+    ptrdiff_t tiles = 0;
+    for (ptrdiff_t j = 0; j < width; j += VECTORS_f64 * LANES_f64) {
+        tiles += (width - j / ROWS_f64 * ROWS_f64 + ROWS_f64 - 1) / ROWS_f64;
+    }
+    return tiles * count;
+}
+
+/* P of a tile. What comes next is fetched meanwhile, `bytes` from `ahead` on: the tile is small, so memory would stand still. */
+static void moments_products(moments_memory *g, const double *a, ptrdiff_t count, const char *ahead, ptrdiff_t bytes) {
+    const ptrdiff_t steps = moments_steps(g->width, count);
+    rank_ahead_f64 next = {ahead, (bytes + steps - 1) / steps};
+    rank_products_f64(a, g->packed, g->width, count, MOMENTS_TILE, g->products, &next);
+}
 #endif
 
 /* The lanes of one double vector. */
@@ -136,7 +169,7 @@ ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t 
                                        const int weighted) {
     enum { PANEL = RANK_PANEL_f64 };
     const ptrdiff_t width = g->width;
-    const double *const spread = g->fold > 1 ? g->spread : weights;
+    const double *const spread = g->fold > 1 && g->d > 1 ? g->spread : weights;
     for (ptrdiff_t v = 0; v < width; v += LANES_f64) {
         const vf64 shift = v_load(g->shift + v);
         vf64 sum[MOMENTS_CHAINS], square[MOMENTS_CHAINS], low = v_load(g->low + v), high = v_load(g->high + v);
@@ -150,7 +183,9 @@ ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t 
             UNROLLED
             for (int c = 0; c < MOMENTS_CHAINS; c++) {
                 vf64 y = FN(moments_load)(x + (p + c) * width + v);
-                __builtin_prefetch((const char *)(x + (p + c) * width + v) + FN(LOSS_AHEAD));
+                if (diagonal) {
+                    __builtin_prefetch((const char *)(x + (p + c) * width + v) + FN(LOSS_AHEAD));
+                }
                 if (weighted) {
                     const vf64 w = g->fold > 1 ? v_load(spread + (p + c) * width + v) : v_set1(spread[p + c]);
                     const mf64 counts = v_lt(v_set1(0.0), w);
@@ -213,12 +248,8 @@ static void FN(moments_block)(moments_memory *g, const R *x, ptrdiff_t n, const 
         const ptrdiff_t count = wide - first < MOMENTS_TILE ? wide - first : MOMENTS_TILE;
         const R *const rows = x + first * g->width;
         const double *const w = weights ? weights + first * fold : NULL;
-        if (w && fold > 1) {
-            for (ptrdiff_t r = 0; r < count * fold; r++) {
-                for (ptrdiff_t i = 0; i < d; i++) {
-                    g->spread[r * d + i] = w[r];
-                }
-            }
+        if (w && fold > 1 && d > 1) {
+            moments_spread(g->spread, w, count * fold, d);
         }
         if (g->diagonal) {
             if (w) {
@@ -233,7 +264,8 @@ static void FN(moments_block)(moments_memory *g, const R *x, ptrdiff_t n, const 
         } else {
             FN(moments_columns)(g, rows, count, w, 0, 0);
         }
-        rank_update_f64(w ? g->weighted : g->packed, g->packed, g->width, count, g->products);
+        const ptrdiff_t bytes = count * g->width * (ptrdiff_t)sizeof(R);
+        moments_products(g, w ? g->weighted : g->packed, count, (const char *)rows + bytes, bytes);
     }
     for (ptrdiff_t r = wide * fold; r < n; r++) {
         FN(moments_row)(g, x + r * d, weights ? weights[r] : 1.0);

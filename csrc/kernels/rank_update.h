@@ -43,9 +43,15 @@ ALWAYS_INLINE void FN(add_to_doubles)(double *sum, V x) {
 #endif
 }
 
+/* Memory that is read next: `step` bytes of it are fetched with each step of a register tile. */
+typedef struct {
+    const char *at;
+    ptrdiff_t step;
+} FN(rank_ahead);
+
 /* One register tile: sum[r·width + j] += Σₚ a[p·PANEL + r]·b[j][p·PANEL]. */
 ALWAYS_INLINE void FN(rank_tile)(const int vectors, const R *a, const R *b, ptrdiff_t j, ptrdiff_t count, ptrdiff_t chain,
-                                 double *sum, ptrdiff_t width) {
+                                 double *sum, ptrdiff_t width, FN(rank_ahead) *ahead) {
     enum { ROWS = FN(ROWS), PANEL = FN(RANK_PANEL) };
     const R *column[LOGLIK_TILE_VECTORS];
     UNROLLED
@@ -68,6 +74,10 @@ ALWAYS_INLINE void FN(rank_tile)(const int vectors, const R *a, const R *b, ptrd
             for (int v = 0; v < vectors; v++) {
                 y[v] = v_load(column[v] + p * PANEL);
             }
+            if (ahead) {
+                __builtin_prefetch(ahead->at);
+                ahead->at += ahead->step;
+            }
             UNROLLED
             for (int r = 0; r < ROWS; r++) {
                 const V x = v_set1(a[p * PANEL + r]);
@@ -88,9 +98,10 @@ ALWAYS_INLINE void FN(rank_tile)(const int vectors, const R *a, const R *b, ptrd
 }
 
 /* sum[i·width + j] += Σₚ a[p][i]·b[p][j] for j <= i < d (and some j above), width = rank_width(d); count points. */
-static void FN(rank_update)(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count, double *sum) {
+ALWAYS_INLINE void FN(rank_products)(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count, ptrdiff_t chain, double *sum,
+                                     FN(rank_ahead) *ahead) {
     enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS) };
-    const ptrdiff_t width = FN(rank_width)(d), chain = FN(rank_chain)(d);
+    const ptrdiff_t width = FN(rank_width)(d);
     for (ptrdiff_t j = 0; j < d; j += VECTORS * LANES) {
         for (ptrdiff_t i = j / ROWS * ROWS; i < d; i += ROWS) {
             const R *const row = FN(rank_column)(a, i);
@@ -98,21 +109,25 @@ static void FN(rank_update)(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count
             const ptrdiff_t columns = i + ROWS < d ? i + ROWS : d, vectors = (columns - j + LANES - 1) / LANES;
             switch (vectors < VECTORS ? vectors : VECTORS) {
             case 1:
-                FN(rank_tile)(1, row, b, j, count, chain, to, width);
+                FN(rank_tile)(1, row, b, j, count, chain, to, width, ahead);
                 break;
             case 2:
-                FN(rank_tile)(2, row, b, j, count, chain, to, width);
+                FN(rank_tile)(2, row, b, j, count, chain, to, width, ahead);
                 break;
 #if LOGLIK_TILE_VECTORS > 3
             case 3:
-                FN(rank_tile)(3, row, b, j, count, chain, to, width);
+                FN(rank_tile)(3, row, b, j, count, chain, to, width, ahead);
                 break;
 #endif
             default:
-                FN(rank_tile)(VECTORS, row, b, j, count, chain, to, width);
+                FN(rank_tile)(VECTORS, row, b, j, count, chain, to, width, ahead);
             }
         }
     }
+}
+
+static void FN(rank_update)(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count, double *sum) {
+    FN(rank_products)(a, b, d, count, FN(rank_chain)(d), sum, NULL);
 }
 
 /* sum[j] += Σₚ a[p][j]: four chains of points in turn, since one would wait for its additions. */

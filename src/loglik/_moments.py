@@ -3,8 +3,8 @@
 Design
 - Data are E samples of n rows of d coordinates, in any memory layout: a block is a view where they lie like this, and is gathered
   otherwise, so nothing as large as an input is ever copied.
-- What is known of a sample is one array of float64, its *state* (see `State`). Blocks are added to a state by the kernel; states are
-  joined by the same formula (Chan, Golub and LeVeque 1983), in an order that depends on the shape of the data alone.
+- What is known of a sample is one array of float64, its *state* (see `State`). Blocks are added to a state by the kernel; states
+  are joined by the same formula (Chan, Golub and LeVeque 1983), in an order that depends on the shape of the data alone.
 """
 
 import math
@@ -28,8 +28,8 @@ _FOLDED = 8  # blocks whose results are kept at a time
 class State:
     """Views of the parts of a state, or of a stack of them: weight, shift, offset, low, high, squares, rest.
 
-    Mean = shift + offset; squares + rest is the sum of weighted squares about it, for `diagonal` one for each coordinate, otherwise
-    the lower triangle of a matrix.
+    Mean = shift + offset; squares + rest is the sum of weighted squares about it, for `diagonal` one for each coordinate,
+    otherwise the lower triangle of a matrix.
     """
 
     def __init__(self, array: np.ndarray, d: int, diagonal: bool) -> None:
@@ -86,7 +86,7 @@ def _two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Moments(NamedTuple):
     """What fits need of samples; leading axes are those of a batch. All in float64."""
 
-    count: np.ndarray  # rows of positive weight
+    n: np.ndarray  # rows of positive weight
     weight: np.ndarray
     mean: np.ndarray  # (..., d)
     squares: np.ndarray  # (..., d) if diagonal, else (..., d, d), symmetric
@@ -120,14 +120,17 @@ class Rows:
     events : number of last axes of `x` that are the coordinates of one observation (0 or 1).
     nan_policy : "propagate", "raise" or "omit" the observation.
     finite : refuse infinities.
+    name : of the data, for errors.
     """
 
     def __init__(
-        self, function: str, x: np.ndarray, weights: Any, reduced: tuple[int, ...], events: int, nan_policy: str, finite: bool = False
+        self, function: str, x: np.ndarray, weights: Any, reduced: tuple[int, ...], events: int, nan_policy: str,
+        finite: bool = False, name: str = "x",
     ) -> None:
         if nan_policy not in NAN_POLICIES:
             raise ValueError(f'{function}: nan_policy must be "propagate", "raise" or "omit", got {nan_policy!r}')
-        self.function, self.x, self.nan_policy, self.finite = function, x, nan_policy, finite
+        self.function, self.name, self.x = function, name, x
+        self.nan_policy, self.finite = nan_policy, finite
         self.dtype = _validate.result_dtype(x)
         kept = tuple(a for a in range(x.ndim - events) if a not in reduced)
         self.kept_shape = tuple(x.shape[a] for a in kept)
@@ -156,14 +159,16 @@ class Rows:
         full = self.x.shape[: self.x.ndim - events]
         if array.shape not in (shared, full):
             either = f"{shared}" if shared == full else f"{shared} or {full}"
-            raise ValueError(f"{self.function}: weights must have shape {either} for x of shape {self.x.shape}, got {array.shape}")
+            raise ValueError(
+                f"{self.function}: weights must have shape {either} for {self.name} of shape {self.x.shape}, got {array.shape}"
+            )
         return array, array.shape == full and shared != full
 
     # ------------------------------------------------------------------------------------------- blocks
 
     def parts(self, most: int) -> list[list[tuple[int, int, int, int]]]:
-        """Blocks (first sample, last, first row, last) in order, those of a part one after the other: all of one sample if that is
-        cut, otherwise several whole samples. At most `most` parts of a sample."""
+        """Blocks (first sample, last, first row, last) in order, those of a part one after the other: all of one
+        sample if that is cut, otherwise several whole samples. At most `most` parts of a sample."""
         rows = max(1, self._block_rows())
         if self.n <= rows:
             step = max(1, _ELEMENTS // max(1, self.n * self.d))
@@ -209,7 +214,8 @@ class Rows:
         e, i, j = _validate.first_index(bad)
         at = ((block[0] + e) * self.n + block[2] + i) * self.d + j
         index = self._index(at, self.x.shape, self.order)
-        raise ValueError(f"{self.function}: x must be {condition}, but {_validate.describe_entry('x', index, self.x[index])}")
+        entry = _validate.describe_entry(self.name, index, self.x[index])
+        raise ValueError(f"{self.function}: {self.name} must be {condition}, but {entry}")
 
     @staticmethod
     def _index(at: int, shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
@@ -288,7 +294,7 @@ class Rows:
         if not diagonal:
             return Moments(*(np.reshape(a, self.kept_shape + a.shape[1:]) for a in m))
         shape = self.kept_shape
-        weight, count = (np.broadcast_to(a[:, None], (self.samples, self.d)) for a in (m.weight, m.count))
+        weight, count = (np.broadcast_to(a[:, None], (self.samples, self.d)) for a in (m.weight, m.n))
         return Moments(*(np.reshape(a, shape) for a in (count, weight, m.mean, m.squares, m.low, m.high)))
 
     def fold(

@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from loglik import _validate
-from loglik._moments import Moments, Rows, empty_states, join, state_size, summary
+from loglik._moments import Moments, Rows, empty_states, join, summary
 from loglik.distributions import _fit
 from loglik.distributions._matrices import check_symmetric, items
 
@@ -27,8 +27,8 @@ class MomentStats:
 
     Notes
     -----
-    Everything is kept in float64: the mean in two parts, squares about it with a compensation, joined by the formula of Chan, Golub
-    and LeVeque (1983). So mean and variance are right to a relative 1e-14 for mean/std up to 1e8, in any number of blocks;
+    Everything is kept in float64: the mean in two parts, squares about it with a compensation, joined by the formula of Chan,
+    Golub and LeVeque (1983). So mean and variance are right to a relative 1e-14 for mean/std up to 1e8, in any number of blocks;
     different blocks differ in the last digits only, and threads in none. Squares of deviations must be within the range of
     doubles, so deviations within about 1e±150.
 
@@ -79,7 +79,7 @@ class MomentStats:
         Raises
         ------
         ValueError
-            If the shape is not like that of the blocks before, a weight is negative or not finite, or for a NaN that is not wanted.
+            If the shape is not like that of the blocks before, a weight is negative or not finite, or for a NaN not wanted.
         TypeError
             If something is not real.
 
@@ -99,7 +99,7 @@ class MomentStats:
         if self._state is not None and x.shape[1:] != self._shape:
             expected = f"(n, {self._shape[0]})" if self._shape else "(n,)"
             raise ValueError(f"{name}: block must have shape {expected} like those before, got {x.shape}")
-        rows = Rows(name, x[:, None] if x.ndim == 1 else x, weights, (0,), 1, nan_policy)
+        rows = Rows(name, x, weights, (0,), x.ndim - 1, nan_policy, name="block")
         before = empty_states(1, rows.d, False) if self._state is None else self._state
         states, counts = rows.states(False, before)
         dtype = rows.dtype if self._dtype is None else np.promote_types(self._dtype, rows.dtype)
@@ -194,8 +194,8 @@ class MomentStats:
         Parameters
         ----------
         family : Normal, Uniform, Bernoulli or MultivariateNormal
-            Univariate families are fitted to each coordinate: their batch has the shape of an observation. For a Bernoulli, moments
-            show values other than 0 and 1 up to rounding only.
+            Univariate families are fitted to each coordinate: their batch has the shape of an observation. For a Bernoulli,
+            moments show values other than 0 and 1 up to rounding only.
         prior : optional
             A conjugate prior of `loglik.priors`.
 
@@ -259,8 +259,7 @@ def _sample(function: str, x: Any, weights: Any) -> tuple[Moments, np.dtype, tup
     if array.ndim == 0 or (array.ndim > 1 and array.shape[-1] == 0):
         raise ValueError(f"{function}: x must have shape (..., n, d) with d >= 1, or (n,), got {array.shape}")
     square = () if array.ndim == 1 else (array.shape[-1],) * 2
-    array = array[:, None] if array.ndim == 1 else array
-    rows = Rows(function, array, weights, (array.ndim - 2,), 1, "propagate")
+    rows = Rows(function, array, weights, (max(0, array.ndim - 2),), 1 if square else 0, "propagate")
     return rows.moments(False), rows.dtype, rows.kept_shape + square
 
 
@@ -273,8 +272,8 @@ def covariance(x: Any, *, weights: Any = None, ddof: float = 0) -> Any:
     Parameters
     ----------
     x : array_like, shape (..., n, d) or (n,)
-        n observations of d variables (`numpy.cov` has them in columns); leading axes are a batch. Any layout, memory maps included:
-        no copy is made.
+        n observations of d variables (`numpy.cov` has them in columns); leading axes are a batch. Any layout, memory maps
+        included: no copy is made.
     weights : array_like, shape (n,) or (..., n), optional
         Not negative and finite: how often each observation counts.
     ddof : float, optional
@@ -283,8 +282,8 @@ def covariance(x: Any, *, weights: Any = None, ddof: float = 0) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of shape (..., d, d), exactly symmetric, float32 for float32 data; a number for numbers. A NaN makes the row and the column of
-        its variable NaN.
+        Of shape (..., d, d), exactly symmetric, float32 for float32 data; a number for numbers. A NaN makes the row and the
+        column of its variable NaN.
 
     Raises
     ------
@@ -396,7 +395,8 @@ def covariance_from(std: Any, correlation: Any) -> Any:
         rho = np.array([[1, rho], [rho, 1]], dtype)
     if rho.ndim < 2 or rho.shape[-2:] != (d, d):
         number = ", or be a number for two variables" if rho.ndim == 0 else ""
-        raise ValueError(f"{name}: correlation must have shape (..., {d}, {d}) for std of shape {sigma.shape}, got {rho.shape}{number}")
+        expected = f"(..., {d}, {d}) for std of shape {sigma.shape}"
+        raise ValueError(f"{name}: correlation must have shape {expected}, got {rho.shape}{number}")
     shape = _validate.broadcast_shapes(name, **{"std's batch": sigma.shape[:-1], "correlation's batch": rho.shape[:-2]})
     rho = rho.astype(dtype)
     diagonal = np.diagonal(rho, axis1=-2, axis2=-1)

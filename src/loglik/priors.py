@@ -12,8 +12,8 @@ Normal          `NormalInverseGamma`     of (μ, σ²) together
 Multivariate    `NormalInverseWishart`   of (μ, Σ) together
 ==============  =======================  ==============================================================
 
-Sources: K. Murphy, Machine Learning: A Probabilistic Perspective (2012), sections 3.3, 3.4, 4.6.3 and exercise 3.9; A. Gelman and others,
-Bayesian Data Analysis (3rd edition), chapters 2 and 3.
+Sources: K. Murphy, Machine Learning: A Probabilistic Perspective (2012), sections 3.3, 3.4, 4.6.3 and exercise 3.9; A. Gelman and
+others, Bayesian Data Analysis (3rd edition), chapters 2 and 3.
 """
 
 from typing import Any, NamedTuple
@@ -34,7 +34,9 @@ def _number(function: str, name: str, value: Any, low: float, condition: str) ->
 
 
 class Beta(NamedTuple):
-    """Beta(a, b) prior of the probability of a `Bernoulli`: density ∝ p^(a - 1) (1 - p)^(b - 1), a - 1 ones and b - 1 zeros seen before.
+    """Beta(a, b) prior of the probability of a `Bernoulli`: density ∝ p^(a - 1) (1 - p)^(b - 1).
+
+    It is worth a - 1 ones and b - 1 zeros.
 
     Parameters
     ----------
@@ -62,8 +64,8 @@ class Dirichlet(NamedTuple):
     Parameters
     ----------
     alpha : float or array_like, shape (K,)
-        At least 1. A number: for each outcome from the smallest to the largest one seen. An array: for the outcomes start, start + 1, ...,
-        start + K - 1, beyond which there must be no data.
+        At least 1. A number: for each outcome from the smallest to the largest one seen. An array: for the outcomes start,
+        start + 1, ..., start + K - 1, beyond which there must be no data.
     start : int
         The outcome of the first entry of an array.
 
@@ -89,9 +91,9 @@ class Dirichlet(NamedTuple):
 
 
 class Pareto(NamedTuple):
-    """Bilateral Pareto prior of a `Uniform`: it contains [low, high], and wider intervals are less likely by a power of their width.
+    """Bilateral Pareto prior of a `Uniform`: it contains [low, high], and its density falls with a power of its width.
 
-    The mode of the posterior does not depend on that power. Without arguments nothing is known to be inside, so the prior is flat.
+    The mode of the posterior does not depend on that power. Without arguments nothing is known to be inside: the prior is flat.
 
     Parameters
     ----------
@@ -162,7 +164,8 @@ class NormalInverseGamma(NamedTuple):
 class NormalInverseWishart(NamedTuple):
     """Normal-inverse-Wishart prior of a `MultivariateNormal`: Σ ~ inverse Wishart(scale, dof), μ given Σ ~ Normal(mean, Σ/kappa).
 
-    Density in (μ, Σ) ∝ det(Σ)^-((dof + d)/2 + 1) exp(-tr(scale Σ⁻¹)/2 - kappa (μ - mean)ᵀ Σ⁻¹ (μ - mean)/2). The mode of the posterior is
+    Density in (μ, Σ) ∝ det(Σ)^-((dof + d)/2 + 1) exp(-tr(scale Σ⁻¹)/2 - kappa (μ - mean)ᵀ Σ⁻¹ (μ - mean)/2).
+    The mode of the posterior is
 
     μ = (kappa·mean + W·x̄)/(kappa + W),
     Σ = (scale + S + kappa·W/(kappa + W)·(x̄ - mean)(x̄ - mean)ᵀ) / (W + dof + d + 2),   S = Σ w (x - x̄)(x - x̄)ᵀ.

@@ -158,7 +158,12 @@ def _sklearn(threads: int) -> dict[str, Maker]:
         mixture.precisions_cholesky_ = np.linalg.inv(np.linalg.cholesky(covariance)).swapaxes(1, 2)
         return lambda: mixture._estimate_log_prob(x)  # score_samples would add the log-sum-exp
 
-    return {"mvn_grid": grid}
+    def mean_covariance(x, weights):
+        from sklearn.covariance import EmpiricalCovariance
+
+        return None if weights is not None else lambda: EmpiricalCovariance(store_precision=False).fit(x)
+
+    return {"mvn_grid": grid, "mean_covariance": mean_covariance}
 
 
 def _torch(threads: int) -> dict[str, Maker]:
@@ -330,7 +335,13 @@ def _torch(threads: int) -> dict[str, Maker]:
 
         return lambda: (to_middle(p, p.sample((n // 2,))) + to_middle(q, q.sample((n // 2,)))) / 2
 
+    def mean_covariance(x, weights):
+        (t,) = tensors(x)
+        w = None if weights is None else torch.from_numpy(weights.astype(x.dtype))
+        return lambda: (t.mean(0), torch.cov(t.T, correction=0, aweights=w))
+
     return {
+        "mean_covariance": mean_covariance,
         "softplus": unary(functional.softplus),
         "sigmoid": unary(torch.sigmoid),
         "log_sigmoid": unary(functional.logsigmoid),

@@ -544,3 +544,14 @@ def exact_kept_counts(n, sides, kept):
                 after[key] = after.get(key, 0) + ways * math.comb(n - placed, r)
         states = after
     return [states[n, total] for total in range(kept, kept * sides + 1)]
+
+
+# ------------------------------------------------------------------------------- moments
+
+
+def mean_covariance(x, weights=None):
+    """Mean and covariance (divisor Σw) of rows"""
+    mean = np.average(x, axis=0, weights=weights)
+    centred = x - mean
+    times = centred if weights is None else centred * weights[:, None]
+    return mean, times.T @ centred / (len(x) if weights is None else weights.sum())

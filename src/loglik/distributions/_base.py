@@ -149,8 +149,8 @@ class Distribution:
         Parameters
         ----------
         x : array_like
-            Observations. Univariate families reduce `axis`; `MultivariateNormal` takes (..., n, d), n observations of d variables.
-            Any memory layout, memory maps included: data are read in blocks, and not copied.
+            Observations. Univariate families reduce `axis`; `MultivariateNormal` takes (..., n, d), n observations of d
+            variables. Any memory layout, memory maps included: data are read in blocks, and not copied.
         weights : array_like, optional
             One for each observation (of the shape of the reduced axes), or of the whole batch (of the shape of `x`, without d):
             finite and not negative. An integer weight is the same as so many equal observations, up to rounding.
@@ -173,8 +173,8 @@ class Distribution:
         ------
         ValueError
             For no data, a total weight of 0, NaN that is not wanted, infinite values, values outside the support (Bernoulli: 0
-            and 1, Discrete: integers), observations that are all the same where the density would be infinite, and weights that do not
-            fit. The message names the first index and its value.
+            and 1, Discrete: integers), observations that are all the same where the density would be infinite, and weights that
+            do not fit. The message names the first index and its value.
         numpy.linalg.LinAlgError
             If the covariance of the data is singular, as for n ≤ d.
         TypeError
@@ -189,8 +189,8 @@ class Distribution:
         (`loglik.MomentStats`). Same bits for any number of threads.
 
         Standard errors come from the Fisher information W·I(θ) at the estimate: σ/√W and σ/√(2W) for `loc` and `scale`,
-        √(p(1 - p)/W) for `probs`, √((Σᵢᵢ Σⱼⱼ + Σᵢⱼ²)/W) for a covariance. The bounds of a Uniform have no Fisher information: theirs are the
-        standard deviations of the extremes.
+        √(p(1 - p)/W) for `probs`, √((Σᵢᵢ Σⱼⱼ + Σᵢⱼ²)/W) for a covariance. The bounds of a Uniform have no Fisher information:
+        theirs are the standard deviations of the extremes.
 
         Examples
         --------

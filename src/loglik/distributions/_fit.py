@@ -15,6 +15,7 @@ from loglik._validate import axes as reduced_axes
 
 _LOG_2PI = 1.8378770664093453
 _MAX_OUTCOMES = 1 << 26  # as Discrete has
+_EXACT_OUTCOMES = 1 << 16  # with as many or fewer, integer counts stay exact
 _BLOCK = 1 << 18
 
 
@@ -85,7 +86,7 @@ def fit_moments(cls: type, moments: Moments, vector: bool, prior: Any, dtype: np
     if family != "MultivariateNormal":
         lead = moments.weight.shape
         shape = lead + moments.mean.shape[-1:] if vector else lead
-        wide = (np.broadcast_to(a[..., None], lead + moments.mean.shape[-1:]) for a in (moments.count, moments.weight))
+        wide = (np.broadcast_to(a[..., None], lead + moments.mean.shape[-1:]) for a in (moments.n, moments.weight))
         squares = np.diagonal(moments.squares, axis1=-2, axis2=-1)
         moments = Moments(*(np.reshape(a, shape) for a in (*wide, moments.mean, squares, moments.low, moments.high)))
     elif not vector:
@@ -119,8 +120,7 @@ def _check_data(function: str, m: Moments) -> None:
     if empty.any():
         index = _validate.first_index(empty)
         where = f" in batch item {list(index)}" if index else ""
-        what = "the total weight is 0" if np.asarray(m.count).size and np.any(m.count) else "there are no observations"
-        raise ValueError(f"{function}: {what}{where}")
+        raise ValueError(f"{function}: there are no observations of positive weight{where}")
     good = np.isfinite(m.mean)
     if not good.all():
         entry = _validate.describe_entry("mean", _validate.first_index(~good), np.asarray(m.mean)[_validate.first_index(~good)])
@@ -135,7 +135,7 @@ def _rounded(values: Any, dtype: np.dtype) -> Any:
 
 def _report(result: Any, m: Moments, method: bool, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
     report = FitReport(
-        "map" if method else "ml", _plain(m.count), _plain(m.weight), parameters, _plain(log_likelihood),
+        "map" if method else "ml", _plain(m.n), _plain(m.weight), parameters, _plain(log_likelihood),
         {name: np.asarray(value)[()] for name, value in errors.items()},
     )  # fmt: skip
     result.__dict__["fit_report"] = report
@@ -298,9 +298,11 @@ def multivariate_normal(cls: Any, function: str, m: Moments, prior: Any, dtype: 
 
 
 def _explain_singular(function: str, m: Moments, d: int, has_prior: bool, error: Exception) -> Any:
-    fewest = int(np.min(m.count))
-    ways = "a prior (loglik.priors.NormalInverseWishart) makes it regular; MultivariateNormal(mean, covariance, allow_singular=True) " \
-        "takes it as it is"
+    fewest = int(np.min(m.n))
+    ways = (
+        "a prior (loglik.priors.NormalInverseWishart) makes it regular; "
+        "MultivariateNormal(mean, covariance, allow_singular=True) takes it as it is"
+    )
     if fewest <= d and not has_prior:
         raise np.linalg.LinAlgError(
             f"{function}: {fewest} observations in {d} dimensions have a covariance of rank {max(0, fewest - 1)} at most; {ways}"
@@ -320,15 +322,16 @@ def discrete(cls: Any, function: str, rows: Rows, prior: Any) -> Any:
     shares = counts + (p.alpha - 1)
     total = math.fsum(shares.tolist())
     if weight == 0:
-        raise ValueError(f"{function}: " + ("the total weight is 0" if rows.n else "there are no observations"))
-    if np.all(shares == np.floor(shares)) and total < 2**53:
+        raise ValueError(f"{function}: there are no observations of positive weight")
+    if len(shares) <= _EXACT_OUTCOMES and np.all(shares == np.floor(shares)) and total < 2**53:
         result = cls(counts=shares.astype(np.int64).tolist(), start=start)
     else:
         result = cls((shares / total).astype(rows.dtype), start=start)
     probs = shares / total
     with np.errstate(divide="ignore", invalid="ignore"):
         log_likelihood = math.fsum(np.where(counts > 0, counts * np.log(probs), 0.0).tolist())
-    m = Moments(np.int64(n), np.float64(weight), *(np.zeros(()),) * 4)
+    unused = np.zeros(())
+    m = Moments(np.asarray(n), np.asarray(weight), unused, unused, unused, unused)
     return _report(result, m, has_prior, len(counts) - 1, log_likelihood, {"probs": np.sqrt(probs * (1 - probs) / weight)})
 
 
@@ -370,7 +373,9 @@ def _counts(function: str, rows: Rows, p: priors.Dirichlet) -> tuple[int, np.nda
     else:
         start, length = int(low), int(high - low) + 1
     if length > _MAX_OUTCOMES:
-        raise ValueError(f"{function}: x spans {length} outcomes, from {start} to {start + length - 1}; at most 2^26 are possible")
+        raise ValueError(
+            f"{function}: x spans {length} outcomes, from {start} to {start + length - 1}; at most 2^26 are possible"
+        )
     counts, weight, n = np.zeros(length), 0.0, 0
     for _, (at, found, total, size) in rows.fold(count, integral, "integers"):
         counts[at] += found
