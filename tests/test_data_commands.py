@@ -1,4 +1,4 @@
-"""loglik fit, score, sample: the same numbers as from Python, in blocks; missing values; errors that name file, row and column."""
+"""loglik fit, score, sample: the numbers of Python, in blocks; missing values; errors that name file, row and column."""
 
 import json
 import math
@@ -54,7 +54,8 @@ CASES = [
 def test_fit_gives_what_python_gives(data, tmp_path, capsys, family, columns, cls, options):
     path, rows = data
     names = ["height", "weight", "male", "age"]
-    model = json.loads(command(capsys, "fit", path, "--model", family, "--columns", ",".join(names[i] for i in columns), "--json"))
+    chosen = ",".join(names[i] for i in columns)
+    model = json.loads(command(capsys, "fit", path, "--model", family, "--columns", chosen, "--json"))
     expected = cls.fit(rows[:, columns], **options)
     for name, value in model["parameters"].items():
         assert np.allclose(value, getattr(expected, f"_{name}"), rtol=1e-13, atol=0)
@@ -165,7 +166,7 @@ def test_scores_of_missing_values(tmp_path, capsys):
                                                  ("bernoulli", "male"), ("uniform", "height")])  # fmt: skip
 @pytest.mark.parametrize("suffix", [".csv", ".npy", ".parquet"])
 def test_fit_score_sample(data, tmp_path, capsys, family, columns, suffix):
-    path, rows = data
+    path, _ = data
     command(capsys, "fit", path, "--model", family, "--columns", columns, "-o", tmp_path / "m.json")
     model = _models.load_model(str(tmp_path / "m.json"))
     got = json.loads(command(capsys, "score", path, "--model", tmp_path / "m.json", "-o", tmp_path / f"s{suffix}", "--json"))
@@ -214,7 +215,7 @@ def test_sample_prints_a_table_that_starts_with_the_same_rows(tmp_path, capsys):
         ('{"model": "normal", "columns": ["a"], "parameters": {"loc": 0, "scale": 1}}', "1 columns"),
         ('{"model": "normal", "columns": ["a"], "parameters": {"mean": [0]}}', "unexpected keyword"),
         ('{"model": "mvn", "columns": ["a"], "parameters": {"loc": [0, 0], "covariance": [[1, 0], [0, 1]]}}', "1 columns"),
-        ('{"model": "mvn", "columns": ["a"], "parameters": {"loc": [0], "covariance": [[-1]]}}', "not positive definite|indefinite"),
+        ('{"model": "mvn", "columns": ["a"], "parameters": {"loc": [0], "covariance": [[-1]]}}', "indefinite|definite"),
     ],
 )
 def test_bad_models_are_named(tmp_path, text, message):

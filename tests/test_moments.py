@@ -289,3 +289,16 @@ def test_covariance_from(rng):
 def test_covariance_from_errors(std, rho, error, message):
     with pytest.raises(error, match=message):
         ll.covariance_from(std, rho)
+
+
+def test_arrays_are_not_added_to_statistics():
+    for other in (np.zeros(3), np.zeros(0), [1.0], 1, None):
+        with pytest.raises(TypeError):
+            ll.MomentStats([1.0]) + other
+        with pytest.raises(TypeError):
+            other + ll.MomentStats([1.0])
+
+
+def test_samples_without_coordinates():
+    assert ll.Normal.fit(np.zeros((5, 0)), axis=0).batch_shape == (0,)
+    assert ll.covariance(np.zeros((0, 3, 2))).shape == (0, 2, 2)

@@ -46,6 +46,7 @@ class MomentStats:
     """
 
     __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # an array on the left does not add itself element by element
 
     def __init__(self, x: Any = None, *, weights: Any = None) -> None:
         self._state: np.ndarray | None = None  # None: nothing seen, the dimension is open

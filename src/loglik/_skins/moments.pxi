@@ -21,6 +21,8 @@ def moments_update(cnp.ndarray state not None, cnp.ndarray x not None, cnp.ndarr
     size = 1 + 4 * task.d + 2 * (task.d if diagonal else task.d * task.d)
     if cnp.PyArray_SIZE(state) != problems * size:
         raise ValueError("moments_update: the state is of another size")
+    if task.d == 0:
+        return
     if weights is not None:
         weight_step = task.n if cnp.PyArray_NDIM(weights) == 2 else 0
         if cnp.PyArray_SIZE(weights) != (problems if weight_step else 1) * task.n:

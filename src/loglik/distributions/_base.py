@@ -7,9 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from loglik import _validate
-from loglik.distributions import _expect, _sampling
-
-from loglik.distributions import _fit, _sampling
+from loglik.distributions import _expect, _fit, _sampling
 
 
 class Distribution:
