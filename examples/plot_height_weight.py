@@ -26,10 +26,10 @@ print(f"mean {people.loc.round(1)}, std {people.std.round(1)}, correlation {rho:
 # :math:`\mu_w + \rho\,\sigma_w (h - \mu_h)/\sigma_h` on a line and the smaller standard deviation
 # :math:`\sigma_w\sqrt{1 - \rho^2}`.
 
-(mu_h, mu_w), (sd_h, sd_w) = people.loc, people.std
 h, w = np.linspace(140, 205, 200), np.linspace(25, 120, 200)
 grid = np.stack(np.meshgrid(h, w), axis=-1)
-weight = ll.Normal(mu_w + rho * sd_w * (h - mu_h) / sd_h, sd_w * np.sqrt(1 - rho**2))
+weight = people.condition({0: h})  # one distribution for each height
+mean, std = weight.mean[:, 0], weight.std[:, 0]
 
 ratios = {"width_ratios": (4, 1), "height_ratios": (1, 4)}
 fig, axes = plt.subplots(2, 2, figsize=(7.2, 6.2), sharex="col", sharey="row", **ratios)
@@ -38,8 +38,8 @@ axes[0, 1].set_axis_off()
 main.scatter(*x[~body.male].T, s=8, color="C1", alpha=0.5, label="women")
 main.scatter(*x[body.male].T, s=8, color="C0", alpha=0.5, label="men")
 main.contour(h, w, people.mahalanobis(grid), levels=(1, 2, 3), colors="black", linewidths=1.2)
-main.plot(h, weight.mean, color="C2", label="weight given height")
-main.fill_between(h, weight.mean - weight.std, weight.mean + weight.std, color="C2", alpha=0.2)
+main.plot(h, mean, color="C2", label="weight given height")
+main.fill_between(h, mean - std, mean + std, color="C2", alpha=0.2)
 main.set(xlabel="height (cm)", ylabel="weight (kg)", xlim=h[[0, -1]], ylim=w[[0, -1]])
 main.legend(loc="upper left")
 for ax, i, values, orientation in ((top, 0, h, "vertical"), (right, 1, w, "horizontal")):

@@ -423,18 +423,17 @@ conditional, the joint density over the marginal one. It is narrower, by âˆš(1 â
     needs = "people"
     code = """\
 height, weight = people.marginal([0]), people.marginal([1])
-(m, n), (s, t), r = people.mean, people.std, people.correlation[0, 1]
-given = {h: ll.Normal(n + r * t / s * (h - m), t * np.sqrt(1 - r**2))
-         for h in (160, 190)}
+given = {h: people.condition({0: h}) for h in (160, 190)}
 {"all": (weight.mean, weight.std)}
 {h: (d.mean, d.std) for h, d in given.items()}
-people.log_prob([190, 90]) - height.log_prob([190]), given[190].log_prob(90)"""
+joint = people.log_prob([190, 90])
+joint - height.log_prob([190]), given[190].log_prob([90])"""
     caption = "Weights of all people, and of those of 160 and 190 cm."
     size = (7.2, 2.7)
 
     def charts(self, v: Any) -> list[Chart]:
         w = np.linspace(28, 122, 301)
-        curves = {"all": v.weight.prob(w[:, None])} | {f"{h} cm": d.prob(w) for h, d in v.given.items()}
+        curves = {"all": v.weight.prob(w[:, None])} | {f"{h} cm": d.prob(w[:, None]) for h, d in v.given.items()}
         return [Chart(w, curves, "weight (kg)", (0, 0.048), colours=(MUTED, GOLD, BLUE), fill=True)]
 
 
