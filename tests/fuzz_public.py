@@ -116,6 +116,10 @@ def main(seconds: float, seed: int) -> int:
         "marginal": lambda: ll.MultivariateNormal(np.zeros(3), np.eye(3)).marginal(
             draw.choice([junk(), [draw.randrange(-4, 4) for _ in range(draw.randrange(4))]])
         ).log_prob(junk()),
+        "condition": lambda: ll.MultivariateNormal(
+            np.zeros(3), **draw.choice([{"covariance": np.eye(3)}, {"precision": np.eye(3)}, {"covariance": np.ones((3, 3))}]),
+            allow_singular=draw.random() < 0.5,
+        ).condition(draw.choice([junk(), {draw.randrange(-4, 4): draw.choice([junk(), 1.0]) for _ in range(draw.randrange(4))}])),
         "MultivariateNormal gradient": lambda: ll.MultivariateNormal(
             junk(), maybe(), scale_tril=maybe(), variance=maybe()
         ).log_prob(junk(), wrt=draw.choice(["x", "loc", ("x", "variance"), ("loc", "covariance"), junk()]), out=maybe()),
