@@ -42,7 +42,7 @@ def test_digits_match_the_published_description():
 
 def test_data_are_small_and_their_licences_stand_beside_them():
     folder = Path(loglik.data.__file__).parent
-    data = [p for p in folder.iterdir() if p.suffix in {".csv", ".gz"}]
+    data = [p for p in folder.iterdir() if p.suffix in {".csv", ".npz"}]
     assert len(data) == 2
     assert sum(p.stat().st_size for p in data) <= 150_000
     licences = (folder / "LICENSES.md").read_text(encoding="utf-8")

