@@ -37,7 +37,7 @@ def level_flags() -> dict[str, list[str]]:
     """Flags of each level of this build, from their only home, CMakeLists.txt."""
     text = (ROOT / "CMakeLists.txt").read_text()
     found = dict(re.findall(r"^  loglik_level\((\w+) *([^)]*)\)", text, re.MULTILINE))
-    return {name: found[name].split() for name in _kernels.compiled_isas()}
+    return {name: [flag for flag in found[name].split() if flag.startswith("-")] for name in _kernels.compiled_isas()}
 
 
 # ------------------------------------------------------------------------------------------------ objects

@@ -531,15 +531,11 @@ ALWAYS_INLINE R *FN(scratch_take)(R *stack, ptrdiff_t stack_size, ptrdiff_t size
     if (size <= stack_size) {
         return stack;
     }
-    void *memory = NULL;
-    if ((size_t)size > SIZE_MAX / sizeof(R) / 2 || posix_memalign(&memory, 64, (size_t)size * sizeof(R)) != 0) {
-        return NULL;
-    }
-    return memory;
+    return (size_t)size > SIZE_MAX / sizeof(R) / 2 ? NULL : aligned_take((size_t)size * sizeof(R));
 }
 ALWAYS_INLINE void FN(scratch_give_back)(R *stack, R *memory) {
     if (memory != stack) {
-        free(memory);
+        aligned_give_back(memory);
     }
 }
 

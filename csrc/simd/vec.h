@@ -23,6 +23,19 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* Memory in whole cache lines, NULL where there is none. Windows has its own functions for it. */
+#if defined(_WIN32)
+#include <malloc.h>
+ALWAYS_INLINE void *aligned_take(size_t bytes) { return _aligned_malloc(bytes, 64); }
+ALWAYS_INLINE void aligned_give_back(void *memory) { _aligned_free(memory); }
+#else
+ALWAYS_INLINE void *aligned_take(size_t bytes) {
+    void *memory = NULL;
+    return posix_memalign(&memory, 64, bytes) == 0 ? memory : NULL;
+}
+ALWAYS_INLINE void aligned_give_back(void *memory) { free(memory); }
+#endif
+
 /* Before a loop over registers: an array of vectors stays in registers only where every index is a constant, and the
  * compiler's own limits leave loops of loops rolled. Where a function is also compiled for a size known at run time
  * only, the mark has no effect there (clang warns of it: -Wno-pass-failed). */
