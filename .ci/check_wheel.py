@@ -1,5 +1,6 @@
 """What a wheel must hold and must not: python check_wheel.py loglik-*.whl"""
 
+import os
 import sys
 import zipfile
 
@@ -28,5 +29,8 @@ if not any(name.endswith("LICENSE") for name in names):
     problems.append("no LICENSE")
 if size > 3_000_000:
     problems.append(f"{size} bytes installed, 3000000 allowed")
-print(f"    {sys.argv[1].rsplit('/', maxsplit=1)[-1]}: {len(names)} files, {size / 1e6:.2f} MB installed")
+packed = os.path.getsize(sys.argv[1])
+if packed > 1_500_000:
+    problems.append(f"{packed} bytes packed, 1500000 allowed")
+print(f"    {sys.argv[1].rsplit('/', maxsplit=1)[-1]}: {len(names)} files, {size / 1e6:.2f} MB installed, {packed / 1e6:.2f} MB packed")
 sys.exit("; ".join(problems) or None)
