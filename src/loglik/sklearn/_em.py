@@ -114,8 +114,7 @@ def moments(
         at = blocks.span(i)
         x = np.ascontiguousarray(blocks.x[at])
         values, part = expectation(x, at)
-        if values.dtype != np.float64:
-            values = values.astype(np.float64)
+        x, values = (a.astype(np.float64, copy=False) for a in (x, values))  # once, not for each component
         if weights is not None:
             values *= weights[at]
         for k in range(components):
