@@ -53,7 +53,7 @@ class GaussianDensity(OutlierMixin, BaseEstimator):
     >>> density.predict([[1.0, 1.0], [2.0, -2.0]])
     array([ 1, -1])
     >>> density.mahalanobis([[1.0, 1.0], [2.0, -2.0]]).round(1)
-    array([1. , 7.9])
+    array([1. , 7.7])
     """
 
     location_: np.ndarray
