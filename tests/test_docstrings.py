@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 
 import pytest
@@ -12,6 +13,7 @@ MODULES = [
     module.name
     for module in pkgutil.walk_packages(loglik.__path__, "loglik.")
     if module.name not in ("loglik.__main__", "loglik.bench.peers")
+    and not (module.name.startswith("loglik.sklearn") and importlib.util.find_spec("sklearn") is None)
 ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import loglik
-from loglik import data, ufuncs
+from loglik import data, sklearn, ufuncs
 
 _DICE = "loglik.dice.* loglik.distributions.discrete.* loglik.distributions._discrete* loglik.distributions._comparison.*"
 
@@ -72,13 +72,13 @@ def pages() -> dict[str, str]:
         raise LookupError(f"docs/scripts/api_pages.py: no group takes {', '.join(left)}")
     parts = [
         f"# {TITLE}\n",
-        "Everything public is in the namespace `loglik` (`import loglik as ll`), in `loglik.ufuncs` and in `loglik.data`.\n",
+        "Everything public is in the namespace `loglik` (`import loglik as ll`), in `loglik.ufuncs`, in `loglik.data` and in `loglik.sklearn`.\n",
         "```{toctree}\n:hidden:\n\nufuncs\n```\n",
     ]
     for title, text, _ in GROUPS:
         if found[title]:
             parts += [f"## {title}\n", f"{text}\n", _table("loglik", found[title])]
-    for module in (*modules(), data):
+    for module in (*modules(), data, sklearn):
         about = f"```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{module.__doc__}\n```\n"
         parts += [f"## `{module.__name__}`\n", about, _table(module.__name__, list(module.__all__))]
     parts += ["## Raw kernels\n", "`loglik.ufuncs` has the kernels as NumPy ufuncs: {doc}`ufuncs`.\n"]

@@ -56,23 +56,25 @@ def empty_states(count: int, d: int, diagonal: bool) -> np.ndarray:
 
 
 def join(first: np.ndarray, second: np.ndarray, d: int, diagonal: bool) -> np.ndarray:
-    """The state of two samples together (one-dimensional arrays)."""
+    """The states of two samples together; of pairs of samples, where leading axes are there."""
     a, b = State(first, d, diagonal), State(second, d, diagonal)
-    if not b.weight or not a.weight:
-        return (first if a.weight else second).copy()
     result = np.empty_like(first)
     c = State(result, d, diagonal)
-    total = a.weight + b.weight
     with np.errstate(all="ignore"):
-        part = b.weight / total
+        c.weight[...] = a.weight + b.weight
+        part = (b.weight / c.weight)[..., None]
         delta = (b.shift - a.shift) + (b.offset - a.offset)
-        between = delta * (delta * (part * a.weight)) if diagonal else np.multiply.outer(delta * (part * a.weight), delta)
-        c.weight[...], c.shift[...], c.offset[...] = total, a.shift, a.offset + delta * part
+        scaled = delta * (part * a.weight[..., None])
+        between = delta * scaled if diagonal else scaled[..., :, None] * delta[..., None, :]
+        c.shift[...], c.offset[...] = a.shift, a.offset + delta * part
         np.minimum(a.low, b.low, out=c.low)
         np.maximum(a.high, b.high, out=c.high)
         within, low = _two_sum(a.squares, b.squares)
         c.squares[...], lower = _two_sum(within, between)
         c.rest[...] = (a.rest + b.rest) + (low + lower)
+    for empty, other in ((b.weight == 0, first), (a.weight == 0, second)):  # nothing to add to the other
+        if empty.any():
+            np.copyto(result, other, where=empty[..., None])
     return result
 
 
@@ -267,7 +269,7 @@ class Rows:
             per = len(parts) // max(1, self.samples)
             stacks = [list(states[e * per : (e + 1) * per]) for e in range(self.samples)]
             counts = counts.reshape(self.samples, per).sum(axis=1)
-            states = np.stack([_tree(stack, d, diagonal) for stack in stacks]) if stacks else states[:0]
+            states = np.stack([tree(stack, d, diagonal) for stack in stacks]) if stacks else states[:0]
         if onto is not None and len(states):
             states = join(onto.reshape(-1), states[0], d, diagonal)[None]
         return states, counts
@@ -324,7 +326,7 @@ class Rows:
             yield from zip(blocks[first : first + some], results, strict=False)
 
 
-def _tree(states: list[np.ndarray], d: int, diagonal: bool) -> np.ndarray:
+def tree(states: list[np.ndarray], d: int, diagonal: bool) -> np.ndarray:
     """Joined in pairs."""
     while len(states) > 1:
         pairs = [join(states[i], states[i + 1], d, diagonal) for i in range(0, len(states) - 1, 2)]

@@ -19,6 +19,7 @@ from loglik._kernels import kernel_types
 from loglik.bench import references
 from loglik.bench.fit_cases import fit_cases
 from loglik.bench.loss_cases import loss_cases
+from loglik.bench.pipeline_cases import pipeline_cases
 from loglik.bench.problem import BOTH, F32, F64, Case, Problem
 from loglik.bench.problem import error_in_units as _error
 from loglik.bench.problem import seeded as _rng
@@ -897,6 +898,7 @@ def all_cases(*, quick: bool = False) -> list[Case]:
         cases.append(Case("density.normal.log_prob", dtype, (n,), functools.partial(_normal, dtype, n), n))
     for family in (
         _gaussian_cases, loss_cases, sampling_cases, fit_cases, _monte_carlo_cases, _divergence_cases, _dice_cases, _small_cases,
+        pipeline_cases,
     ):  # fmt: skip
         cases.extend(family(scale))
     return cases

@@ -9,6 +9,7 @@ here.
 
 import importlib
 import math
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -163,7 +164,18 @@ def _sklearn(threads: int) -> dict[str, Maker]:
 
         return None if weights is not None else lambda: EmpiricalCovariance(store_precision=False).fit(x)
 
-    return {"mvn_grid": grid, "mean_covariance": mean_covariance}
+    def mixture_fit(x, options):
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
+        def run():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                return GaussianMixture(**options).fit(x)
+
+        return run
+
+    return {"mvn_grid": grid, "mean_covariance": mean_covariance, "mixture_fit": mixture_fit}
 
 
 def _torch(threads: int) -> dict[str, Maker]:

@@ -340,6 +340,23 @@ def mixture_log_prob(x, log_weights, loc, covariance):
     return log_mixture(mvn_log_prob_grid(x, loc, covariance), log_weights)
 
 
+def mixture_em(x, loc, iterations):
+    """Mean log-likelihood of each iteration of EM, from equal weights and unit covariances"""
+    k, d = loc.shape
+    weights, covariance = np.full(k, 1 / k, x.dtype), np.tile(np.eye(d, dtype=x.dtype), (k, 1, 1))
+    found = []
+    for _ in range(iterations):
+        terms = mvn_log_prob_grid(x, loc, covariance) + np.log(weights)
+        total = log_mixture(terms, np.zeros(k, x.dtype))
+        found.append(total.mean(dtype=np.float64))
+        shares = np.exp(terms - total[:, None])
+        size = shares.sum(axis=0)
+        weights, loc = size / len(x), shares.T @ x / size[:, None]
+        covariance = np.stack([(shares[:, i, None] * (x - loc[i])).T @ (x - loc[i]) / size[i] for i in range(k)])
+        covariance += 1e-6 * np.eye(d, dtype=x.dtype)
+    return np.array(found)
+
+
 def whiten(x, loc, factor):
     """L⁻¹(x − μ), for a shared factor by its inverse (see `mvn_log_prob_shared`)."""
     if factor.ndim == 2:
