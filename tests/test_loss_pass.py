@@ -268,3 +268,41 @@ def test_no_temporary_is_as_large_as_an_input(loss):
     out = loss(arguments, wrt=loss.model, reduction="none")
     peak = peak_memory(lambda: loss(arguments, wrt=loss.model, reduction="none", out=out))
     assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (3, 2, 30_000)])
+def test_the_short_way_has_the_bits_of_the_long_one(shape, dtype, reduction):
+    rng = np.random.default_rng(5)
+    x, y, t = rng.uniform(0.1, 0.9, (3, *shape)).astype(dtype)
+    labels = rng.integers(0, shape[-1], shape[:-1])
+    calls = (
+        lambda **o: ll.bernoulli_nll(t, logits=x, wrt="logits", **o),
+        lambda **o: ll.bernoulli_nll(t > 0.5, probs=x, wrt=("probs",), **o),
+        lambda **o: ll.gaussian_nll(t, mean=x, variance=y, wrt=("variance", "mean"), **o),
+        lambda **o: ll.gaussian_nll(t, mean=x, log_variance=y, wrt="mean", **o),
+        lambda **o: ll.categorical_nll(labels, logits=x, label_smoothing=0.1, wrt="logits", **o),
+        lambda **o: ll.categorical_nll(labels.astype(np.uint8 if shape[-1] < 256 else np.int32), logits=x, wrt="logits", **o),
+        lambda **o: ll.kl_standard_normal(x, y, wrt=("log_variance", "loc"), **o),
+    )
+    for i, call in enumerate(calls):
+        axes = tuple(range(len(shape) - (i >= 4)))  # naming all of them asks for the long way
+        value, gradient = call(reduction=reduction)
+        value_long, gradient_long = call(reduction=reduction, axis=axes)
+        assert type(value) is type(value_long)
+        assert value == value_long
+        if not isinstance(gradient, tuple):
+            gradient, gradient_long = (gradient,), (gradient_long,)
+        assert len(gradient) == len(gradient_long)
+        for a, b in zip(gradient, gradient_long, strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+
+
+def test_the_short_way_leaves_bad_entries_to_the_long_one():
+    with pytest.raises(ValueError, match=r"targets must be in \[0, 1\], but targets\[1\] = 2"):
+        ll.bernoulli_nll(np.array([0, 2]), logits=np.zeros(2))
+    with pytest.raises(ValueError, match=r"targets\[1\] = -1"):
+        ll.categorical_nll(np.array([0, -1]), logits=np.zeros((2, 3)))
+    assert ll.kl_standard_normal(np.float32([[1e30]]), np.float32([[1.0]])) == np.inf  # no warning

@@ -9,7 +9,7 @@ import numpy as np
 
 from loglik import _validate
 from loglik._kernels import loss_block
-from loglik._loss_pass import LossPass
+from loglik._loss_pass import LossPass, short_pass
 
 __all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal"]
 
@@ -80,6 +80,9 @@ def bernoulli_nll(
     """
     function = "bernoulli_nll"
     name, model = _exactly_one(function, logits=logits, probs=probs)
+    short = short_pass(function, name, targets, {name: model}, weights, reduction, axis, wrt, out)
+    if short is not None:
+        return short
     conditions = {"targets": "in [0, 1]", name: "in [0, 1]"}
     loss = LossPass(
         function, {"targets": targets, name: model}, (name,), conditions, weights, reduction, axis, wrt, out
@@ -151,6 +154,9 @@ def gaussian_nll(
     """
     function = "gaussian_nll"
     name, spread = _exactly_one(function, variance=variance, log_variance=log_variance, scale=scale)
+    short = short_pass(function, name, targets, {"mean": mean, name: spread}, weights, reduction, axis, wrt, out)
+    if short is not None:
+        return short
     conditions = {"targets": "a number", "mean": "a number", name: "finite" if name == "log_variance" else "positive and finite"}
     elements = {"targets": targets, "mean": mean, name: spread}
     loss = LossPass(function, elements, ("mean", name), conditions, weights, reduction, axis, wrt, out)
@@ -236,6 +242,12 @@ def categorical_nll(
         raise ValueError(f"{function}: {name} must have the classes on its last axis, got shape {array.shape}")
     classes = array.shape[-1]
     smoothing = _share(function, "label_smoothing", label_smoothing)
+    if ignore_index is None:
+        short = short_pass(
+            function, name, targets, {name: model}, weights, reduction, axis, wrt, out, rows=True, smoothing=smoothing
+        )
+        if short is not None:
+            return short
     soft = target.dtype.kind == "f"
     if soft and (target.ndim == 0 or target.shape[-1] != classes):
         raise ValueError(
@@ -317,6 +329,11 @@ def kl_standard_normal(
     array([5.e-01, 5.e-19])
     """
     function = "kl_standard_normal"
+    model = {"loc": loc, "log_variance": log_variance}
+    if type(event_axis) is int and event_axis == -1:
+        short = short_pass(function, "log_variance", None, model, weights, reduction, axis, wrt, out, rows=True)
+        if short is not None:
+            return short
     shapes = [_validate.as_array(function, n, v).shape for n, v in (("loc", loc), ("log_variance", log_variance))]
     ndim = max(map(len, shapes))
     events = _event_axes(function, event_axis, ndim)
@@ -326,7 +343,7 @@ def kl_standard_normal(
         return np.moveaxis(array[(None,) * (ndim - array.ndim) + (...,)], events, last)
 
     loss = LossPass(
-        function, {"loc": loc, "log_variance": log_variance}, ("loc", "log_variance"), {}, weights, reduction, axis, wrt, out,
+        function, model, ("loc", "log_variance"), {}, weights, reduction, axis, wrt, out,
         core=len(events), arrange=arrange,
     )  # fmt: skip
 
@@ -335,8 +352,8 @@ def kl_standard_normal(
             if values is not None:
                 values[...] = 0
             return [0.0], -1, 0
-        model = (blocks["loc"], blocks["log_variance"])
-        return loss_block(function, "log_variance", None, model, w, scale, values, gradients, width=loss.width, step=loss.step)
+        both = (blocks["loc"], blocks["log_variance"])
+        return loss_block(function, "log_variance", None, both, w, scale, values, gradients, width=loss.width, step=loss.step)
 
     return loss.run(kernel, nanoseconds=0.7)
 
