@@ -178,7 +178,9 @@ def _ufunc_signature(app, what, name, obj, options, signature, returns):
 
 
 def _skip(app, what, name, obj, skip, options):
-    """Fields of named tuples without a text of their own: the class has described them as parameters."""
+    """Fields of named tuples without a text of their own: the class has described them as parameters. Scikit-learn's requests."""
+    if re.fullmatch(r"set_\w+_request|get_metadata_routing", name):
+        return True
     return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
 
 

@@ -6,6 +6,7 @@ Last run: 45 s, seed 4: 6,265 calls of each of 42 functions on one busy core, no
 """
 
 import collections
+import importlib.util
 import random
 import sys
 import time
@@ -197,6 +198,21 @@ def main(seconds: float, seed: int) -> int:
             rng=maybe(1), method=draw.choice(["auto", "mc", "exact", "qmc", "quadrature", junk()]), max_n=10_000,
         ),
     }
+    if importlib.util.find_spec("sklearn"):
+        from loglik.sklearn import GaussianDensity, GaussianMixture
+
+        def fitted(estimator):
+            x = draw.choice([junk(), small(4, 3), np.arange(12.0).reshape(6, 2) ** 2])
+            return estimator.fit(x, sample_weight=maybe()).score_samples(draw.choice([x, junk()]))
+
+        calls["sklearn.GaussianDensity"] = lambda: fitted(GaussianDensity(
+            covariance_type=draw.choice(["full", "diag", "spherical", junk()]), reg_covar=maybe(1e-6), contamination=maybe(0.1),
+        ))
+        calls["sklearn.GaussianMixture"] = lambda: fitted(GaussianMixture(
+            draw.choice([1, 2, junk()]), covariance_type=draw.choice(["full", "tied", "diag", "spherical", junk()]), tol=maybe(0.1),
+            reg_covar=maybe(1e-6), max_iter=maybe(3), n_init=maybe(1), init_params=draw.choice(["random", "k-means++", junk()]),
+            weights_init=maybe(), means_init=maybe(), precisions_init=maybe(), random_state=0,
+        ))
     found: collections.Counter = collections.Counter()
     rounds, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:

@@ -72,7 +72,8 @@ def pages() -> dict[str, str]:
         raise LookupError(f"docs/scripts/api_pages.py: no group takes {', '.join(left)}")
     parts = [
         f"# {TITLE}\n",
-        "Everything public is in the namespace `loglik` (`import loglik as ll`), in `loglik.ufuncs`, in `loglik.data` and in `loglik.sklearn`.\n",
+        "Everything public is in the namespace `loglik` (`import loglik as ll`), in `loglik.ufuncs`, `loglik.data` and "
+        "`loglik.sklearn`.\n",
         "```{toctree}\n:hidden:\n\nufuncs\n```\n",
     ]
     for title, text, _ in GROUPS:

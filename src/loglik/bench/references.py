@@ -344,6 +344,7 @@ def mixture_em(x, loc, iterations):
     """Mean log-likelihood of each iteration of EM, from equal weights and unit covariances"""
     k, d = loc.shape
     weights, covariance = np.full(k, 1 / k, x.dtype), np.tile(np.eye(d, dtype=x.dtype), (k, 1, 1))
+    squares = (x[:, :, None] * x[:, None]).reshape(len(x), -1)
     found = []
     for _ in range(iterations):
         terms = mvn_log_prob_grid(x, loc, covariance) + np.log(weights)
@@ -352,8 +353,8 @@ def mixture_em(x, loc, iterations):
         shares = np.exp(terms - total[:, None])
         size = shares.sum(axis=0)
         weights, loc = size / len(x), shares.T @ x / size[:, None]
-        covariance = np.stack([(shares[:, i, None] * (x - loc[i])).T @ (x - loc[i]) / size[i] for i in range(k)])
-        covariance += 1e-6 * np.eye(d, dtype=x.dtype)
+        second = (shares.T @ squares).reshape(k, d, d) / size[:, None, None]
+        covariance = second - loc[:, :, None] * loc[:, None] + 1e-6 * np.eye(d, dtype=x.dtype)
     return np.array(found)
 
 

@@ -75,7 +75,8 @@ class GaussianDensity(OutlierMixin, BaseEstimator):
         ----------
         X : array_like, shape (n, d)
             Rows, finite; at least 2.
-        y : ignored
+        y : object
+            Not used.
         sample_weight : array_like, shape (n,), optional
             How often each row counts; not negative.
 
@@ -110,7 +111,8 @@ class GaussianDensity(OutlierMixin, BaseEstimator):
         ----------
         X : array_like, shape (n, d)
             Rows, finite.
-        y : ignored
+        y : object
+            Not used.
         sample_weight : array_like, shape (n,), optional
             How often each row counts; not negative.
 

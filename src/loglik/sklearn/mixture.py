@@ -58,7 +58,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     Attributes
     ----------
     weights_, means_, covariances_, precisions_, precisions_cholesky_ : ndarray
-        The parameters, in the dtype of the data; (precisions_cholesky_)(precisions_cholesky_)ᵀ is a precision matrix.
+        The parameters, in the dtype of the data. With U of ``precisions_cholesky_``, U·Uᵀ is a precision matrix.
     converged_ : bool
         Whether `tol` was reached.
     n_iter_ : int
@@ -142,7 +142,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ----------
         X : array_like, shape (n, d)
             Rows, finite; at least 2, and as many as components.
-        y : ignored
+        y : object
+            Not used.
         sample_weight : array_like, shape (n,), optional
             How often each row counts; not negative.
 
@@ -350,6 +351,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Returns
         -------
         ndarray, shape (n,)
+            -inf where a row is too far from all components.
         """
         blocks, densities = self._prepare(X)
         result = np.empty(blocks.n, densities.dtype)
