@@ -32,5 +32,6 @@ if size > 3_000_000:
 packed = os.path.getsize(sys.argv[1])
 if packed > 1_500_000:
     problems.append(f"{packed} bytes packed, 1500000 allowed")
-print(f"    {sys.argv[1].rsplit('/', maxsplit=1)[-1]}: {len(names)} files, {size / 1e6:.2f} MB installed, {packed / 1e6:.2f} MB packed")
+name = sys.argv[1].rsplit("/", maxsplit=1)[-1]
+print(f"    {name}: {len(names)} files, {size / 1e6:.2f} MB installed, {packed / 1e6:.2f} MB packed")
 sys.exit("; ".join(problems) or None)

@@ -209,7 +209,8 @@ def main(seconds: float, seed: int) -> int:
             covariance_type=draw.choice(["full", "diag", "spherical", junk()]), reg_covar=maybe(1e-6), contamination=maybe(0.1),
         ))
         calls["sklearn.GaussianMixture"] = lambda: fitted(GaussianMixture(
-            draw.choice([1, 2, junk()]), covariance_type=draw.choice(["full", "tied", "diag", "spherical", junk()]), tol=maybe(0.1),
+            draw.choice([1, 2, junk()]), tol=maybe(0.1),
+            covariance_type=draw.choice(["full", "tied", "diag", "spherical", junk()]),
             reg_covar=maybe(1e-6), max_iter=maybe(3), n_init=maybe(1), init_params=draw.choice(["random", "k-means++", junk()]),
             weights_init=maybe(), means_init=maybe(), precisions_init=maybe(), random_state=0,
         ))
