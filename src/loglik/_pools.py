@@ -12,7 +12,6 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -29,7 +28,7 @@ MAX_TERMS = 2**18  # of the formula for many dice
 MAX_OPERATIONS = 2**31  # its multiplications, a few seconds
 MAX_BITS = 2**17  # of one number: divisions and common divisors are quadratic in it
 MAX_BYTES = 2**26  # of all numbers at a time
-TRUNCATION = Fraction(1, 2**60)
+TRUNCATION_BITS = 60  # of the mass of an exploding die that is cut off
 
 
 class Weights(NamedTuple):
@@ -95,8 +94,8 @@ def explode(die: Weights) -> Weights:
     top, total = die.counts[-1], sum(die.counts)
     if top == total:
         raise ValueError("a die whose every roll is its highest face would explode forever")
-    rolls = max(1, math.ceil(60 / math.log2(total / top)) - 1)
-    while Fraction(top, total) ** rolls >= TRUNCATION:
+    rolls = max(1, math.ceil(TRUNCATION_BITS / math.log2(total / top)) - 1)
+    while top**rolls << TRUNCATION_BITS >= total**rolls:
         rolls += 1
     highest = die.stop - 1
     size = max(rolls * highest, len(die.counts)) + 1
@@ -109,7 +108,7 @@ def explode(die: Weights) -> Weights:
         weight = top**i * total ** (rolls - 1 - i)
         for face, count in enumerate(die.counts[:-1], die.start):
             counts[i * highest + face - start] += count * weight
-    return _reduced(counts, start, float(Fraction(top, total) ** rolls))
+    return _reduced(counts, start, top**rolls / total**rolls)
 
 
 def successes(die: Weights, condition: Condition) -> Weights:
