@@ -7,7 +7,8 @@ import pytest
 from memory_tools import peak_memory
 
 import loglik as ll
-from loglik import _loss_pass
+from loglik import _loss_pass, available_isas
+from loglik._kernels import loss_block
 from loglik._parallel import num_threads
 
 
@@ -306,3 +307,27 @@ def test_the_short_way_leaves_bad_entries_to_the_long_one():
     with pytest.raises(ValueError, match=r"targets\[1\] = -1"):
         ll.categorical_nll(np.array([0, -1]), logits=np.zeros((2, 3)))
     assert ll.kl_standard_normal(np.float32([[1e30]]), np.float32([[1.0]])) == np.inf  # no warning
+
+
+@pytest.mark.parametrize("level", available_isas())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [2, 3, 6, 10, 31, 32, 33])
+def test_a_row_has_its_bits_in_any_company(level, dtype, width):
+    """Rows at the end of a task are fewer than a vector has lanes."""
+    rng = np.random.default_rng(width)
+    z, labels = (3 * rng.standard_normal((70, width))).astype(dtype), rng.integers(0, width, 70)
+
+    def block(start, stop, wanted):
+        values, gradient = np.empty(stop - start, dtype), np.empty((stop - start, width), dtype) if wanted else None
+        loss_block(
+            "categorical_nll", "logits", labels[start:stop], (np.ascontiguousarray(z[start:stop]),), values=values,
+            gradients=(gradient,), width=width, smoothing=0.1, level=level,
+        )
+        return values, gradient
+
+    whole, slopes = block(0, 70, True)
+    for start, stop in [(0, n) for n in range(1, 70)] + [(n, n + 1) for n in range(70)] + [(3, 20), (5, 70), (17, 33)]:
+        values, gradient = block(start, stop, True)
+        assert np.array_equal(values, whole[start:stop])
+        assert np.array_equal(gradient, slopes[start:stop])
+        assert np.array_equal(block(start, stop, False)[0], whole[start:stop])

@@ -253,11 +253,9 @@ ALWAYS_INLINE void FN(categorical_classes)(const V *z, V *e, const FN(categorica
     }
 }
 
-/* Reduces LANES rows with labels and logits from `row` on to entries r, r + 1, ...; the exponentials of class k to e[k],
- * unless e is NULL. */
-ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, ptrdiff_t row, V *e, FN(categorical_rows) *out, int r) {
+/* Reduces LANES rows of logits, with labels, to entries r, r + 1, ...; the exponentials of class k to e[k], unless e is NULL. */
+ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, const R *rows, V *e, FN(categorical_rows) *out, int r) {
     const ptrdiff_t width = task->width;
-    const R *const rows = (const R *)task->model[0] + row * width;
     V z[FN(CATEGORICAL_SHORT) + FN(COLS)];
     const FN(batch) b = {rows, width, 0, 1};
     FN(load_lanes)(z, b, 0, width, width, LANES);
@@ -378,8 +376,8 @@ ALWAYS_INLINE R FN(categorical_label_slope)(const loglik_loss_task *task, double
     return (R)(-weight * (rest - (task->smoothing - FN(categorical_floor)(task))));
 }
 
-/* The gradient rows of a set. e: the exponentials of the first `together` rows; the others have theirs where the gradient
- * goes. */
+/* The gradient rows of a set. e: the exponentials of short rows (`together` is then n, else 0); long ones have theirs where the
+ * gradient goes. */
 static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, const V *e, ptrdiff_t together,
                                       const FN(categorical_rows) *rows) {
     enum { ROWS = FN(CATEGORICAL_KEPT), SHORT = FN(CATEGORICAL_SHORT) };
@@ -393,8 +391,14 @@ static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t st
         factor[r] = r < n && !log_probs ? (R)(weight[r] * rows->share[r] / (rows->top[r] + rows->others[r])) : 0;
         floor[r] = r < n ? (R)(weight[r] * rows->share[r] * FN(categorical_floor)(task)) : 0;
     }
+    R tail[LANES * SHORT] __attribute__((aligned(64)));
     for (ptrdiff_t r = 0; r < together; r += LANES) {
-        FN(categorical_short_gradient)(gradient + r * width, e + r / LANES * SHORT, width, v_load(factor + r), v_load(floor + r));
+        const int whole = r + LANES <= together;
+        R *const to = whole ? gradient + r * width : tail;
+        FN(categorical_short_gradient)(to, e + r / LANES * SHORT, width, v_load(factor + r), v_load(floor + r));
+        if (!whole) {
+            memcpy(gradient + r * width, tail, (size_t)((together - r) * width) * sizeof(R));
+        }
     }
     for (ptrdiff_t r = 0; r < n; r++) {
         R *const g = gradient + r * width;
@@ -433,6 +437,7 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
     task->bad = -1;
     task->which = 0;
     const ptrdiff_t set = is_short && !task->gradient[0] ? ROWS : FN(CATEGORICAL_KEPT);
+    R tail[LANES * SHORT + LANES] __attribute__((aligned(64)));
     FN(categorical_rows) rows;
     for (ptrdiff_t r = 0; r < ROWS; r++) {
         rows.weight[r] = 1;
@@ -442,12 +447,19 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
         for (ptrdiff_t r = n; r < set; r++) { /* what is not there costs nothing */
             rows.gap[r] = rows.share[r] = rows.weight[r] = 0;
             rows.ratio[r] = 0;
+            rows.label[r] = 0;
         }
         V e[FN(CATEGORICAL_KEPT) / LANES * SHORT];
-        const ptrdiff_t together = is_short ? n / LANES * LANES : 0;
+        const ptrdiff_t together = is_short ? n : 0;
         ptrdiff_t bad = FN(categorical_labels)(task, start, n, &rows);
         for (ptrdiff_t r = 0; r < together && bad < 0; r += LANES) {
-            FN(categorical_short)(task, start + r, task->gradient[0] ? e + r / LANES * SHORT : NULL, &rows, (int)r);
+            const R *logits = (const R *)task->model[0] + (start + r) * width;
+            if (r + LANES > together) { /* with rows of zeros: the bits of a row do not depend on how many there are */
+                memset(tail, 0, sizeof tail);
+                memcpy(tail, logits, (size_t)((together - r) * width) * sizeof(R));
+                logits = tail;
+            }
+            FN(categorical_short)(task, logits, task->gradient[0] ? e + r / LANES * SHORT : NULL, &rows, (int)r);
         }
         for (ptrdiff_t r = together; r < n && bad < 0; r++) {
             R *const g = task->gradient[0] ? (R *)task->gradient[0] + (start + r) * width : NULL;
