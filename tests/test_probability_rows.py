@@ -12,6 +12,7 @@ from memory_tools import peak_memory
 
 import loglik as ll
 from loglik import _elementwise
+from loglik._kernels import make_ufuncs
 from loglik._parallel import num_threads
 
 mp = mpmath.mp.clone()
@@ -396,3 +397,20 @@ def test_no_temporary_is_as_large_as_an_input(function):
     q /= q.sum(axis=1, keepdims=True)
     for rows in (p, p * (1 + 2e-14), p.astype(p.dtype.newbyteorder())):  # 2e-14: to be normalised
         assert peak_memory(lambda rows=rows: function(rows, q)) < 8 << 20 < p.nbytes
+
+
+@pytest.mark.parametrize("level", ll.available_isas())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["categorical_kl", "categorical_js", "categorical_cross_entropy"])
+def test_rows_without_entries(level, dtype, name):
+    """Their sum is 0, in any number of rows; that they do not total 1 is said where it matters."""
+    ufunc = make_ufuncs(level)[name]
+    for n in (1, 2, 3, 5, 17, 33):
+        rows = np.zeros((n, 0), dtype)
+        value, info = ufunc(rows, rows, np.inf, np.inf)
+        assert np.array_equal(value, np.zeros(n))
+        assert not info.any()
+        with np.errstate(invalid="ignore"):
+            value, info = ufunc(rows, rows, 1e-16, 1e-16)
+        assert np.isnan(value).all()
+        assert (info == 3).all()

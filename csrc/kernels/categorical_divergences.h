@@ -277,7 +277,8 @@ static __attribute__((noinline)) void FN(divergence_rows)(char **args, const ptr
     for (ptrdiff_t i = 0, count; i < n; i += count) {
         count = !same_eps ? 1 : n - i < LANES ? n - i : LANES;
         /* Whatever is chosen here, the bits are the same. */
-        const int across = count > 1 && (pair.width <= FN(ROW_SHORT) || (beside && count == LANES));
+        const int empty = pair.width == 0; /* there is no first entry to look at */
+        const int across = empty || (count > 1 && (pair.width <= FN(ROW_SHORT) || (beside && count == LANES)));
         count = across ? count : 1;
         for (int a = 0; a < 2; a++) {
             pair.in[a] = FN(batch_at)(args[a] + i * steps[a], steps[a], 0, core[a]);
