@@ -12,6 +12,7 @@ import numpy as np
 from loglik._models import FAMILIES, Model, load_model
 from loglik._progress import Progress
 from loglik._tables import Table, open_table, replacing, table_writer
+from loglik.distributions._discrete_checks import MAX_OUTCOMES
 from loglik.distributions.discrete import Discrete
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.moments import MomentStats
@@ -21,7 +22,6 @@ __all__ = ["fit", "sample", "score"]
 _SAMPLE_ROWS = 2**16  # drawn at a time; a part of what --seed means
 _SHOWN = 20  # columns in the summary
 _UNLIKELY = 5  # rows that `score` names
-_MAX_OUTCOMES = 2**26
 
 
 class _Rows:
@@ -117,8 +117,8 @@ def _fit_discrete(rows: _Rows) -> Model:
         low, high = int(x.min()), int(x.max())
         if len(totals):
             low, high = min(low, start), max(high, start + len(totals) - 1)
-        if high - low >= _MAX_OUTCOMES:
-            raise ValueError(f"{rows.table.source}: outcomes from {low} to {high} are more than the limit of {_MAX_OUTCOMES}")
+        if high - low >= MAX_OUTCOMES:
+            raise ValueError(f"{rows.table.source}: outcomes from {low} to {high} are more than the limit of {MAX_OUTCOMES}")
         merged = np.bincount((x - low).astype(np.int64), weights, minlength=high - low + 1).astype(float)
         merged[start - low : start - low + len(totals)] += totals
         totals, start = merged, low
@@ -136,21 +136,18 @@ def _require(rows: _Rows, values: np.ndarray, good: np.ndarray, condition: str) 
 def _fitted(rows: _Rows, family: str, distribution: Any) -> Model:
     """The model, with the report of its fit as numbers and lists.
 
-    Columns of the scalar families are independent: their log-likelihoods and numbers of parameters add.
+    Columns of the scalar families are independent: what is reported of them adds up.
     """
     report = distribution.fit_report
-    parts = 1 if family in ("mvn", "discrete") else len(rows.columns)
-    log_likelihood, parameters = float(np.sum(report.log_likelihood)), parts * report.n_parameters
-    weight = float(np.max(report.weight))
     fitted = {
         "data": rows.table.source,
         "rows": rows.rows - rows.omitted,
         "omitted": rows.omitted,
-        "weight": weight,
-        "log_likelihood": log_likelihood,
-        "n_parameters": parameters,
-        "aic": 2 * parameters - 2 * log_likelihood,
-        "bic": parameters * math.log(weight) - 2 * log_likelihood,
+        "weight": float(np.max(report.weight)),
+        "log_likelihood": float(np.sum(report.log_likelihood)),
+        "n_parameters": report.n_parameters * np.size(report.log_likelihood),
+        "aic": float(np.sum(report.aic)),
+        "bic": float(np.sum(report.bic)),
         "standard_errors": {name: np.asarray(value).tolist() for name, value in report.standard_errors.items()},
     }
     return Model(family, distribution, rows.names, fitted)

@@ -10,7 +10,7 @@ Design
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,20 +194,36 @@ def power(pmf: Pmf, n: int, counts: list[int] | None = None) -> Pmf:
             a, b = map(_wide.of_float, values.tolist(), powers)
         result = binomial(n, a, b)
     else:
-        result = _squared(Pmf(np.ascontiguousarray(values), exponents, pmf.floor), n)
+        result = by_squaring(Pmf(np.ascontiguousarray(values), exponents, pmf.floor), n, convolve)
     return stretch(result, stride, n * first, n * (len(pmf) - 1) + 1)
 
 
-def _squared(pmf: Pmf, n: int) -> Pmf:
+def by_squaring(pmf: Pmf, n: int, add: Callable[[Pmf, Pmf], Pmf]) -> Pmf:
+    """The sum of n >= 1 copies; `add` makes the sum of two."""
     result = None
     while True:
         if n & 1:
-            result = pmf if result is None else convolve(result, pmf)
+            result = pmf if result is None else add(result, pmf)
         n >>= 1
         if not n:
             assert result is not None
             return result
-        pmf = convolve(pmf, pmf)
+        pmf = add(pmf, pmf)
+
+
+def shortest_first(pmfs: list[Pmf], add: Callable[[Pmf, Pmf], Pmf]) -> Pmf:
+    """The sum of one or more; `add` makes that of two, always of the two shortest."""
+    import heapq
+
+    heap = [(pmf.values.shape[-1], i, pmf) for i, pmf in enumerate(pmfs)]
+    heapq.heapify(heap)
+    next_id = len(pmfs)
+    while len(heap) > 1:
+        a, b = heapq.heappop(heap)[2], heapq.heappop(heap)[2]
+        c = add(a, b)
+        heapq.heappush(heap, (c.values.shape[-1], next_id, c))
+        next_id += 1
+    return heap[0][2]
 
 
 def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
@@ -215,8 +231,6 @@ def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
 
     Rows of the float64 arrays `stacks` are pmfs, too: zero or at least 2^-1022.
     """
-    import heapq
-
     short: dict[int, list[np.ndarray]] = {}
     rest = []
     for pmf in pmfs:
@@ -229,15 +243,7 @@ def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
         rest += equal
         for i in range(0, len(different), _STACK_ROWS):
             rest += _convolve_rows(different[i : i + _STACK_ROWS])
-    heap = [(len(pmf), i, pmf) for i, pmf in enumerate(rest)]
-    heapq.heapify(heap)
-    next_id = len(rest)
-    while len(heap) > 1:
-        a, b = heapq.heappop(heap)[2], heapq.heappop(heap)[2]
-        c = convolve(a, b)
-        heapq.heappush(heap, (len(c), next_id, c))
-        next_id += 1
-    return heap[0][2]
+    return shortest_first(rest, convolve)
 
 
 def _equal_rows(rows: np.ndarray) -> tuple[np.ndarray, list[Pmf]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from loglik import _elementwise, _probability_rows, _validate, ufuncs
 from loglik._parallel import run_blocks
+from loglik._plotting import new_axes
 
 __all__ = ["DiagnosticTest", "diagnostic_test", "posterior"]
 
@@ -231,12 +232,7 @@ class DiagnosticTest(NamedTuple):
         """
         if np.ndim(self.lr_positive):
             raise ValueError(f"DiagnosticTest.plot: one test is needed, this is an array of shape {self.lr_positive.shape}")
-        if ax is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError:
-                raise ImportError('DiagnosticTest.plot needs matplotlib: pip install "loglik[plot]"') from None
-            _, ax = pyplot.subplots(layout="constrained")
+        ax = new_axes("DiagnosticTest.plot") if ax is None else ax
         prevalence = np.logspace(-4, 0, 401)[:-1]
         odds = prevalence / (1 - prevalence)
         with np.errstate(divide="ignore"):

@@ -89,12 +89,14 @@ _DATA = 'table: .csv (with or without names in the first line), .csv.gz, .npy, .
 
 
 def _add_data_commands(commands: Any) -> None:
+    from loglik._models import FAMILIES
+
     fit = commands.add_parser("fit", help="fit a distribution to the rows of a table", description=_fit.__doc__)
     fit.add_argument("data", metavar="DATA", help=_DATA)
     fit.add_argument(
         "--model",
         required=True,
-        choices=("mvn", "normal", "uniform", "bernoulli", "discrete"),
+        choices=tuple(FAMILIES),
         help="mvn: all columns together; discrete: one column of whole numbers; the others: every column alone",
     )
     fit.add_argument("-o", "--output", metavar="FILE", help="write the model to this JSON file")

@@ -2,7 +2,6 @@
 
 import math
 
-from loglik._notation import parse
 from loglik.distributions._comparison import prob_equal, prob_greater
 from loglik.distributions._discrete_checks import integer
 from loglik.distributions.discrete import Discrete
@@ -100,6 +99,8 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
     if isinstance(n, str):
         if sides is not None:
             raise TypeError(f"dice: sides must be left out beside a notation, got {sides!r}")
+        from loglik._notation import parse  # not before somebody writes it
+
         return parse(n)
     if sides is None:
         integer("dice", "n", n)

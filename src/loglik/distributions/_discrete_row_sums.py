@@ -4,7 +4,6 @@ A row is ordinary if no product can need powers of two: then `convolve_all` and 
 floors, so that all ordinary rows of a block go through the same steps side by side. Other rows, and long ones, go one by one.
 """
 
-import heapq
 import math
 from collections.abc import Callable
 
@@ -58,7 +57,7 @@ def power(pmf: Pmf, n: int) -> Pmf:
     def block(piece: Piece) -> None:
         rows = part(pmf, piece)
         ordinary = (n * rows.floor >= lowest) & ~np.asarray(scaled_rows(rows)) & (length <= _LONG) & _dense(rows.values)
-        together, alone = (lambda some: _ordinary_power(some[0], n)), (lambda one: _pmf.power(one[0], n))
+        together, alone = (lambda some: _pmf.by_squaring(some[0], n, _convolve)), (lambda one: _pmf.power(one[0], n))
         result.put(piece, _put_together([rows], ordinary, together, alone))
 
     result.fill(block, seconds=math.prod(shape) * length * length * 1e-9)
@@ -108,15 +107,7 @@ def _ordinary_sum(parts: list[Pmf]) -> Pmf:
             rest.append(rows)
     for alike in short.values():
         rest += _sum_pairs(np.stack([values.T for values in alike], dtype=np.float64))
-    heap = [(rows.values.shape[1], i, rows) for i, rows in enumerate(rest)]
-    heapq.heapify(heap)
-    next_id = len(rest)
-    while len(heap) > 1:
-        a, b = heapq.heappop(heap)[2], heapq.heappop(heap)[2]
-        c = _convolve(a, b)
-        heapq.heappush(heap, (c.values.shape[1], next_id, c))
-        next_id += 1
-    return heap[0][2]
+    return _pmf.shortest_first(rest, _convolve)
 
 
 def _sum_pairs(stack: np.ndarray) -> list[Pmf]:
@@ -136,19 +127,6 @@ def _sum_pairs(stack: np.ndarray) -> list[Pmf]:
             stack[:, i : i + size] += a[:, i : i + 1] * b
     done += zip(stack, floors, strict=True)
     return [Pmf(np.ascontiguousarray(values.T), None, floor) for values, floor in done]
-
-
-def _ordinary_power(rows: Pmf, n: int) -> Pmf:
-    """The steps of `_pmf.power`."""
-    result = None
-    while True:
-        if n & 1:
-            result = rows if result is None else _convolve(result, rows)
-        n >>= 1
-        if not n:
-            assert result is not None
-            return result
-        rows = _convolve(rows, rows)
 
 
 def _convolve(a: Pmf, b: Pmf) -> Pmf:

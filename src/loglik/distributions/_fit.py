@@ -12,9 +12,9 @@ import numpy as np
 from loglik import _validate, priors
 from loglik._moments import Moments, Rows
 from loglik._validate import axes as reduced_axes
+from loglik.distributions._discrete_checks import MAX_OUTCOMES
 
 _LOG_2PI = 1.8378770664093453
-_MAX_OUTCOMES = 1 << 26  # as Discrete has
 _EXACT_OUTCOMES = 1 << 16  # with as many or fewer, integer counts stay exact
 _BLOCK = 1 << 18
 
@@ -372,7 +372,7 @@ def _counts(function: str, rows: Rows, p: priors.Dirichlet) -> tuple[int, np.nda
         return 0, np.zeros(1), 0.0, 0
     else:
         start, length = int(low), int(high - low) + 1
-    if length > _MAX_OUTCOMES:
+    if length > MAX_OUTCOMES:
         raise ValueError(
             f"{function}: x spans {length} outcomes, from {start} to {start + length - 1}; at most 2^26 are possible"
         )

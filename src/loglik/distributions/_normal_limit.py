@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from loglik import ufuncs
+from loglik._plotting import new_axes
 
 if TYPE_CHECKING:
     from loglik.distributions.discrete import Discrete
@@ -102,12 +103,7 @@ def _area(a: np.ndarray, b: np.ndarray, level: np.ndarray) -> np.ndarray:
 
 def plot(d: "Discrete", ax: Any) -> Any:
     """Probabilities and the matching Normal on the axes `ax`."""
-    if ax is None:
-        try:
-            from matplotlib import pyplot
-        except ImportError:
-            raise ImportError('Discrete.plot needs matplotlib: pip install "loglik[plot]"') from None
-        _, ax = pyplot.subplots(layout="constrained")
+    ax = new_axes("Discrete.plot") if ax is None else ax
     x, step = draw(d, ax, color="#8fb4d9", label="probability")
     if d.variance > 0:
         normal = d.normal_approximation()
