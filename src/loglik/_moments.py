@@ -9,6 +9,7 @@ Design
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,6 +108,32 @@ def summary(states: np.ndarray, counts: np.ndarray, d: int, diagonal: bool) -> M
         mean = np.where((s.weight == 0)[..., None], np.nan, mean)
         low, high = np.where(unknown, np.nan, s.low), np.where(unknown, np.nan, s.high)
     return Moments(counts, s.weight, mean, squares, low, high)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of the samples in an array: their states and counts; parts of the same samples add up."""
+
+    states: np.ndarray
+    counts: np.ndarray
+    kept_shape: tuple[int, ...]
+    d: int
+    diagonal: bool
+    dtype: np.dtype
+
+    def __add__(self, other: "Part") -> "Part":
+        pairs = zip(self.states, other.states, strict=True)
+        joined = [join(a, b, self.d, self.diagonal) for a, b in pairs]
+        states = np.stack(joined) if joined else self.states
+        return replace(self, states=states, counts=self.counts + other.counts)
+
+    def moments(self) -> Moments:
+        """Summary with the kept axes first; for samples of scalars, of their shape."""
+        m, shape = summary(self.states, self.counts, self.d, self.diagonal), self.kept_shape
+        if not self.diagonal:
+            return Moments(*(np.reshape(a, shape + a.shape[1:]) for a in m))
+        weight, count = (np.broadcast_to(a[:, None], (len(self.states), self.d)) for a in (m.weight, m.n))
+        return Moments(*(np.reshape(a, shape) for a in (count, weight, m.mean, m.squares, m.low, m.high)))
 
 
 class Rows:
@@ -289,15 +316,12 @@ class Rows:
                     moments_update(states, x, w, diagonal)
         return x.shape[1] if w is None else np.count_nonzero(w, axis=-1)
 
+    def part(self, diagonal: bool) -> "Part":
+        return Part(*self.states(diagonal), self.kept_shape, self.d, diagonal, self.dtype)
+
     def moments(self, diagonal: bool) -> Moments:
         """Summary with the kept axes first; for samples of scalars, of their shape."""
-        states, counts = self.states(diagonal)
-        m = summary(states, counts, self.d, diagonal)
-        if not diagonal:
-            return Moments(*(np.reshape(a, self.kept_shape + a.shape[1:]) for a in m))
-        shape = self.kept_shape
-        weight, count = (np.broadcast_to(a[:, None], (self.samples, self.d)) for a in (m.weight, m.n))
-        return Moments(*(np.reshape(a, shape) for a in (count, weight, m.mean, m.squares, m.low, m.high)))
+        return self.part(diagonal).moments()
 
     def fold(
         self,

@@ -12,10 +12,29 @@ class AccuracyWarning(RuntimeWarning):
     """Digits are being lost: the result is right only to the accuracy that the message states."""
 
 
+def is_dask(*values: Any) -> bool:
+    """Whether one of them is a collection of dask, which is not imported for the question."""
+    for value in values:  # noqa: SIM110 - a third of the time of any()
+        if type(value).__module__.startswith("dask."):
+            return True
+    return False
+
+
+def _converted(value: Any) -> np.ndarray:
+    """What NumPy makes of it; columns with missing values have NaN there."""
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    array = np.asarray(value)
+    if array.dtype == object and type(value).__module__.split(".")[0] == "pandas":
+        return value.to_numpy(np.float64, na_value=np.nan)  # nullable columns of several types, or with missing values
+    return array
+
+
 def as_array(function: str, name: str, value: Any) -> np.ndarray:
     """`value` as an array of a real type; its own memory where possible, native or not.
 
-    Raises TypeError for complex, object, string and long double input, and for what NumPy cannot convert.
+    Raises TypeError for complex, object, string and long double input, for what NumPy cannot convert, and for dask arrays, which
+    no function loads by itself.
     """
     if type(value) is np.ndarray:
         array = value
@@ -23,10 +42,12 @@ def as_array(function: str, name: str, value: Any) -> np.ndarray:
         raise TypeError(f"{function}: {name} is missing")
     elif type(value).__module__.startswith("numpy.ma"):
         raise TypeError(f"{function}: {name} is a masked array, whose mask would be lost; fill it or drop entries")
+    elif is_dask(value):
+        raise TypeError(f"{function}: {name} is a dask collection; use its map_blocks with this function, or compute() it first")
     else:
         try:
-            array = np.asarray(value)
-        except (ValueError, TypeError) as error:
+            array = _converted(value)
+        except (ValueError, TypeError, RuntimeError, BufferError) as error:
             raise TypeError(f"{function}: {name} is not an array of numbers ({error})") from None
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
         raise TypeError(
@@ -47,7 +68,7 @@ def result_dtype(*values: Any) -> np.dtype:
             continue
         dtype = getattr(value, "dtype", None)
         if not isinstance(dtype, np.dtype):  # a list, or an array of another library with its own kind of dtype
-            dtype = np.asarray(value).dtype
+            dtype = _converted(value).dtype
         if dtype.kind == "f":
             dtype = np.dtype(np.float32) if dtype.itemsize <= 4 else np.dtype(np.float64)
             result = dtype if result is None else np.promote_types(result, dtype)

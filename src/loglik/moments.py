@@ -1,11 +1,13 @@
 """Moments of samples: mergeable statistics, covariances and correlations."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from loglik import _validate
-from loglik._moments import Moments, Rows, empty_states, join, summary
+from loglik._moments import Moments, Part, Rows, empty_states, join, summary
 from loglik.distributions import _fit
 from loglik.distributions._matrices import check_symmetric, items
 
@@ -94,6 +96,13 @@ class MomentStats:
         array([3., 4.])
         """
         name = "MomentStats.update"
+        if _validate.is_dask(block, weights):
+            from loglik import _dask
+
+            x = _dask.as_dask(name, "block", block)
+            parts = _dask.tree(name, partial(_stats_of, nan_policy=nan_policy), x, weights, (0,), x.ndim - 1)
+            self.__dict__.update((self + parts.compute()).__dict__)
+            return self
         x = _validate.as_array(name, "block", block)
         if x.ndim not in (1, 2) or 0 in x.shape[1:]:
             raise ValueError(f"{name}: block must have shape (n,) or (n, d) with d >= 1, got {x.shape}")
@@ -239,6 +248,10 @@ class MomentStats:
         return f"<MomentStats: {self._count} observations{weight}, {what}>"
 
 
+def _stats_of(block: Any, weights: Any, nan_policy: str) -> MomentStats:
+    return MomentStats().update(block, weights, nan_policy=nan_policy)
+
+
 def _check_ddof(function: str, ddof: Any) -> float:
     array = _validate.as_array(function, "ddof", ddof)
     if array.shape != () or not np.isfinite(array):
@@ -254,14 +267,36 @@ def _divided(function: str, m: Moments, ddof: float) -> np.ndarray:
     return m.squares / divisor[..., None, None]
 
 
-def _sample(function: str, x: Any, weights: Any) -> tuple[Moments, np.dtype, tuple[int, ...]]:
-    """Moments of x of shape (..., n, d) or (n,); the dtype of the result, and the shape of its matrices."""
+def _sample(x: Any, weights: Any, function: str) -> Part:
+    """What is known of x of shape (..., n, d) or (n,)."""
     array = _validate.as_array(function, "x", x)
+    _check_rows(function, array)
+    events = int(array.ndim > 1)
+    return Rows(function, array, weights, (max(0, array.ndim - 2),), events, "propagate").part(False)
+
+
+def _check_rows(function: str, array: Any) -> None:
     if array.ndim == 0 or (array.ndim > 1 and array.shape[-1] == 0):
         raise ValueError(f"{function}: x must have shape (..., n, d) with d >= 1, or (n,), got {array.shape}")
-    square = () if array.ndim == 1 else (array.shape[-1],) * 2
-    rows = Rows(function, array, weights, (max(0, array.ndim - 2),), 1 if square else 0, "propagate")
-    return rows.moments(False), rows.dtype, rows.kept_shape + square
+
+
+def _matrix(function: str, finish: Callable[[Moments], np.ndarray], x: Any, weights: Any) -> Any:
+    """``finish(moments)`` of a sample, of the shape and dtype that belong to it."""
+    if not _validate.is_dask(x, weights):
+        array = _validate.as_array(function, "x", x)
+        return _finished(_sample(array, weights, function), finish, array.ndim > 1)[()]
+    from loglik import _dask
+
+    array = _dask.as_dask(function, "x", x)
+    _check_rows(function, array)
+    shape = () if array.ndim == 1 else (*array.shape[:-2], *array.shape[-1:] * 2)
+    reduced, events = (max(0, array.ndim - 2),), int(array.ndim > 1)
+    part = _dask.tree(function, partial(_sample, function=function), array, weights, reduced, events)
+    return _dask.lazy_array(partial(_finished, finish=finish, square=bool(shape)), part, shape, _validate.result_dtype(array))
+
+
+def _finished(part: Part, finish: Callable[[Moments], np.ndarray], square: bool) -> np.ndarray:
+    return finish(part.moments()).reshape(part.kept_shape + ((part.d,) * 2 if square else ())).astype(part.dtype)
 
 
 def covariance(x: Any, *, weights: Any = None, ddof: float = 0) -> Any:
@@ -310,8 +345,7 @@ def covariance(x: Any, *, weights: Any = None, ddof: float = 0) -> Any:
            [115., 166.]])
     """
     name = "covariance"
-    m, dtype, shape = _sample(name, x, weights)
-    return _divided(name, m, _check_ddof(name, ddof)).reshape(shape).astype(dtype)[()]
+    return _matrix(name, partial(_divided, name, ddof=_check_ddof(name, ddof)), x, weights)
 
 
 def correlation(x: Any, *, weights: Any = None) -> Any:
@@ -341,7 +375,10 @@ def correlation(x: Any, *, weights: Any = None) -> Any:
            [ 1. ,  1. , -0.5],
            [-0.5, -0.5,  1. ]])
     """
-    m, dtype, shape = _sample("correlation", x, weights)
+    return _matrix("correlation", _correlation_of, x, weights)
+
+
+def _correlation_of(m: Moments) -> np.ndarray:
     _divided("correlation", m, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         diagonal = np.diagonal(m.squares, axis1=-2, axis2=-1)
@@ -351,7 +388,7 @@ def correlation(x: Any, *, weights: Any = None) -> Any:
     rho = np.tril(rho) + np.tril(rho, -1).swapaxes(-1, -2)
     i = np.arange(rho.shape[-1])
     rho[..., i, i] = np.where(np.isfinite(std), 1.0, np.nan)
-    return rho.reshape(shape).astype(dtype)[()]
+    return rho
 
 
 def covariance_from(std: Any, correlation: Any) -> Any:

@@ -1,5 +1,6 @@
 """What every distribution shares: immutability, equality, repr, pickling, and methods that follow from others."""
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
@@ -76,6 +77,14 @@ class Distribution:
 
     def log_prob(self, x: Any, *, out: Any = None, wrt: Any = None) -> Any:
         raise NotImplementedError
+
+    def _lazily(self, method: str, x: Any, out: Any = None, wrt: Any = None, **options: Any) -> Any:
+        """What a method gives for a dask array, as one."""
+        from loglik import _dask
+
+        call = functools.partial(getattr(self, method), **options)
+        name = f"{type(self).__name__}.{method}"
+        return _dask.of_points(name, call, x, self.batch_shape, len(self.event_shape), out, wrt)
 
     def prob(self, x: Any) -> Any:
         """Density or probability of `x`: exp(log_prob(x))."""

@@ -5,6 +5,7 @@ Each family has one function from `Moments` (counts for Discrete) to parameters;
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,24 +56,45 @@ def fit(cls: type, x: Any, weights: Any, prior: Any, axis: Any, nan_policy: str)
     family = _family(cls, name)
     if nan_policy not in ("raise", "omit"):
         raise ValueError(f'{name}: nan_policy must be "raise" or "omit", got {nan_policy!r}')
-    array = _validate.as_array(name, "x", x)
+    reduced: tuple[int, ...]
+    lazy = _validate.is_dask(x, weights)
+    if lazy:
+        from loglik import _dask
+
+        array = _dask.as_dask(name, "x", x)
+    else:
+        array = _validate.as_array(name, "x", x)
     if family == "MultivariateNormal":
         if axis is not None:
             raise ValueError(f"{name}: axis has no meaning; x has shape (..., n, d), and leading axes are a batch")
         if array.ndim < 2 or array.shape[-1] == 0:
             raise ValueError(f"{name}: x must have shape (..., n, d) with d >= 1, got {array.shape}")
-        rows = Rows(name, array, weights, (array.ndim - 2,), 1, nan_policy, finite=True)
+        reduced, events = (array.ndim - 2,), 1
     else:
         array = array.reshape(1) if array.ndim == 0 else array
-        reduced = reduced_axes(name, axis, array.ndim)
+        reduced, events = reduced_axes(name, axis, array.ndim), 0
         if not reduced:
             raise ValueError(f"{name}: axis must name at least one axis")
-        rows = Rows(name, array, weights, reduced, 0, nan_policy, finite=True)
+    dtype = _validate.result_dtype(array)
+    if family == "Discrete" and len(reduced) < array.ndim:
+        raise NotImplementedError(f"{name}: one distribution at a time; axis must leave none over")
+    outcomes = _prior_range(name, prior) if family == "Discrete" else None
+    collect = partial(_collect, name, family, reduced, events, nan_policy, outcomes)
+    part = _dask.tree(name, collect, array, weights, reduced, events).compute() if lazy else collect(array, weights)
     if family == "Discrete":
-        return discrete(cls, name, rows, prior)
-    if family == "Bernoulli":
-        return bernoulli(cls, name, _bernoulli_moments(rows), prior, rows.dtype)
-    return _FROM_MOMENTS[family](cls, name, rows.moments(family != "MultivariateNormal"), prior, rows.dtype)
+        return discrete(cls, name, part, prior, dtype)
+    return _FROM_MOMENTS[family](cls, name, part.moments(), prior, dtype)
+
+
+def _collect(
+    name: str, family: str, reduced: tuple[int, ...], events: int, nan_policy: str, outcomes: "tuple[int, int] | None",
+    x: np.ndarray, weights: Any,
+) -> Any:
+    """What the fit of a family needs to know of the data, or of a part of them: such parts add up."""
+    rows = Rows(name, x, weights, reduced, events, nan_policy, finite=True)
+    if family == "Discrete":
+        return _counts(name, rows, outcomes)
+    return _ones(rows) if family == "Bernoulli" else rows.part(family != "MultivariateNormal")
 
 
 def fit_moments(cls: type, moments: Moments, vector: bool, prior: Any, dtype: np.dtype) -> Any:
@@ -221,8 +243,25 @@ def bernoulli(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) 
     return _report(result, m, has_prior, 1, log_likelihood, {"probs": np.sqrt(p1 * (1 - p1) / m.weight)})
 
 
-def _bernoulli_moments(rows: Rows) -> Moments:
-    """With the weight of the ones as `squares`: Σwx² = Σwx, which does not round unless the weights do."""
+@dataclass(frozen=True)
+class _Ones:
+    """Observations of positive weight, total weight, and weight of the ones."""
+
+    count: np.ndarray
+    weight: np.ndarray
+    hits: np.ndarray
+
+    def __add__(self, other: "_Ones") -> "_Ones":
+        return _Ones(self.count + other.count, self.weight + other.weight, self.hits + other.hits)
+
+    def moments(self) -> Moments:
+        """With the weight of the ones as `squares`: Σwx² = Σwx, which does not round unless the weights do."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = self.hits / self.weight
+        return Moments(self.count, self.weight, mean, self.hits, mean, mean)
+
+
+def _ones(rows: Rows) -> _Ones:
 
     def one(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, Any, Any]:
         if w is None:
@@ -239,12 +278,7 @@ def _bernoulli_moments(rows: Rows) -> Moments:
         counts[e0:e1, 0] += count
         weights[e0:e1, 0] += weight
         ones[e0:e1] += hits
-    count, weight, hits = (
-        np.broadcast_to(a, ones.shape).reshape(rows.kept_shape) for a in (counts.astype(np.int64), weights, ones)
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = hits / weight
-    return Moments(count, weight, mean, hits, mean, mean)
+    return _Ones(*(np.broadcast_to(a, ones.shape).reshape(rows.kept_shape) for a in (counts.astype(np.int64), weights, ones)))
 
 
 def _check_bits(function: str, m: Moments) -> None:
@@ -313,12 +347,46 @@ def _explain_singular(function: str, m: Moments, d: int, has_prior: bool, error:
 # ------------------------------------------------------------------------------------------- discrete
 
 
-def discrete(cls: Any, function: str, rows: Rows, prior: Any) -> Any:
+@dataclass(frozen=True)
+class _Counts:
+    """Weights of the outcomes from `start` on, their total, and the number of observations."""
+
+    start: int
+    counts: np.ndarray
+    weight: float
+    n: int
+
+    def __add__(self, other: "_Counts") -> "_Counts":
+        if not (self.n and other.n):
+            return self if self.n else other
+        start = min(self.start, other.start)
+        length = max(self.start + self.counts.size, other.start + other.counts.size) - start
+        _check_span("Discrete.fit", start, length)
+        total = np.zeros(length)
+        for part in (self, other):
+            total[part.start - start :][: part.counts.size] += part.counts
+        return _Counts(start, total, self.weight + other.weight, self.n + other.n)
+
+
+def _check_span(function: str, start: int, length: int) -> None:
+    if length > MAX_OUTCOMES:
+        raise ValueError(
+            f"{function}: x spans {length} outcomes, from {start} to {start + length - 1}; at most 2^26 are possible"
+        )
+
+
+def _prior_range(function: str, prior: Any) -> tuple[int, int] | None:
+    """First outcome and number of those that a prior lists."""
+    if not _check_prior(function, prior, priors.Dirichlet):
+        return None
+    p = prior.check(function)
+    return (p.start, p.alpha.size) if p.alpha.ndim else None
+
+
+def discrete(cls: Any, function: str, found: _Counts, prior: Any, dtype: np.dtype) -> Any:
     has_prior = _check_prior(function, prior, priors.Dirichlet)
     p = prior.check(function) if has_prior else priors.Dirichlet(np.asarray(1.0))
-    if rows.samples != 1 or rows.kept_shape:
-        raise NotImplementedError(f"{function}: one distribution at a time; axis must leave none over")
-    start, counts, weight, n = _counts(function, rows, p)
+    start, counts, weight, n = found.start, found.counts, found.weight, found.n
     shares = counts + (p.alpha - 1)
     total = math.fsum(shares.tolist())
     if weight == 0:
@@ -326,7 +394,7 @@ def discrete(cls: Any, function: str, rows: Rows, prior: Any) -> Any:
     if len(shares) <= _EXACT_OUTCOMES and np.all(shares == np.floor(shares)) and total < 2**53:
         result = cls(counts=shares.astype(np.int64).tolist(), start=start)
     else:
-        result = cls((shares / total).astype(rows.dtype), start=start)
+        result = cls((shares / total).astype(dtype), start=start)
     probs = shares / total
     with np.errstate(divide="ignore", invalid="ignore"):
         log_likelihood = math.fsum(np.where(counts > 0, counts * np.log(probs), 0.0).tolist())
@@ -335,8 +403,8 @@ def discrete(cls: Any, function: str, rows: Rows, prior: Any) -> Any:
     return _report(result, m, has_prior, len(counts) - 1, log_likelihood, {"probs": np.sqrt(probs * (1 - probs) / weight)})
 
 
-def _counts(function: str, rows: Rows, p: priors.Dirichlet) -> tuple[int, np.ndarray, float, int]:
-    """First outcome, weights of the outcomes, their total, number of observations."""
+def _counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> _Counts:
+    """Of the outcomes that there are, or of those asked for by the first one and their number."""
 
     def integral(x: np.ndarray) -> np.ndarray:
         return (x == np.floor(x)) & (np.abs(x) <= 2.0**53)
@@ -363,25 +431,22 @@ def _counts(function: str, rows: Rows, p: priors.Dirichlet) -> tuple[int, np.nda
 
     ranges = [r for _, r in rows.fold(extremes, integral, "integers")]
     low, high = min((r[0] for r in ranges), default=math.inf), max((r[1] for r in ranges), default=-math.inf)
-    if p.alpha.ndim:
-        start, length = p.start, p.alpha.size
+    if outcomes is not None:
+        start, length = outcomes
         if low < start or high >= start + length:
             outside = int(low if low < start else high)
             raise ValueError(f"{function}: x contains {outside}, but prior.alpha is for {start} to {start + length - 1}")
     elif low > high:
-        return 0, np.zeros(1), 0.0, 0
+        return _Counts(0, np.zeros(1), 0.0, 0)
     else:
         start, length = int(low), int(high - low) + 1
-    if length > MAX_OUTCOMES:
-        raise ValueError(
-            f"{function}: x spans {length} outcomes, from {start} to {start + length - 1}; at most 2^26 are possible"
-        )
+    _check_span(function, start, length)
     counts, weight, n = np.zeros(length), 0.0, 0
     for _, (at, found, total, size) in rows.fold(count, integral, "integers"):
         counts[at] += found
         weight += total
         n += size
-    return start, counts, weight, n
+    return _Counts(start, counts, weight, n)
 
 
 _FROM_MOMENTS = {

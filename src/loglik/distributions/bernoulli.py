@@ -134,6 +134,8 @@ class Bernoulli(Distribution):
         >>> ll.Bernoulli(logits=0.0).log_prob([1, 1, 0], wrt="logits")[1]
         np.float64(0.5)
         """
+        if _validate.is_dask(x):
+            return self._lazily("log_prob", x, out, wrt)
         name = "Bernoulli.log_prob"
         x_array = _validate.as_array(name, "x", x)
         dtype = _validate.result_dtype(x, self._given)
@@ -162,6 +164,8 @@ class Bernoulli(Distribution):
 
     def _step(self, method: str, x: Any, below: float, between: np.ndarray, above: float) -> Any:
         """`below` for x < 0, `between` for 0 ≤ x < 1, `above` from 1 on."""
+        if _validate.is_dask(x):
+            return self._lazily(method, x)
         x_array = _validate.as_array(f"Bernoulli.{method}", "x", x)
         dtype = _validate.result_dtype(x, self._given)
         _validate.broadcast_shapes(f"Bernoulli.{method}", x=x_array.shape, batch=self.batch_shape)

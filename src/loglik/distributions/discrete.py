@@ -17,7 +17,7 @@ import numpy as np
 
 from loglik import _counts, _pmf
 from loglik._kernels import cumulative, dice_pmf, fill_discrete
-from loglik._validate import as_array, broadcast_shapes, check_out, first_index, require, result_dtype
+from loglik._validate import as_array, broadcast_shapes, check_out, first_index, is_dask, require, result_dtype
 from loglik.distributions import _discrete_row_sums, _discrete_rows, _expect, _sampling
 from loglik.distributions._base import Distribution, _literal, apart
 from loglik.distributions._die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
@@ -485,6 +485,8 @@ class Discrete(Distribution):
         self, method: str, x: Any, below: float, above: float, *, out: Any = None, only_integers: bool = False
     ) -> Any:
         """What `method` has for floor(x); `below` and `above` outside; `below` for no integer, if asked."""
+        if is_dask(x):
+            return self._lazily(method, x, out)
         dtype, name = result_dtype(x, self.dtype.type()), f"Discrete.{method}"
         x = as_array(name, "x", x)
         if out is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from loglik import ufuncs
 from loglik._kernels import fill_normal
 from loglik._parallel import run_blocks
-from loglik._validate import as_array, broadcast_shapes, check_out, result_dtype
+from loglik._validate import as_array, broadcast_shapes, check_out, is_dask, result_dtype
 from loglik.distributions import _conditional, _expect, _missing, _sampling, _singular, normal
 from loglik.distributions._base import Distribution
 from loglik.distributions._condition import condition_of
@@ -279,6 +279,8 @@ class MultivariateNormal(Distribution):
         array([[ 0. ,  0. ],
                [ 0. , -0.5]])
         """
+        if is_dask(x):
+            return self._lazily("log_prob", x, out, wrt, nan_policy=nan_policy)
         if nan_policy != "propagate":
             return self._log_prob_of_incomplete(x, nan_policy, out, wrt)
         if type(x) is np.ndarray and out is None and wrt is None and not self.batch_shape and self._support is None:
@@ -317,6 +319,8 @@ class MultivariateNormal(Distribution):
         >>> float(ll.MultivariateNormal([0.0, 0.0], variance=[4.0, 1.0]).mahalanobis([2.0, 0.0]))
         1.0
         """
+        if is_dask(x):
+            return self._lazily("mahalanobis", x)
         return _evaluate(f"{type(self).__name__}.mahalanobis", self, x, None, "mahalanobis")
 
     # ------------------------------------------------------------------------------------ moments and

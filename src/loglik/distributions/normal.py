@@ -120,7 +120,12 @@ class Normal(Distribution):
         """
         if wrt is not None:
             return self._gradients(x, wrt, out)
-        x_array = x if type(x) is float else _validate.as_array("Normal.log_prob", "x", x)
+        if type(x) is float:
+            x_array: Any = x
+        elif _validate.is_dask(x):
+            return self._lazily("log_prob", x, out)
+        else:
+            x_array = _validate.as_array("Normal.log_prob", "x", x)
         dtype = _validate.result_dtype(x, self._loc, self._scale)
         return _elementwise.apply(
             "Normal.log_prob", ufuncs.normal_log_prob, x_array, self._loc, self._scale,

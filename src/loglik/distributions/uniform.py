@@ -113,6 +113,8 @@ class Uniform(Distribution):
         >>> ll.Uniform(0.0, 4.0).log_prob([1.0, 2.0], wrt="high")
         (array([-1.38629436, -1.38629436]), np.float64(-0.5))
         """
+        if _validate.is_dask(x):
+            return self._lazily("log_prob", x, out, wrt)
         name = "Uniform.log_prob"
         x_array = _validate.as_array(name, "x", x)
         dtype = _validate.result_dtype(x, self._low, self._high)
