@@ -2,7 +2,10 @@
 
 import copy
 import math
+import os
 import pickle
+import signal
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -153,6 +156,39 @@ def test_weights_of_the_reduced_axis(rng):
     np.testing.assert_allclose(got.loc, np.average(x, 0, w), rtol=1e-13)
     with pytest.raises(ValueError, match=r"weights must have shape \(50,\) or \(50, 4\)"):
         ll.Normal.fit(x, weights=w[:4], axis=0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 1), (0, 2), (2, 1)])
+@pytest.mark.parametrize("options", ["plain", "weights", "own weights", "omit", "prior"])
+def test_discrete_batches(axis, options, rng):
+    """Every item is what a fit of its own gives, on the outcomes of all."""
+    x = rng.integers(-3, 9, (5, 30, 7)) + 100.0 * (np.arange(7) == 3)
+    reduced = np.atleast_1d(axis)
+    kept = [a for a in range(3) if a not in reduced]
+    w = rng.integers(0, 3, x.shape if options == "own weights" else [x.shape[a] for a in sorted(reduced)]) + 0.5
+    given = {"omit": {"nan_policy": "omit"}, "prior": {"prior": priors.Dirichlet(2.0)}}.get(options, {})
+    if options == "omit":
+        x[rng.random(x.shape) < 0.1] = np.nan
+    fit = ll.Discrete.fit(x, axis=axis, **given, **({"weights": w} if "weights" in options else {}))
+    assert fit.batch_shape == tuple(x.shape[a] for a in kept) == fit.fit_report.aic.shape == fit.fit_report.n.shape
+    for index in np.ndindex(fit.batch_shape):
+        at = [slice(None)] * 3
+        for a, i in zip(kept, index, strict=True):
+            at[a] = i
+        own = {"weights": w[tuple(at)] if options == "own weights" else w} if "weights" in options else {}
+        if options == "prior":  # which counts all outcomes of the batch
+            own["prior"] = priors.Dirichlet(np.full(fit.probs.shape[-1], 2.0), start=fit.start)
+        one = ll.Discrete.fit(x[tuple(at)], **own, **({"nan_policy": "omit"} if options == "omit" else {}))
+        np.testing.assert_array_equal(fit.probs[index][one.support - fit.start], one.probs)
+        assert fit.fit_report.log_likelihood[index] == one.fit_report.log_likelihood
+        assert (fit.fit_report.n[index], fit.fit_report.weight[index]) == (one.fit_report.n, one.fit_report.weight)
+
+
+def test_discrete_batches_of_few_out_of_many_outcomes(rng):
+    x = rng.integers(0, 40, (20, 50)) * 10_000
+    fit = ll.Discrete.fit(x, axis=1)
+    for i in range(20):
+        np.testing.assert_array_equal(fit.probs[i, x[i] - fit.start], [np.mean(x[i] == value) for value in x[i]])
 
 
 def test_gaussian_batches(rng):
@@ -328,7 +364,8 @@ def test_fits_of_statistics(rng):
         (lambda: ll.Bernoulli.fit([0, np.nan]), ValueError, "must be complete"),
         (lambda: ll.Discrete.fit([1, 1.5]), ValueError, r"x must be integers, but x\[1\] = 1.5"),
         (lambda: ll.Discrete.fit([0, 1e9]), ValueError, "spans 1000000001 outcomes"),
-        (lambda: ll.Discrete.fit([[1, 2], [3, 4]], axis=0), NotImplementedError, "one distribution at a time"),
+        (lambda: ll.Discrete.fit([[1, 2], [1, 4]], weights=[[1, 0], [1, 0]], axis=0), ValueError, r"in batch item \[1\]"),
+        (lambda: ll.Discrete.fit([[0, 1e6]] * 99, axis=1), ValueError, "spans 1000001 outcomes for each of 99 distributions"),
         (lambda: ll.MultivariateNormal.fit([1.0, 2.0]), ValueError, r"x must have shape \(..., n, d\)"),
         (lambda: ll.MultivariateNormal.fit([[1.0, 2.0]], axis=0), ValueError, "axis has no meaning"),
         (lambda: ll.MultivariateNormal.fit([[1, 2], [3, 5]]), np.linalg.LinAlgError, "2 observations in 2 .* rank 1 at most"),
@@ -339,6 +376,34 @@ def test_fits_of_statistics(rng):
 def test_bad_data(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_ctrl_c_ends_a_fit(rng):
+    """Between blocks, and the next fit is right."""
+    row = rng.standard_normal(16)
+    endless = np.broadcast_to(row, (10**9, 16))  # minutes
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            ll.Normal.fit(endless, axis=0)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, previous)
+    x = rng.standard_normal((1000, 3))
+    np.testing.assert_allclose(ll.MultivariateNormal.fit(x).covariance, np.cov(x.T, ddof=0), rtol=1e-12)
+
+
+def test_layouts_have_the_same_bits(rng):
+    """Blocks that are parts of the array are handed on in longer pieces than those which are gathered."""
+    x, w = rng.standard_normal((400_000, 5)), rng.random(400_000)
+    strided, other = np.asfortranarray(x), np.repeat(w, 2)[::2]
+    for weights, far in ((None, None), (w, other)):
+        fit = ll.MultivariateNormal.fit(x, weights=weights)
+        for again in (ll.MultivariateNormal.fit(strided, weights=weights), ll.MultivariateNormal.fit(x, weights=far)):
+            assert fit == again
+            assert fit.fit_report.log_likelihood == again.fit_report.log_likelihood
 
 
 def test_bad_entries_are_named_where_they_are(rng):

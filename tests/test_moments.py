@@ -90,7 +90,7 @@ def test_levels(level, dtype, diagonal, rng):
     for d in (1, 2, 3, 4, 6, 8, 11, 16, 33):
         x = (5 + rng.standard_normal((1, 1003, d))).astype(dtype)
         states = empty_states(1, d, diagonal)
-        moments_update(states, x, None, diagonal, level)
+        moments_update(states, x, None, diagonal, level=level)
         s, wide = State(states[0], d, diagonal), x[0].astype(np.longdouble)
         centred = wide - wide.mean(axis=0)
         np.testing.assert_allclose(s.shift + s.offset, wide.mean(axis=0).astype(float), rtol=1e-15)

@@ -86,6 +86,7 @@ def moments_update(
     x: NDArray[Any],
     weights: NDArray[np.float64] | None = None,
     diagonal: bool = False,
+    step: int = 0,
     level: str | None = None,
 ) -> None: ...
 

@@ -23,6 +23,7 @@ NAN_POLICIES = ("propagate", "raise", "omit")
 _ELEMENTS = 1 << 18  # of a block, about
 _PARTS = 64  # states that are filled side by side, at most,
 _STATES = 1 << 20  # with so many numbers in all
+_LONG = 1 << 21  # elements that are handed to the kernel at a time where they need not be gathered
 _FOLDED = 8  # blocks whose results are kept at a time
 
 
@@ -285,7 +286,7 @@ class Rows:
         counts = np.zeros(len(states), np.int64)
 
         def several(p: int) -> None:
-            for block in parts[p]:
+            for block in self._lengthened(parts[p]):
                 e0, e1 = block[:2]
                 at = slice(e0, e1) if whole else slice(p, p + 1)
                 counts[at] += self._add(states[at], block, diagonal)
@@ -301,11 +302,18 @@ class Rows:
             states = join(onto.reshape(-1), states[0], d, diagonal)[None]
         return states, counts
 
+    def _lengthened(self, blocks: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+        """Fewer and longer ones, if they are parts of the arrays themselves; the kernel takes them in the same steps."""
+        together = _LONG // _ELEMENTS
+        if len(blocks) == 1 or not self._source.direct or (self._weight_source and not self._weight_source.direct):
+            return blocks
+        return [(*some[0][:3], some[-1][3]) for some in (blocks[i : i + together] for i in range(0, len(blocks), together))]
+
     def _add(self, states: np.ndarray, block: tuple[int, int, int, int], diagonal: bool) -> Any:
         """A block to the states of its samples; how many rows count."""
         x, w = self.block(*block)
         before = states.copy() if self.nan_policy != "propagate" else None
-        moments_update(states, x, w, diagonal)
+        moments_update(states, x, w, diagonal, self._block_rows())
         if before is not None or self.finite:
             s = State(states, self.d, diagonal)
             if not np.isfinite(s.offset).all():
@@ -313,7 +321,7 @@ class Rows:
                 if kept is not None and before is not None:
                     w = kept
                     states[...] = before
-                    moments_update(states, x, w, diagonal)
+                    moments_update(states, x, w, diagonal, self._block_rows())
         return x.shape[1] if w is None else np.count_nonzero(w, axis=-1)
 
     def part(self, diagonal: bool) -> "Part":

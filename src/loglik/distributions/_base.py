@@ -192,8 +192,8 @@ class Distribution:
         Notes
         -----
         Maximum likelihood: mean and √(Σw(x - mean)²/Σw); mean and covariance (divisor Σw); extremes for a Uniform; relative
-        frequencies. Mean and variance are right to a relative 1e-14 also where the mean is 1e8 standard deviations from 0
-        (`loglik.MomentStats`). Same bits for any number of threads.
+        frequencies, for a batch of `Discrete` of the outcomes that any of them has. Mean and variance are right to a relative
+        1e-14 also where the mean is 1e8 standard deviations from 0 (`loglik.MomentStats`). Same bits for any number of threads.
 
         Standard errors come from the Fisher information W·I(θ) at the estimate: σ/√W and σ/√(2W) for `loc` and `scale`,
         √(p(1 - p)/W) for `probs`, √((Σᵢᵢ Σⱼⱼ + Σᵢⱼ²)/W) for a covariance. The bounds of a Uniform have no Fisher information:

@@ -3,7 +3,6 @@
 Each family has one function from `Moments` (counts for Discrete) to parameters; `fit` and `MomentStats.fit` both call it.
 """
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,11 +12,8 @@ import numpy as np
 from loglik import _validate, priors
 from loglik._moments import Moments, Rows
 from loglik._validate import axes as reduced_axes
-from loglik.distributions._discrete_checks import MAX_OUTCOMES
 
 _LOG_2PI = 1.8378770664093453
-_EXACT_OUTCOMES = 1 << 16  # with as many or fewer, integer counts stay exact
-_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +72,15 @@ def fit(cls: type, x: Any, weights: Any, prior: Any, axis: Any, nan_policy: str)
         if not reduced:
             raise ValueError(f"{name}: axis must name at least one axis")
     dtype = _validate.result_dtype(array)
-    if family == "Discrete" and len(reduced) < array.ndim:
-        raise NotImplementedError(f"{name}: one distribution at a time; axis must leave none over")
-    outcomes = _prior_range(name, prior) if family == "Discrete" else None
+    outcomes = None
+    if family == "Discrete":
+        from loglik.distributions import _discrete_fit  # which uses this module
+
+        outcomes = _discrete_fit.prior_range(name, prior)
     collect = partial(_collect, name, family, reduced, events, nan_policy, outcomes)
     part = _dask.tree(name, collect, array, weights, reduced, events).compute() if lazy else collect(array, weights)
     if family == "Discrete":
-        return discrete(cls, name, part, prior, dtype)
+        return _discrete_fit.discrete(cls, name, part, prior, dtype)
     return _FROM_MOMENTS[family](cls, name, part.moments(), prior, dtype)
 
 
@@ -93,7 +91,9 @@ def _collect(
     """What the fit of a family needs to know of the data, or of a part of them: such parts add up."""
     rows = Rows(name, x, weights, reduced, events, nan_policy, finite=True)
     if family == "Discrete":
-        return _counts(name, rows, outcomes)
+        from loglik.distributions import _discrete_fit
+
+        return _discrete_fit.counts(name, rows, outcomes)
     return _ones(rows) if family == "Bernoulli" else rows.part(family != "MultivariateNormal")
 
 
@@ -129,14 +129,14 @@ def _family(cls: type, function: str) -> str:
 # ------------------------------------------------------------------------------------------- what families share
 
 
-def _check_prior(function: str, prior: Any, kind: type) -> bool:
+def check_prior(function: str, prior: Any, kind: type) -> bool:
     """Whether there is a prior; raises TypeError for one of another family."""
     if prior is not None and not isinstance(prior, kind):
         raise TypeError(f"{function}: prior must be a loglik.priors.{kind.__name__}, got {type(prior).__name__}")
     return prior is not None
 
 
-def _check_data(function: str, m: Moments) -> None:
+def check_data(function: str, m: Moments) -> None:
     """Data there must be, and finite."""
     empty = np.asarray(m.weight) == 0
     if empty.any():
@@ -155,7 +155,14 @@ def _rounded(values: Any, dtype: np.dtype) -> Any:
     return float(array) if array.shape == () and dtype == np.float64 else array[()]
 
 
-def _report(result: Any, m: Moments, method: bool, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
+def row_totals(x: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Of the samples in a block: observations of positive weight, and their weight."""
+    if w is None:
+        return np.full(len(x), x.shape[1]), np.full(len(x), float(x.shape[1]))
+    return np.broadcast_to(np.count_nonzero(w, axis=-1), len(x)), np.broadcast_to(np.add.reduce(w, axis=-1), len(x))
+
+
+def make_report(result: Any, m: Moments, method: bool, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
     report = FitReport(
         "map" if method else "ml", _plain(m.n), _plain(m.weight), parameters, _plain(log_likelihood),
         {name: np.asarray(value)[()] for name, value in errors.items()},
@@ -173,8 +180,8 @@ def _plain(value: Any) -> Any:
 
 
 def normal(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
-    has_prior = _check_prior(function, prior, priors.NormalInverseGamma)
-    _check_data(function, m)
+    has_prior = check_prior(function, prior, priors.NormalInverseGamma)
+    check_data(function, m)
     mean, squares, divisor = m.mean, m.squares, m.weight
     if has_prior:
         p = prior.check(function)
@@ -190,7 +197,7 @@ def normal(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> 
     terms = m.squares + m.weight * (m.mean - mu) ** 2
     log_likelihood = -0.5 * (m.weight * (_LOG_2PI + 2 * np.log(sigma)) + terms / sigma**2)
     errors = {"loc": sigma / np.sqrt(m.weight), "scale": sigma / np.sqrt(2 * m.weight)}
-    return _report(result, m, has_prior, 2, log_likelihood, errors)
+    return make_report(result, m, has_prior, 2, log_likelihood, errors)
 
 
 def _check_spread(function: str, m: Moments, variance: np.ndarray) -> None:
@@ -210,8 +217,8 @@ def _check_spread(function: str, m: Moments, variance: np.ndarray) -> None:
 
 
 def uniform(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
-    has_prior = _check_prior(function, prior, priors.Pareto)
-    _check_data(function, m)
+    has_prior = check_prior(function, prior, priors.Pareto)
+    check_data(function, m)
     low, high = m.low, m.high
     if has_prior:
         p = prior.check(function)
@@ -224,12 +231,12 @@ def uniform(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) ->
     result = cls(_rounded(low, dtype), _rounded(high, dtype))
     w, width = m.weight, high - low
     error = width / (w + 1) * np.sqrt(w / (w + 2))
-    return _report(result, m, has_prior, 2, -w * np.log(width), {"low": error, "high": error})
+    return make_report(result, m, has_prior, 2, -w * np.log(width), {"low": error, "high": error})
 
 
 def bernoulli(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
-    has_prior = _check_prior(function, prior, priors.Beta)
-    _check_data(function, m)
+    has_prior = check_prior(function, prior, priors.Beta)
+    check_data(function, m)
     ones, divisor = m.squares, m.weight  # of 0 and 1
     if has_prior:
         p = prior.check(function)
@@ -240,7 +247,7 @@ def bernoulli(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) 
     with np.errstate(divide="ignore", invalid="ignore"):
         zeros = m.weight - m.squares
         log_likelihood = np.where(m.squares > 0, m.squares * np.log(p1), 0.0) + np.where(zeros > 0, zeros * np.log1p(-p1), 0.0)
-    return _report(result, m, has_prior, 1, log_likelihood, {"probs": np.sqrt(p1 * (1 - p1) / m.weight)})
+    return make_report(result, m, has_prior, 1, log_likelihood, {"probs": np.sqrt(p1 * (1 - p1) / m.weight)})
 
 
 @dataclass(frozen=True)
@@ -264,13 +271,8 @@ class _Ones:
 def _ones(rows: Rows) -> _Ones:
 
     def one(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, Any, Any]:
-        if w is None:
-            weight = np.full(len(x), float(x.shape[1]))
-            return weight, weight, np.add.reduce(x, axis=1, dtype=np.float64)
-        weight = np.broadcast_to(np.add.reduce(w, axis=-1), len(x))
-        count = np.broadcast_to(np.count_nonzero(w, axis=-1), len(x))
-        hit = np.where(x == 1, w[..., None], 0.0)
-        return count, weight, np.add.reduce(hit, axis=1)
+        hit = x if w is None else np.where(x == 1, w[..., None], 0.0)
+        return *row_totals(x, w), np.add.reduce(hit, axis=1, dtype=np.float64)
 
     counts, weights = (np.zeros((rows.samples, 1)) for _ in range(2))
     ones = np.zeros((rows.samples, rows.d))
@@ -291,9 +293,9 @@ def _check_bits(function: str, m: Moments) -> None:
 
 
 def multivariate_normal(cls: Any, function: str, m: Moments, prior: Any, dtype: np.dtype) -> Any:
-    has_prior = _check_prior(function, prior, priors.NormalInverseWishart)
+    has_prior = check_prior(function, prior, priors.NormalInverseWishart)
     d = m.mean.shape[-1]
-    _check_data(function, m)
+    check_data(function, m)
     weight = np.asarray(m.weight)[..., None, None]
     mean, squares, divisor = m.mean, m.squares, weight
     if has_prior:
@@ -328,7 +330,7 @@ def multivariate_normal(cls: Any, function: str, m: Moments, prior: Any, dtype: 
         "loc": np.sqrt(diagonal / weight[..., 0]),
         "covariance": np.sqrt((diagonal[..., :, None] * diagonal[..., None, :] + sigma**2) / weight),
     }
-    return _report(result, m, has_prior, d + d * (d + 1) // 2, log_likelihood, errors)
+    return make_report(result, m, has_prior, d + d * (d + 1) // 2, log_likelihood, errors)
 
 
 def _explain_singular(function: str, m: Moments, d: int, has_prior: bool, error: Exception) -> Any:
@@ -342,111 +344,6 @@ def _explain_singular(function: str, m: Moments, d: int, has_prior: bool, error:
             f"{function}: {fewest} observations in {d} dimensions have a covariance of rank {max(0, fewest - 1)} at most; {ways}"
         ) from None
     raise np.linalg.LinAlgError(f"{function}: the covariance of the data has no density ({error}); {ways}") from None
-
-
-# ------------------------------------------------------------------------------------------- discrete
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """Weights of the outcomes from `start` on, their total, and the number of observations."""
-
-    start: int
-    counts: np.ndarray
-    weight: float
-    n: int
-
-    def __add__(self, other: "_Counts") -> "_Counts":
-        if not (self.n and other.n):
-            return self if self.n else other
-        start = min(self.start, other.start)
-        length = max(self.start + self.counts.size, other.start + other.counts.size) - start
-        _check_span("Discrete.fit", start, length)
-        total = np.zeros(length)
-        for part in (self, other):
-            total[part.start - start :][: part.counts.size] += part.counts
-        return _Counts(start, total, self.weight + other.weight, self.n + other.n)
-
-
-def _check_span(function: str, start: int, length: int) -> None:
-    if length > MAX_OUTCOMES:
-        raise ValueError(
-            f"{function}: x spans {length} outcomes, from {start} to {start + length - 1}; at most 2^26 are possible"
-        )
-
-
-def _prior_range(function: str, prior: Any) -> tuple[int, int] | None:
-    """First outcome and number of those that a prior lists."""
-    if not _check_prior(function, prior, priors.Dirichlet):
-        return None
-    p = prior.check(function)
-    return (p.start, p.alpha.size) if p.alpha.ndim else None
-
-
-def discrete(cls: Any, function: str, found: _Counts, prior: Any, dtype: np.dtype) -> Any:
-    has_prior = _check_prior(function, prior, priors.Dirichlet)
-    p = prior.check(function) if has_prior else priors.Dirichlet(np.asarray(1.0))
-    start, counts, weight, n = found.start, found.counts, found.weight, found.n
-    shares = counts + (p.alpha - 1)
-    total = math.fsum(shares.tolist())
-    if weight == 0:
-        raise ValueError(f"{function}: there are no observations of positive weight")
-    if len(shares) <= _EXACT_OUTCOMES and np.all(shares == np.floor(shares)) and total < 2**53:
-        result = cls(counts=shares.astype(np.int64).tolist(), start=start)
-    else:
-        result = cls((shares / total).astype(dtype), start=start)
-    probs = shares / total
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_likelihood = math.fsum(np.where(counts > 0, counts * np.log(probs), 0.0).tolist())
-    unused = np.zeros(())
-    m = Moments(np.asarray(n), np.asarray(weight), unused, unused, unused, unused)
-    return _report(result, m, has_prior, len(counts) - 1, log_likelihood, {"probs": np.sqrt(probs * (1 - probs) / weight)})
-
-
-def _counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> _Counts:
-    """Of the outcomes that there are, or of those asked for by the first one and their number."""
-
-    def integral(x: np.ndarray) -> np.ndarray:
-        return (x == np.floor(x)) & (np.abs(x) <= 2.0**53)
-
-    def extremes(x: np.ndarray, w: np.ndarray | None) -> tuple[float, float]:
-        taken = x if w is None else x[..., 0][np.broadcast_to(w > 0, x.shape[:2])]
-        return (float(taken.min()), float(taken.max())) if taken.size else (math.inf, -math.inf)
-
-    def count(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, np.ndarray, float, int]:
-        flat = x.reshape(-1)
-        if w is not None:
-            w = np.broadcast_to(w, x.shape[:2]).reshape(-1)
-            flat, w = flat[w > 0], w[w > 0]
-        total, size = float(flat.size if w is None else w.sum()), flat.size
-        if not size:
-            return slice(0, 0), np.zeros(0), total, size
-        values = flat.astype(np.int64)
-        first, last = int(values.min()), int(values.max())
-        if last - first < 2 * _BLOCK:
-            found: np.ndarray = np.bincount(values - first, w, last - first + 1)
-            return slice(first - start, last - start + 1), found, total, size
-        outcomes, inverse = np.unique(values, return_inverse=True)  # few of very many outcomes
-        return outcomes - start, np.bincount(inverse, w), total, size
-
-    ranges = [r for _, r in rows.fold(extremes, integral, "integers")]
-    low, high = min((r[0] for r in ranges), default=math.inf), max((r[1] for r in ranges), default=-math.inf)
-    if outcomes is not None:
-        start, length = outcomes
-        if low < start or high >= start + length:
-            outside = int(low if low < start else high)
-            raise ValueError(f"{function}: x contains {outside}, but prior.alpha is for {start} to {start + length - 1}")
-    elif low > high:
-        return _Counts(0, np.zeros(1), 0.0, 0)
-    else:
-        start, length = int(low), int(high - low) + 1
-    _check_span(function, start, length)
-    counts, weight, n = np.zeros(length), 0.0, 0
-    for _, (at, found, total, size) in rows.fold(count, integral, "integers"):
-        counts[at] += found
-        weight += total
-        n += size
-    return _Counts(start, counts, weight, n)
 
 
 _FROM_MOMENTS = {
