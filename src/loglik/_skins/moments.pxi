@@ -4,7 +4,10 @@ A state is one array of float64: weight, shift[d], offset[d], low[d], high[d], s
 """
 
 
-def moments_update(cnp.ndarray state not None, cnp.ndarray x not None, cnp.ndarray weights=None, bint diagonal=False, Py_ssize_t step=0, level=None):
+def moments_update(
+    cnp.ndarray state not None, cnp.ndarray x not None, cnp.ndarray weights=None, bint diagonal=False, Py_ssize_t step=0,
+    level=None,
+):
     """Rows x (E, n, d) to the states (E, size); weights (E, n), or (n,) for all. `step`: rows taken at a time, 0 for all."""
     cdef const loglik_kernels *kernels = table(level)
     cdef loglik_moments_task task
