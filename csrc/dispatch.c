@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu.h"
@@ -34,7 +35,7 @@ const loglik_kernels *const loglik_levels[] = {
 };
 
 const loglik_ufunc_info loglik_ufunc_infos[] = {
-#define LOGLIK_INFO(name, signature, types, doc) {#name, signature, types, doc, offsetof(loglik_kernels, name)},
+#define LOGLIK_INFO(name, signature, types, doc) {#name, types, signature, doc, offsetof(loglik_kernels, name)},
     LOGLIK_UFUNCS(LOGLIK_INFO)
 #undef LOGLIK_INFO
 };
@@ -52,4 +53,18 @@ const loglik_kernels *loglik_find_level(const char *name) {
         }
     }
     return NULL;
+}
+
+const loglik_kernels *loglik_level_in_use(void) {
+    static const loglik_kernels *chosen; /* Threads that come first together all choose the same table, which is constant. */
+    const loglik_kernels *level = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+    if (!level) {
+        const char *const forced = getenv("LOGLIK_ISA");
+        level = loglik_find_level(forced && *forced ? forced : NULL);
+        if (!level || !loglik_level_available(level)) {
+            return NULL;
+        }
+        __atomic_store_n(&chosen, level, __ATOMIC_RELAXED);
+    }
+    return level;
 }

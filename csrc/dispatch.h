@@ -1,8 +1,7 @@
 /* The table of kernels of one instruction-set level, and how a level is chosen.
  *
  * A level is a named value: it can be listed, queried and forced. Each level is one constant table, filled
- * by compiling kernels.c with that level's flags. Nothing here is mutable: the caller holds the table that
- * it chose, so there is no lazy initialisation and no race. */
+ * by compiling kernels.c with that level's flags. What is exported (LOGLIK_API) is what the extension module needs. */
 #ifndef LOGLIK_DISPATCH_H
 #define LOGLIK_DISPATCH_H
 
@@ -34,24 +33,27 @@ typedef struct {
 
 /* What NumPy must know about a ufunc, the same at every level. */
 typedef struct {
-    const char *name;
-    const char *signature; /* of a generalised ufunc; NULL for an elementwise one */
-    const char *types;     /* see kernel_list.h */
+    char name[28], types[12]; /* types: see kernel_list.h. Arrays take less room than pointers with their relocations */
+    const char *signature;    /* of a generalised ufunc; NULL for an elementwise one */
     const char *doc;
-    size_t offset;         /* of its loops in loglik_kernels */
+    size_t offset;            /* of its loops in loglik_kernels */
 } loglik_ufunc_info;
 
-extern const loglik_ufunc_info loglik_ufunc_infos[];
-extern const int loglik_ufunc_count;
+LOGLIK_API extern const loglik_ufunc_info loglik_ufunc_infos[];
+LOGLIK_API extern const int loglik_ufunc_count;
 
 /* All levels in this binary, best first; NULL-terminated. */
-extern const loglik_kernels *const loglik_levels[];
+LOGLIK_API extern const loglik_kernels *const loglik_levels[];
 
 /* The level called `name`, or the best one that the machine has if name is NULL.
  * NULL if there is no such level in this binary (unknown name). The caller checks `needs`. */
-const loglik_kernels *loglik_find_level(const char *name);
+LOGLIK_API const loglik_kernels *loglik_find_level(const char *name);
 
 /* Whether this machine can run the level. */
-int loglik_level_available(const loglik_kernels *level);
+LOGLIK_API int loglik_level_available(const loglik_kernels *level);
+
+/* The level in use by this process, for loglik.h and for Python: chosen on first use, the best one or that of LOGLIK_ISA. NULL
+ * where the machine lacks that, or there is none of the name. */
+LOGLIK_API const loglik_kernels *loglik_level_in_use(void);
 
 #endif

@@ -38,6 +38,7 @@ def _configuration() -> dict[str, Any]:
         "available_isas": _kernels.available_isas(),
         "compiled_isas": _kernels.compiled_isas(),
         "compiler": _kernels.compiler(),
+        "library": _installed("libloglik.so", "libloglik.dylib", "loglik.dll"),
         "threads": get_num_threads(),
     }
 
@@ -64,13 +65,31 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
 def get_include() -> str:
     """Directory to give to a C compiler so that ``#include <loglik/loglik.h>`` is found.
 
-    The ``.pxd`` files for Cython lie beside the modules of the package and need no path.
+    The library to link with is in the directory above; ``loglik info --cflags --libs`` prints the options for both. The file
+    ``loglik/c_api.pxd`` for Cython lies beside the modules of the package and needs no path.
     """
+    return os.path.dirname(os.path.dirname(_installed(os.path.join("include", "loglik", "loglik.h"))))
+
+
+def _installed(*names: str) -> str:
+    """Path of the file of the package that is there under one of `names`."""
     import loglik
 
     # An editable install spreads the package over the source tree and the directory of what was built.
     for folder in loglik.__path__:
-        include = os.path.join(folder, "include")
-        if os.path.isfile(os.path.join(include, "loglik", "loglik.h")):
-            return include
-    raise FileNotFoundError("get_include: loglik/loglik.h is not part of this installation")
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                return path
+    raise FileNotFoundError(f"loglik: {names[0]} is not part of this installation")
+
+
+def compiler_options(*, cflags: bool, libs: bool) -> str:
+    """What a C compiler needs to know to use the headers and the library, as pkg-config would print it."""
+    import shlex
+
+    options = [f"-I{get_include()}"] if cflags else []
+    if libs:
+        folder = os.path.dirname(get_include())
+        options += [f"-L{folder}", "-lloglik", *([] if sys.platform == "win32" else [f"-Wl,-rpath,{folder}"])]
+    return shlex.join(options)

@@ -13,7 +13,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset, strchr, strlen
+from libc.string cimport memset, strchr, strcmp, strlen
 
 import os
 

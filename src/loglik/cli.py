@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
     info = commands.add_parser("info", help="versions, processor, instruction set", description=_info.__doc__)
     info.add_argument("--json", action="store_true", help="print one JSON object")
+    info.add_argument("--cflags", action="store_true", help="print the C compiler's option for loglik.h")
+    info.add_argument("--libs", action="store_true", help="print its options for the library")
     info.set_defaults(run=_info)
     return parser
 
@@ -246,7 +248,11 @@ def _info(options: argparse.Namespace) -> int:
     """Print what this installation is and runs on."""
     import loglik as ll
 
-    if options.json:
+    if options.cflags or options.libs:
+        from loglik._config import compiler_options
+
+        print(compiler_options(cflags=options.cflags, libs=options.libs))
+    elif options.json:
         print(json.dumps(ll.show_config("dicts")))
     else:
         ll.show_config()

@@ -24,6 +24,9 @@ cdef extern from "dispatch.h" nogil:
     const int loglik_ufunc_count
     const loglik_kernels *loglik_find_level(const char *name)
     int loglik_level_available(const loglik_kernels *level)
+    const loglik_kernels *loglik_level_in_use()
+    const char *loglik_version()
+    const char *LOGLIK_VERSION
 
 
 cdef const loglik_kernels *_active = NULL  # set once, below, while the import lock is held
@@ -94,8 +97,11 @@ cdef const loglik_kernels *kernels_of(str name) except NULL:
 
 def _initialise():
     global _active
-    forced = os.environ.get("LOGLIK_ISA", "")
-    _active = kernels_of(forced) if forced else loglik_find_level(NULL)
+    if strcmp(loglik_version(), LOGLIK_VERSION) != 0:
+        raise ImportError(f"libloglik {loglik_version().decode()} was loaded before; {LOGLIK_VERSION.decode()} is needed")
+    _active = loglik_level_in_use()
+    if _active == NULL:
+        kernels_of(os.environ.get("LOGLIK_ISA", ""))  # says why
 
 
 _initialise()
