@@ -8,10 +8,12 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
     names = wheel.namelist()
     size = sum(info.file_size for info in wheel.infolist())
 
-extensions = [name for name in names if name.endswith((".so", ".pyd"))]
-modules = {name.split("/")[-1].split(".")[0] for name in extensions}
+binaries = [name for name in names if name.endswith((".so", ".pyd", ".dylib", ".dll"))]
+libraries = {"loglik/libloglik.so", "loglik/libloglik.dylib", "loglik/loglik.dll"}.intersection(binaries)
+modules = {name.split("/")[-1].split(".")[0] for name in binaries if name not in libraries}
 wrong = [name for name in names if name.endswith((".c", ".pyx", ".o", ".a")) or "/tests/" in name]
-expected = ["loglik/__init__.py", "loglik/py.typed", "loglik/include/loglik/loglik.h"]
+expected = ["loglik/__init__.py", "loglik/py.typed", "loglik/include/loglik/loglik.h", "loglik/c_api.pxd"]
+expected += ["loglik/loglik.lib"] if "loglik/loglik.dll" in libraries else []
 expected += [f"loglik/{module}.pyi" for module in modules] + ["loglik/ufuncs.pyi"]
 missing = [name for name in expected if name not in names]
 outside = [name for name in names if not name.startswith("loglik/") and ".dist-info/" not in name]
@@ -19,6 +21,8 @@ outside = [name for name in names if not name.startswith("loglik/") and ".dist-i
 problems = []
 if modules != {"_kernels"}:
     problems.append(f"extension modules: {sorted(modules)}")
+if len(libraries) != 1:
+    problems.append(f"libraries: {sorted(libraries)}")
 if wrong:
     problems.append(f"sources of the build: {wrong}")
 if missing:

@@ -1,5 +1,6 @@
 """One look at an installed wheel, outside the source tree and without the test packages."""
 
+import ctypes
 import importlib.resources
 import math
 import sys
@@ -13,6 +14,10 @@ assert importlib.resources.files("loglik").joinpath("py.typed").is_file()
 assert abs(float(ll.ufuncs.exp(1.0)) - math.e) < 1e-15
 assert ll.ufuncs.exp(np.float32(1)).dtype == np.float32
 assert np.array([5e-324])[0] * 1.0 != 0.0
+
+library = ctypes.CDLL(ll.show_config("dicts")["library"])
+library.loglik_version.restype = ctypes.c_char_p
+assert library.loglik_version().decode() == ll.__version__
 
 rng = np.random.default_rng(0)
 if hasattr(ll, "Normal"):

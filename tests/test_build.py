@@ -1,4 +1,4 @@
-"""What was built: symbols of the objects and of the extension modules, libraries, files, size, import."""
+"""What was built: symbols of the objects, of the library and the extension module, libraries, files, size, import."""
 
 import importlib.metadata
 import importlib.util
@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from c_api_tools import declared_functions, other_functions
 from subprocess_tools import python_output
 
 import loglik as ll
@@ -20,6 +21,7 @@ PACKAGE = [Path(folder) for folder in ll.__path__]  # an editable install has tw
 EXTENSIONS = sorted(
     file for folder in PACKAGE for file in folder.glob("_*" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
 )
+LIBRARY = Path(ll.show_config("dicts")["library"])  # type: ignore[index]
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 needs_nm = pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
 needs_readelf = pytest.mark.skipif(
@@ -92,43 +94,54 @@ def test_an_object_exports_its_table_and_nothing_else(level: str, tmp_path: Path
     assert needed <= by_compiler | {"posix_memalign", "malloc", "free", "frexp", "log", "sqrt", "sqrtf"}
 
 
-# ------------------------------------------------------------------------------------------------ extension modules
+# ------------------------------------------------------------------------------------------------ library, extension module
+
+BINARIES = [*EXTENSIONS, LIBRARY]
+binaries = pytest.mark.parametrize("file", BINARIES, ids=lambda file: file.name.split(".")[0])
 
 
-def test_there_is_one_extension_module() -> None:
+def test_there_is_one_extension_module_and_one_library_beside_it() -> None:
     assert {file.name.split(".")[0] for file in EXTENSIONS} == {"_kernels"}
+    assert {file for folder in PACKAGE for file in folder.rglob("*.so*")} == {*BINARIES}
+    assert LIBRARY.parent == EXTENSIONS[0].parent
 
 
 @needs_nm
-@pytest.mark.parametrize("file", EXTENSIONS, ids=lambda file: file.name.split(".")[0])
-def test_an_extension_module_exports_its_initialisation_only(file: Path) -> None:
-    exported = [line.split()[-1] for line in lines("nm", "-D", "--defined-only", file)]
-    assert exported == [f"PyInit_{file.name.split('.')[0]}"]
+def test_the_extension_module_exports_its_initialisation_only() -> None:
+    exported = [line.split()[-1] for line in lines("nm", "-D", "--defined-only", EXTENSIONS[0])]
+    assert exported == ["PyInit__kernels"]
 
 
 @needs_nm
-@pytest.mark.parametrize("file", EXTENSIONS, ids=lambda file: file.name.split(".")[0])
-def test_an_extension_module_is_stripped(file: Path) -> None:
+def test_the_library_exports_what_is_documented_and_what_the_module_needs() -> None:
+    exported = [line.split()[-1] for line in lines("nm", "-D", "--defined-only", LIBRARY)]
+    internal = {"cpu_name", "find_level", "level_available", "level_in_use", "levels", "ufunc_count", "ufunc_infos"}
+    assert set(exported) == {f"loglik_{name}" for name in internal} | set(declared_functions()) | other_functions()
+
+
+@needs_nm
+@binaries
+def test_binaries_are_stripped(file: Path) -> None:
     assert lines("nm", file) == []
 
 
 @needs_readelf
-@pytest.mark.parametrize("file", EXTENSIONS, ids=lambda file: file.name.split(".")[0])
-def test_an_extension_module_needs_the_c_library_only(file: Path) -> None:
-    """No OpenMP (a second runtime beside another package's), no BLAS, no C++; nothing that can be moved by a path."""
+@binaries
+def test_binaries_need_the_c_library_only(file: Path) -> None:
+    """No OpenMP (a second runtime beside another package's), no BLAS, no C++; our library is found beside the module only."""
     text = "\n".join(lines("readelf", "-d", file))
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", text))
-    assert {name for name in needed if not re.match(r"(libc|libm|libpthread|ld-linux[-\w]*)\.(so|musl)", name)} == set()
-    assert "RPATH" not in text
-    assert "RUNPATH" not in text
+    others = {name for name in needed if not re.match(r"(libc|libm|libpthread|ld-linux[-\w]*)\.(so|musl)", name)}
+    assert others == (set() if file == LIBRARY else {LIBRARY.name})
+    assert re.findall(r"(?:RPATH|RUNPATH).*\[(.*)\]", text) == ([] if file == LIBRARY else ["$ORIGIN"])
     assert "TEXTREL" not in text
 
 
 def test_installed_size() -> None:
-    files = {*EXTENSIONS}
+    files = {*BINARIES}
     for folder in PACKAGE:  # of an editable install it holds what is not installed, too
         found = (f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
-        files |= {f for f in found if f.suffix not in (".pyx", ".pxd", ".pxi", ".c")}
+        files |= {f for f in found if f.suffix not in (".pyx", ".pxi", ".c") and not f.match("_*.pxd")}
     assert sum(file.stat().st_size for file in files) <= 3_000_000
 
 
@@ -139,6 +152,7 @@ def test_typed() -> None:
     names = {file.name for folder in PACKAGE for file in folder.iterdir()}
     assert "py.typed" in names
     assert "ufuncs.pyi" in names
+    assert "c_api.pxd" in names
     for file in EXTENSIONS:
         assert file.name.split(".")[0] + ".pyi" in names
 
@@ -170,13 +184,15 @@ def test_include_directory_has_the_header() -> None:
     assert (Path(ll.get_include()) / "loglik" / "loglik.h").is_file()
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
-@pytest.mark.parametrize("standard", ["c11", "c17"])
-def test_public_header_compiles_alone(standard: str, tmp_path: Path) -> None:
-    source = tmp_path / "use.c"
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])
+def test_public_header_compiles_alone(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    kind, standard = ("cpp", "c++17") if "++" in compiler else ("c", "c11")
+    source = tmp_path / f"use.{kind}"
     source.write_text("#include <loglik/loglik.h>\nloglik_loop loop;\n")
     subprocess.run(
-        [str(COMPILER), f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{ll.get_include()}",
+        [compiler, f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{ll.get_include()}",
          "-fsyntax-only", str(source)],
         check=True,
     )  # fmt: skip

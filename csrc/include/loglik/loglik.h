@@ -1,17 +1,16 @@
 /* loglik: the C API, for C11 and C++. Examples: docs/c-api.md. `loglik info --cflags --libs` prints the compiler's options
- * for the shared library of the Python package; with the static library define LOGLIK_STATIC.
+ * for the library of the Python package; with the static library define LOGLIK_STATIC.
  *
- * Names end in _f64 (REAL is double) or _f32 (float). Results have the bits of the Python functions, in nats.
+ * Names end in _f64 (REAL is double) or _f32 (float). Results are in nats, with the bits of the Python functions.
  *
- * Arrays    In native byte order, aligned for their elements. A stride counts elements from one value (of the mvn functions: one
- *           point or matrix) to the next; 0: all share one; it may be negative. A point and a matrix (C order, the lower
- *           triangle is read) have no gaps; loglik_find_loop has loops for other layouts.
- * Overlap   An elementwise output may be exactly one of the inputs, with its stride; nothing overlaps otherwise.
- * NULL      Only where n is 0 (then nothing is done), or where it says so.
- * NaN       NaN in gives NaN out, as does a bad parameter, for example a scale below 0. An impossible value has log-density
- *           -infinity. Floating-point state: see loglik_loop.
- * Status    0, or what is wrong: see below.
- * Threads   Any function may be called at any time from any thread. None starts threads or keeps memory. */
+ * Arrays   In native byte order, aligned for their elements. A stride counts elements from one value (point, matrix) to the next;
+ *          it may be negative, or 0: all share one. A point and a matrix (C order, the lower triangle is read) have no gaps;
+ *          loglik_find_loop has loops for other layouts.
+ * Overlap  An elementwise output may be exactly one of the inputs, with its stride; nothing overlaps otherwise.
+ * NULL     Only where n is 0 (then nothing is done), or where it says so.
+ * NaN      From NaN, and from a bad parameter, for example a scale below 0. An impossible value has log-density -infinity.
+ * Status   0, or what is wrong: see below.
+ * Threads  Any thread may call anything at any time. Nothing starts threads or keeps memory. */
 #ifndef LOGLIK_H
 #define LOGLIK_H
 
@@ -56,17 +55,15 @@ LOGLIK_API const char *loglik_isa(void);
 
 /* The inner loop of a kernel; the same as that of a NumPy ufunc, npy_intp being ptrdiff_t on every supported platform.
  *
- * args   one pointer per argument, inputs then outputs; aligned for their element type, in native byte order
+ * args   one pointer per argument, inputs then outputs
  * dims   dims[0] is the number of elements (outer iterations), then the core dimensions of a generalised ufunc
  * steps  in bytes, may be negative or zero: the outer one of each argument, then the core ones argument by argument
  * data   not used
  *
- * Inputs and outputs do not overlap, unless an elementwise output is exactly one of the inputs. The floating-point state on
- * return is that on entry, but for the invalid flag where a NaN was made from input without one. */
+ * The floating-point state on return is that on entry, but for the invalid flag where a NaN was made from input without one. */
 typedef void (*loglik_loop)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data);
 
-/* The loop of any function of loglik.ufuncs, where its arguments are documented; type: LOGLIK_F64 or LOGLIK_F32. NULL: there
- * is none. */
+/* The loop of any function of loglik.ufuncs, which documents its arguments; type: LOGLIK_F64 or LOGLIK_F32. NULL: none. */
 LOGLIK_API loglik_loop loglik_find_loop(const char *name, int type);
 
 /* clang-format off */
