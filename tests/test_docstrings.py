@@ -12,7 +12,8 @@ import loglik
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(loglik.__path__, "loglik.")
-    if module.name not in ("loglik.__main__", "loglik.bench.peers")
+    # On Linux the library has the name of an extension module.
+    if module.name not in ("loglik.__main__", "loglik.bench.peers", "loglik.libloglik")
     and not (module.name.startswith("loglik.sklearn") and importlib.util.find_spec("sklearn") is None)
 ]
 
