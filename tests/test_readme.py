@@ -27,7 +27,8 @@ def test_example_runs(text):
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_examples_of_the_pages_run(page):
-    for package in {"sklearn": ["sklearn"], "c-api": ["numba", "cffi"]}.get(page.stem, []):
+    needs = {"c-api": ["numba", "cffi"], "interop": ["dask", "pandas", "polars", "xarray", "array_api_strict"]}
+    for package in needs.get(page.stem, [page.stem] if page.stem in ("jax", "sklearn", "torch") else []):
         pytest.importorskip(package)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     examples = doctest.DocTestParser().get_doctest(page.read_text(encoding="utf-8"), {}, page.name, str(page), 0)

@@ -50,6 +50,15 @@ class _Operator:
         self.op.register_autograd(backward_op, setup_context=setup_op)
         methods = {"forward": kernel, "setup_context": setup, "backward": backward}
         function: Any = type(name, (torch.autograd.Function,), {k: staticmethod(f) for k, f in methods.items()})
+        self.transformed = function.apply  # it binds a signature at each call, for 150 µs
+
+        def forward(ctx: Any, *arguments: Any) -> Any:
+            output = kernel(*arguments)
+            setup(ctx, arguments, output)
+            return output
+
+        methods = {"forward": forward, "backward": backward}
+        function = type(name, (torch.autograd.Function,), {k: staticmethod(f) for k, f in methods.items()})
         self.direct = function.apply
 
     def __call__(self, *arguments: Any) -> Tensor:
@@ -57,12 +66,23 @@ class _Operator:
         for a in arguments:
             if isinstance(a, Tensor) and (type(a) not in (Tensor, torch.nn.Parameter) or a.device.type != "cpu"):
                 direct = False
-        return (self.direct if direct else self.op)(*arguments)[0]
+        if not direct:
+            return self.op(*arguments)[0]
+        return (self.transformed if _transforms() else self.direct)(*arguments)[0]
+
+
+# Whether a function of torch.func is at work; True where this version of torch does not tell.
+_transforms: Any = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+_FEW = 1 << 16  # strided elements that are copied, so that the loss can take its short way
 
 
 def _array(tensor: Tensor | None) -> Any:
     """The same memory as an array."""
-    return None if tensor is None else tensor.numpy(force=True)
+    if tensor is None:
+        return None
+    if not tensor.is_contiguous() and tensor.numel() <= _FEW:
+        tensor = tensor.contiguous()
+    return tensor.numpy(force=True)
 
 
 def _call(loss: Callable, names: tuple[str, ...], needs: Sequence[bool], axis: Any, *positional: Any, **keywords: Any) -> Any:
@@ -201,19 +221,24 @@ def _kl_fake(loc, log_variance, weights, event_axis, reduction, axis, needs):
 # The batch of values, from tensors or with None for what is not given.
 
 
+def _joined(*shapes: Any) -> Any:
+    first = shapes[0]
+    return first if all(s == first for s in shapes) else torch.broadcast_shapes(*shapes)  # which takes 50 µs
+
+
 def _batch(*tensors: Tensor | None) -> Any:
-    return torch.broadcast_shapes(*(t.shape for t in tensors if t is not None))
+    return _joined(*(t.shape for t in tensors if t is not None))
 
 
 def _rows(targets: Tensor, model: Tensor, weights: Tensor | None) -> Any:
     lead = targets.shape[:-1] if targets.is_floating_point() else targets.shape
-    return torch.broadcast_shapes(lead, model.shape[:-1], () if weights is None else weights.shape)
+    return _joined(lead, model.shape[:-1], *(() if weights is None else (weights.shape,)))
 
 
 def _events(loc: Tensor, log_variance: Tensor, weights: Any, event_axis: Sequence[int]) -> Any:
     full = _batch(loc, log_variance)
     lead = tuple(n for i, n in enumerate(full) if i - len(full) not in event_axis)
-    return torch.broadcast_shapes(lead, () if weights is None else weights.shape)
+    return _joined(lead, *(() if weights is None else (weights.shape,)))
 
 
 def _mvn_log_prob(x: Tensor, loc: Tensor, scale_tril: Tensor, need: bool) -> tuple[Tensor, Tensor]:
