@@ -20,6 +20,7 @@ from loglik.bench import references
 from loglik.bench.fit_cases import fit_cases
 from loglik.bench.loss_cases import loss_cases
 from loglik.bench.pipeline_cases import pipeline_cases
+from loglik.bench.pipeline_torch import pipeline_torch_cases
 from loglik.bench.problem import BOTH, F32, F64, Case, Problem
 from loglik.bench.problem import error_in_units as _error
 from loglik.bench.problem import seeded as _rng
@@ -892,7 +893,7 @@ def _small_cases(scale: int) -> Iterator[Case]:
 def all_cases(*, quick: bool = False) -> list[Case]:
     """Every case; with `quick`, the large ones at a tenth of their size."""
     scale = 10 if quick else 1
-    cases = [*_elementwise_cases(scale)]
+    cases = [*_elementwise_cases(scale), *pipeline_torch_cases(scale)]
     for dtype in BOTH:
         n = 10_000_000 // scale
         cases.append(Case("density.normal.log_prob", dtype, (n,), functools.partial(_normal, dtype, n), n))
