@@ -15,7 +15,9 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import loglik as ll  # noqa: E402
+import loglik._loss_pass as loss_pass  # noqa: E402
 import loglik.torch as llt  # noqa: E402
+from loglik._kernels import loss_block  # noqa: E402
 
 F64, F32 = torch.float64, torch.float32
 
@@ -175,19 +177,47 @@ def test_numbers_and_types():
 # ------------------------------------------------------------------------------------------- memory, layouts, threads
 
 
-def test_tensors_are_not_copied(monkeypatch):
+@pytest.mark.parametrize("rows", [50, 20_000])
+def test_tensors_are_not_copied(monkeypatch, rows):
+    """The kernel reads the tensors' memory, and the gradient is the memory that it wrote."""
     seen = []
-    z, t = leaf(50, 40), torch.rand(50, 40, dtype=F64)
+    z, t = leaf(rows, 40), torch.rand(rows, 40, dtype=F64)
 
-    def spy(targets, *, logits, **keywords):
-        seen.append((targets.__array_interface__["data"][0], logits.__array_interface__["data"][0]))
-        value, gradient = ll.bernoulli_nll(targets, logits=logits, **keywords)
-        seen.append(gradient[0].__array_interface__["data"][0])
-        return value, gradient
+    def spy(loss, form, targets, model, weights, scale, values, gradients, **options):
+        seen.append([array.__array_interface__["data"][0] for array in (targets, model[0], gradients[0])])
+        return loss_block(loss, form, targets, model, weights, scale, values, gradients, **options)
 
-    monkeypatch.setattr(llt.losses, "bernoulli_nll", spy)
-    gradient = torch.autograd.grad(llt.bernoulli_nll(t, logits=z), z)[0]
-    assert seen == [(t.data_ptr(), z.data_ptr()), gradient.data_ptr()]
+    monkeypatch.setattr(loss_pass, "loss_block", spy)
+    monkeypatch.setattr(ll.losses, "loss_block", spy)
+    with ll.num_threads(1):
+        gradient = torch.autograd.grad(llt.bernoulli_nll(t, logits=z), z)[0]
+    assert seen[0] == [t.data_ptr(), z.data_ptr(), gradient.data_ptr()]
+
+
+@pytest.mark.parametrize("dtype", [F64, F32])
+@pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"reduction": "none"}, {"axis": 0, "reduction": "sum"}])
+@pytest.mark.parametrize("rows", [30, 11_000])
+def test_bits_are_those_of_arrays(rows, options, dtype):
+    """Values, and gradients with wrt; short and long, and with what is not of one type."""
+    big = rows > 10_000
+    t, z, v = torch.rand(rows, 50, dtype=dtype), leaf(rows, 50, dtype=dtype), leaf(rows, 50, dtype=dtype)
+    classes = torch.randint(0, 50, (rows,))
+    cases = [
+        ("bernoulli_nll", (t,), {"logits": z}), ("bernoulli_nll", (t > 0.5,), {"probs": z}),
+        ("gaussian_nll", (t,), {"mean": z, "scale": v}), ("gaussian_nll", (t.double(),), {"mean": z, "log_variance": v}),
+        ("categorical_nll", (classes,), {"logits": z}), ("categorical_nll", (classes.int(),), {"logits": z}),
+        ("kl_standard_normal", (), {"loc": z, "log_variance": v}),
+    ]  # fmt: skip
+    for name, data, model in cases[: 1 if big and options else None]:
+        plain = {key: m.detach().numpy() for key, m in model.items()}
+        expected, slopes = getattr(ll, name)(*(d.numpy() for d in data), **plain, wrt=tuple(model), **options)
+        positional = tuple(model.pop(key) for key in ("loc", "log_variance") if name == "kl_standard_normal")
+        value = getattr(llt, name)(*data, *positional, **model, **options)
+        np.testing.assert_array_equal(value.detach().numpy(), expected)
+        gradients = torch.autograd.grad(value.sum(), (*positional, *model.values()))
+        for ours, theirs in zip(gradients, slopes, strict=True):
+            assert ours.dtype == dtype
+            np.testing.assert_array_equal(ours.numpy(), theirs)
 
 
 def test_a_gradient_of_an_earlier_step_stays():
@@ -262,24 +292,27 @@ def test_in_the_worker_of_a_data_loader():
 
 def samples():
     t, z, p, classes, w = torch.rand(4, 3), leaf(4, 3), leaf(4, 3), torch.randint(0, 3, (4,)), torch.rand(4, 1)
+    rows, plain = torch.softmax(t, -1), (0.0, None, [])
     for reduction, axis in (("mean", None), ("sum", [-1]), ("none", None)):
-        yield llt._BERNOULLI.op, (t, z, None, "logits", reduction, axis, [True])
-        yield llt._BERNOULLI.op, (t, p, w, "probs", reduction, axis, [True])
-        yield llt._GAUSSIAN.op, (t, z, p, w, "scale", reduction, axis, [True, True])
-        yield llt._CATEGORICAL.op, (classes, z, None, "logits", 0.1, 1, reduction, axis, [True])
-        rows = torch.softmax(t, -1)
-        yield llt._CATEGORICAL.op, (rows, z.float().detach(), w[:, 0], "logits", 0.0, None, reduction, axis, [False])
-        yield llt._KL.op, (z, p, w[:, 0], [-1], reduction, axis, [True, True])
-        yield llt._KL.op, (z.detach(), p, None, [-2], reduction, axis, [False, True])
-    yield llt._MVN.op, (leaf(5, 3), leaf(3), lower(3), True)
-    yield llt._MVN.op, (leaf(4, 1, 3).expand(4, 2, 3), leaf(2, 3), lower(2, 3), True)
-    yield llt._MVN.op, (leaf(5, 3).detach(), leaf(3).detach(), lower(3).detach(), False)
+        yield llt._BERNOULLI, (t, z, None, None, "logits", *plain, reduction, axis, [True])
+        yield llt._BERNOULLI, (t, p, None, w, "probs", *plain, reduction, axis, [True])
+        yield llt._GAUSSIAN, (t, z, p, w, "scale", *plain, reduction, axis, [True, True])
+        yield llt._CATEGORICAL, (classes, z, None, None, "logits", 0.1, 1, [-1], reduction, axis, [True])
+        yield (
+            llt._CATEGORICAL,
+            (rows, z.float().detach(), None, w[:, 0], "logits", 0.0, None, [-1], reduction, axis, [False]),
+        )
+        yield llt._KL, (None, z, p, w[:, 0], "log_variance", 0.0, None, [-1], reduction, axis, [True, True])
+        yield llt._KL, (None, z.detach(), p, None, "log_variance", 0.0, None, [-2], reduction, axis, [False, True])
+    yield llt._MVN, (leaf(5, 3), leaf(3), lower(3), True)
+    yield llt._MVN, (leaf(4, 1, 3).expand(4, 2, 3), leaf(2, 3), lower(2, 3), True)
+    yield llt._MVN, (leaf(5, 3).detach(), leaf(3).detach(), lower(3).detach(), False)
 
 
 @pytest.mark.parametrize("i", range(24))
 def test_opcheck(i):
-    op, arguments = list(samples())[i]
-    torch.library.opcheck(op, arguments)
+    loss, arguments = list(samples())[i]
+    torch.library.opcheck(getattr(loss, "operator", loss).op, arguments)
 
 
 def test_all_samples_are_checked():
@@ -316,7 +349,6 @@ def test_compiled_in_one_graph(backend):
 def test_compiled_for_any_size():
     torch._dynamo.reset()
 
-
     def rows(t, z):
         return llt.bernoulli_nll(t, logits=z, axis=-1)
 
@@ -330,7 +362,7 @@ def test_operators_and_the_direct_way_have_the_same_bits(monkeypatch):
     t, classes = torch.rand(4, 3, dtype=F64), torch.randint(0, 3, (4,))
     leaves = [leaf(4, 3), leaf(4, 3), lower(3)]
     direct = reached(lambda *a: model(t, classes, *a), leaves)
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    monkeypatch.setattr(llt, "_ordinary", lambda tensors: False)
     torch.testing.assert_close(reached(lambda *a: model(t, classes, *a), leaves), direct, rtol=0, atol=0)
 
 
@@ -357,16 +389,26 @@ def test_second_derivatives_raise(monkeypatch):
         lambda: llt.bernoulli_nll(t, logits=z), lambda: llt.bernoulli_nll(t, logits=z, reduction="none").sum(),
         lambda: llt.mvn_log_prob(z, z.detach(), scale_tril=a).sum(),
     )  # fmt: skip
-    for loss in losses:
-        (gradient,) = torch.autograd.grad(loss() * z.sum(), z, create_graph=True)
-        with pytest.raises(RuntimeError, match="second derivatives"):
-            gradient.square().sum().backward()
     with pytest.raises(RuntimeError, match="second derivatives"):
         torch.func.grad(torch.func.grad(lambda x: llt.bernoulli_nll(t[0], logits=x)))(z.detach()[0])
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    for loss in losses:
+    for ordinary in (llt._ordinary, lambda tensors: False):
+        monkeypatch.setattr(llt, "_ordinary", ordinary)
+        for loss in losses:
+            for graph in (loss, lambda loss=loss: loss() * z.sum()):
+                with pytest.raises(RuntimeError, match="second derivatives"):
+                    torch.autograd.grad(graph(), z, create_graph=True)
         with pytest.raises(RuntimeError, match="second derivatives"):
-            torch.autograd.grad(loss(), z, create_graph=True)
+            torch.autograd.gradgradcheck(lambda z: llt.bernoulli_nll(t, logits=z), z)
+
+
+def test_recording_is_not_fooled():
+    """What records or replaces calls sees the operator."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    t, z = torch.rand(4), leaf(4).detach()
+    graph = make_fx(lambda t, z: llt.bernoulli_nll(t, logits=z))(t, z)
+    assert "loglik.bernoulli_nll" in graph.code
+    assert torch.equal(graph(t, 2 * z), llt.bernoulli_nll(t, logits=2 * z))
 
 
 def test_other_devices():

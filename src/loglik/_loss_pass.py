@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ _BLOCK = 1 << 16
 _SPAN = 16
 # Fewer values than this in a row of a reduction: they are written, and summed here, many rows to a call.
 _LONG_ROW = 1 << 10
-# At most so many elements for `short_pass`, which neither uses threads nor answers Ctrl-C.
-_SHORT = 1 << 19
+# At most so many elements for `one_visit`, which neither uses threads nor answers Ctrl-C.
+SHORT = 1 << 19
 
 Kernel = Callable[[dict[str, np.ndarray], Any, float, Any, tuple[Any, ...]], tuple[list[float], int, int]]
 
@@ -319,7 +319,7 @@ def short_pass(
     bits are. Bad entries are left to it, too. `rows`: the last axis of the model makes one value.
     """
     first = next(iter(model.values()))
-    if type(first) is not np.ndarray or not 0 < first.size <= _SHORT or first.dtype not in (np.float32, np.float64):
+    if type(first) is not np.ndarray or not 0 < first.size <= SHORT or first.dtype not in (np.float32, np.float64):
         return None
     if weights is not None or axis is not None or out is not None or reduction not in ("mean", "sum"):
         return None
@@ -340,21 +340,38 @@ def short_pass(
             return None
         if array is not targets and array.shape != shape or not (array.dtype == dtype or rows and array is targets):
             return None
-    gradients = {name: np.empty(shape, dtype) for name in names}
-    count = first.size // width
+    needs = [name in names for name in model]
+    found = one_visit(function, form, targets, tuple(model.values()), needs, reduction == "mean", width, **options)
+    if found is None:
+        return None
+    value, gradients = found
+    if wrt is None:
+        return value
+    by_name = dict(zip(model, gradients, strict=True))
+    if isinstance(wrt, str):
+        return value, by_name[wrt][()]
+    return value, tuple([by_name[name][()] for name in names])
+
+
+def one_visit(
+    function: str, form: str, targets: Any, model: tuple[np.ndarray, ...], needs: Sequence[bool], mean: bool, width: int,
+    **options: Any,
+) -> Any:  # fmt: skip
+    """The value and the gradients (None: not needed) of contiguous arrays of one shape and type; None if an entry is bad."""
+    first = model[0]
+    dtype, count = first.dtype, first.size // width
+    gradients = tuple([np.empty(first.shape, dtype) if need else None for need in needs])
     sums, bad, _ = loss_block(
-        function, form, targets, tuple(model.values()), None, 1.0 / count if reduction == "mean" else 1.0, None,
-        tuple(gradients.get(name) for name in (*model, *("",) * (2 - len(model)))), width=width, step=max(1, _BLOCK // width),
-        **options,
+        function, form, targets, model, None, 1.0 / count if mean else 1.0, None, gradients, width=width,
+        step=max(1, _BLOCK // width), **options,
     )  # fmt: skip
     if bad >= 0:
         return None
+    value = (sums[0] if len(sums) == 1 else _sum(sums)) / (count if mean else 1)
+    if 1e-37 < abs(value) < 3e38:
+        return dtype.type(value), gradients
     with np.errstate(over="ignore", under="ignore"):
-        value = dtype.type(_sum(sums) / count if reduction == "mean" else _sum(sums))
-    if not names:
-        return value if wrt is None else (value, ())
-    found = tuple(array[()] for array in gradients.values())
-    return value, found[0] if isinstance(wrt, str) else found
+        return dtype.type(value), gradients
 
 
 def _parts(blocks: int, most: int) -> list[tuple[int, int]]:

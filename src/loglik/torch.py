@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from loglik import losses
+from loglik._loss_pass import SHORT, one_visit
 from loglik.distributions.mvnormal import MultivariateNormal
 
 __all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal", "mvn_log_prob"]
@@ -22,230 +23,249 @@ _FLOATS = (torch.float32, torch.float64)
 _DATA = (*_FLOATS, torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 # ---------------------------------------------------------------------------------------- operators
-#
-# An operator returns the value and the gradients of its model's arguments (empty where `needs` is false). Where the value
-# is no scalar, the functions below have expanded those arguments, so an element belongs to one value.
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+# Whether a function of torch.func is at work, how many modes record or replace the calls, and whether backward() keeps the
+# graph; in a version of torch that does not tell, what is right anyway.
+_transforms: Any = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+_modes: Any = getattr(torch._C, "_len_torch_dispatch_stack", lambda: 1)
+_retained: Any = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
+
+
+def _ordinary(tensors: Sequence[Any]) -> bool:
+    """Whether torch only computes, on tensors with memory here: nothing is compiled, recorded or transformed."""
+    if torch.compiler.is_compiling() or _modes() or _transforms():
+        return False
+    return all(t is None or type(t) in _PLAIN and t.is_cpu for t in tensors)
 
 
 class _Operator:
-    """``torch.ops.loglik.<name>``, and the same without the dispatcher, which takes a third of a small call.
+    """``torch.ops.loglik.<name>``.
 
-    `kernel` computes, `fake` gives shapes, `setup` and `backward` are the autograd formula.
+    `kernel` computes the value and the gradients (None: not wanted), `fake` gives their shapes, `setup` and `backward` are the
+    autograd formula.
     """
 
-    def __init__(self, kernel: Callable, fake: Callable, setup: Callable, backward: Callable) -> None:
-        name = kernel.__name__.strip("_")
-        self.op = torch.library.custom_op(f"loglik::{name}", kernel, mutates_args=(), device_types="cpu")
-        self.op.register_fake(fake)
+    def __init__(self, name: str, schema: str, kernel: Callable, fake: Callable, setup: Callable, backward: Callable) -> None:
+        def op(*arguments: Any) -> Any:
+            return tuple(torch.empty(0) if t is None else t for t in kernel(*arguments))
 
         def setup_op(ctx: Any, inputs: Any, output: Any) -> None:
             setup(ctx, inputs, output)
             ctx.mark_non_differentiable(*output[1:])
 
-        def backward_op(ctx: Any, *of_outputs: Any) -> Any:
-            # The gradients would be constants of a graph made here. Without the dispatcher they lead back to `_refuse_second`.
-            _refuse_second([of_outputs[0] if torch.is_grad_enabled() else None])
-            return backward(ctx, of_outputs[0], *[None] * (len(of_outputs) - 1))
+        def once(ctx: Any, of_value: Any, *_: Any) -> Any:
+            _refuse_graph()
+            return backward(ctx, of_value)
 
-        self.op.register_autograd(backward_op, setup_context=setup_op)
-        methods = {"forward": kernel, "setup_context": setup, "backward": backward}
+        self.op = torch.library.custom_op(f"loglik::{name}", op, mutates_args=(), device_types="cpu", schema=schema)
+        self.op.register_fake(fake)
+        self.op.register_autograd(once, setup_context=setup_op)
+        # torch.func needs this form (which binds a signature at each call, for 150 µs) and keeps every graph: the gradients
+        # are outputs, so that a second derivative comes back here.
+        methods = {"forward": op, "setup_context": setup, "backward": backward}
         function: Any = type(name, (torch.autograd.Function,), {k: staticmethod(f) for k, f in methods.items()})
-        self.transformed = function.apply  # it binds a signature at each call, for 150 µs
+        self.transformed = function.apply
 
-        def forward(ctx: Any, *arguments: Any) -> Any:
-            output = kernel(*arguments)
-            setup(ctx, arguments, output)
-            return output
-
-        methods = {"forward": forward, "backward": backward}
-        function = type(name, (torch.autograd.Function,), {k: staticmethod(f) for k, f in methods.items()})
-        self.direct = function.apply
-
-    def __call__(self, *arguments: Any) -> Tensor:
-        direct = not torch.compiler.is_compiling()
-        for a in arguments:
-            if isinstance(a, Tensor) and (type(a) not in (Tensor, torch.nn.Parameter) or a.device.type != "cpu"):
-                direct = False
-        if not direct:
-            return self.op(*arguments)[0]
-        return (self.transformed if _transforms() else self.direct)(*arguments)[0]
+    def apply(self, *arguments: Any) -> Tensor:
+        """The value. The arguments are what the schema says."""
+        return (self.transformed if not torch.compiler.is_compiling() and _transforms() else self.op)(*arguments)[0]
 
 
-# Whether a function of torch.func is at work; True where this version of torch does not tell.
-_transforms: Any = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
-_FEW = 1 << 16  # strided elements that are copied, so that the loss can take its short way
+def _refuse_graph(wanted: bool | None = None) -> None:
+    """An error where the gradients, constants of the graph made now, would be differentiated."""
+    if torch.is_grad_enabled() if wanted is None else wanted:
+        raise RuntimeError("loglik.torch: the losses have no second derivatives (create_graph=True went through one)")
+
+
+class _Known(torch.autograd.Function):
+    """A value whose gradients came with it, without the dispatcher, which would take more than a small loss itself."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: Any, needs: Any, lifts: Any, *models: Tensor) -> Tensor:
+        ctx.needs, ctx.lifts = needs, lifts
+        ctx.save_for_backward(*gradients)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, of_value: Tensor) -> Any:
+        _refuse_graph()
+        return None, None, None, None, *_scaled(ctx, of_value)
+
+
+def _scaled(ctx: Any, factor: Tensor | None) -> Sequence[Tensor | None]:
+    """The saved gradients times the factor of the value."""
+    found: list[Tensor | None] = [None] * len(ctx.needs)
+    if factor is None:
+        return found
+    # The memory goes to who asked, if nobody can ask again. A factor that is recorded has no value yet.
+    ours = type(factor) is Tensor and not (_retained() or torch.is_grad_enabled() or _transforms() or _modes())
+    one = ours and factor.ndim == 0 and factor.item() == 1
+    for axis in ctx.lifts:
+        factor = factor.unsqueeze(axis)
+    for i, gradient in enumerate(ctx.saved_tensors[: len(found)]):
+        if ctx.needs[i]:
+            found[i] = gradient.detach() if one else gradient.detach().mul_(factor) if ours else factor * gradient
+    return found
+
+
+class _Loss:
+    """A loss of loglik on tensors; `lead` names the arguments of its model but the last."""
+
+    # The elements of one value lie along the axes `events`, which are counted from the end, as those of `axis` are.
+    schema = (
+        "(Tensor? targets, Tensor first, Tensor? second, Tensor? weights, str form, float smoothing, int? ignored, int[] events,"
+        " str reduction, int[]? axis, bool[] needs) -> (Tensor, Tensor, Tensor)"
+    )
+
+    def __init__(self, name: str, *lead: str) -> None:
+        self.name, self.lead = name, lead
+        self.operator = _Operator(name, self.schema, self.kernel, self.fake, self.setup, self.backward)
+
+    def __call__(
+        self, targets: Any, models: Sequence[Any], weights: Any, form: str, reduction: str, axis: Any,
+        events: Any = (), smoothing: float = 0.0, ignored: int | None = None,
+    ) -> Tensor:  # fmt: skip
+        """`events` may be an `event_axis` of loglik. Where the value is no scalar, an element is expanded to one for each."""
+        ordinary = _ordinary((targets, weights, *models))
+        if ordinary and weights is None and axis is None and ignored is None and reduction in ("mean", "sum"):
+            short = self.short(targets, models, form, reduction == "mean", events, smoothing)
+            if short is not None:
+                return short
+        models = _models(self.name, (*self.lead, form), models)
+        targets, weights = _data(self.name, models[0].dtype, targets, weights)
+        if events != ():
+            ndim = max(m.ndim for m in models)
+            found = losses._validate.axes(self.name, events, ndim) if ndim and events is not None else ()
+            events = [e - ndim for e in found or losses._event_axes(self.name, events, ndim)]  # which raises
+        full, batch = _shapes(targets, models, weights, events)
+        if reduction == "none":
+            axis = None
+        elif axis is not None:
+            axis = [a - len(batch) for a in losses._validate.axes(self.name, axis, len(batch))]
+        if reduction == "none" or axis is not None:  # torch adds up the gradients of repeated elements
+            lead = iter(batch)
+            wide = [full[i] if i in events else next(lead) for i in range(-len(batch) - len(events), 0)]
+            models = [m.expand(wide) for m in models]
+        needs = [torch.is_grad_enabled() and m.requires_grad for m in models]
+        pair = models[0], models[1] if self.lead else None
+        arguments = targets, *pair, weights, form, smoothing, ignored, events, reduction, axis, needs
+        if not ordinary:
+            return self.operator.apply(*arguments)
+        value, *gradients = self.kernel(*arguments)
+        return _Known.apply(value, gradients, needs, self.lifts(arguments), *models)
+
+    def short(self, targets: Any, models: Sequence[Tensor], form: str, mean: bool, events: Any, smoothing: float) -> Any:
+        """The value of few elements of one shape and type, in half the time; None for all else, and for what is an error."""
+        first = models[0]
+        shape, dtype, rows = first.shape, first.dtype, events == -1
+        if dtype not in _FLOATS or not 0 < first.numel() <= SHORT or rows > len(shape) or not 0 <= smoothing <= 1:
+            return None
+        arrays, needs = [], []
+        for m in models:
+            if m.dtype != dtype or m.shape != shape or m.layout is not torch.strided:
+                return None
+            arrays.append((m if m.is_contiguous() else m.contiguous()).numpy(force=True))
+            needs.append(m.requires_grad)
+        data, width = None, shape[-1] if rows else 1
+        if targets is not None:
+            if targets.dtype != (torch.int64 if rows else dtype) or targets.shape != (shape[:-1] if rows else shape):
+                return None
+            if targets.requires_grad or targets.layout is not torch.strided:
+                return None
+            data = targets.contiguous().numpy(force=True)
+        elif not rows:
+            return None
+        if not torch.is_grad_enabled():
+            needs = [False] * len(needs)
+        found = one_visit(self.name, form, data, tuple(arrays), needs, mean, width, smoothing=smoothing)
+        if found is None:
+            return None
+        value, gradients = found
+        if not any(needs):
+            return _tensor(value)
+        gradients = [None if g is None else torch.from_numpy(g) for g in gradients]
+        return _Known.apply(_tensor(value), gradients, needs, (), *models)
+
+    def kernel(self, *inputs: Any) -> Any:
+        targets, first, second, weights, form, smoothing, ignored, events, reduction, axis, needs = inputs
+        names = (*self.lead, form)
+        options: dict[str, Any] = dict(zip(names, (_array(first), _array(second)), strict=False))
+        if self.name == "categorical_nll":
+            options |= {"label_smoothing": smoothing, "ignore_index": ignored}
+        elif self.name == "kl_standard_normal":
+            options["event_axis"] = events[0] if len(events) == 1 else tuple(events)
+        wrt = tuple(name for name, need in zip(names, needs, strict=True) if need)
+        value, gradients = getattr(losses, self.name)(
+            *(() if targets is None else (_array(targets),)), weights=_array(weights), reduction=reduction,
+            axis=None if axis is None else tuple(axis), wrt=wrt, **options,
+        )  # fmt: skip
+        of = dict(zip(wrt, gradients, strict=True))
+        return _tensor(value), *(_tensor(of[name]) if name in of else None for name in (*names, "")[:2])
+
+    def fake(self, *inputs: Any) -> Any:
+        targets, first, second, weights, *_, events, reduction, axis, needs = inputs
+        models, kept = (first, second) if self.lead else (first,), []
+        if reduction == "none" or axis is not None:
+            _, batch = _shapes(targets, models, weights, events)
+            kept = [n for i, n in enumerate(batch, -len(batch)) if reduction == "none" or i not in axis]
+        needs = (*needs, False)[:2]
+        gradients = (models[i].new_empty(models[i].shape) if need else torch.empty(0) for i, need in enumerate(needs))
+        return first.new_empty(kept), *gradients
+
+    @staticmethod
+    def lifts(inputs: Any) -> Sequence[int]:
+        """The axes of an element that its value lacks; () where the value is a scalar."""
+        events, reduction, axis, _ = inputs[7:]
+        if reduction != "none" and axis is None:
+            return ()
+        ndim = inputs[1].ndim
+        of_batch = [a for a in range(-ndim, 0) if a not in events]
+        return sorted([a + ndim for a in (*events, *([] if reduction == "none" else [of_batch[a] for a in axis]))])
+
+    @staticmethod
+    def setup(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*output[1:])
+        ctx.needs, ctx.lifts = inputs[-1], _Loss.lifts(inputs)
+
+    @staticmethod
+    def backward(ctx: Any, of_value: Tensor | None, *of_gradients: Tensor | None) -> Any:
+        _refuse_graph(any(g is not None for g in of_gradients))
+        return None, *[*_scaled(ctx, of_value), None][:2], *[None] * 8
 
 
 def _array(tensor: Tensor | None) -> Any:
     """The same memory as an array."""
-    if tensor is None:
-        return None
-    if not tensor.is_contiguous() and tensor.numel() <= _FEW:
-        tensor = tensor.contiguous()
-    return tensor.numpy(force=True)
+    return None if tensor is None else tensor.numpy(force=True)
 
 
-def _call(loss: Callable, names: tuple[str, ...], needs: Sequence[bool], axis: Any, *positional: Any, **keywords: Any) -> Any:
-    """Value and gradients of a loss as tensors."""
-    wrt = tuple(name for name, need in zip(names, needs, strict=True) if need)
-    axis = None if axis is None else tuple(axis)
-    found = loss(*positional, axis=axis, wrt=wrt or None, **keywords)
-    value, gradients = found if wrt else (found, ())
-    by_name = dict(zip(wrt, gradients, strict=True))
-    tensors = (torch.from_numpy(np.asarray(by_name[name])) if name in by_name else torch.empty(0) for name in names)
-    return torch.from_numpy(np.asarray(value)), *tensors
+def _tensor(array: Any) -> Tensor:
+    return torch.from_numpy(np.asarray(array))
 
 
-def _fake(models: tuple[Tensor, ...], batch: Any, reduction: str, axis: Any, needs: Sequence[bool]) -> Any:
-    """Tensors of the shapes that `_call` returns, without values."""
-    kept = batch if reduction == "none" else ()
-    if reduction != "none" and axis is not None:
-        kept = [n for i, n in enumerate(batch) if i - len(batch) not in axis]
-    gradients = (m.new_empty(m.shape) if need else torch.empty(0) for m, need in zip(models, needs, strict=True))
-    return models[0].new_empty(kept), *gradients
+def _shapes(targets: Tensor | None, models: Sequence[Tensor], weights: Tensor | None, events: Sequence[int]) -> Any:
+    """Shapes of the elements of the model, and of the values."""
+    elements, rows = [m.shape for m in models], [] if weights is None else [weights.shape]
+    if targets is not None:
+        if events:  # classes, or rows of probabilities
+            rows.append(targets.shape[:-1] if targets.is_floating_point() else targets.shape)
+        else:
+            elements.append(targets.shape)
+    full = _joined(elements)
+    return full, _joined([tuple(n for i, n in enumerate(full, -len(full)) if i not in events), *rows])
 
 
-def _lifts(reduction: str, axis: Any, ndim: int, events: Sequence[int]) -> tuple[int, ...]:
-    """The axes of an element, counted from the end, that its value lacks; ``()`` where the value is a scalar."""
-    if reduction != "none" and axis is None:
-        return ()
-    of_batch = [a for a in range(-ndim, 0) if a not in events]
-    reduced = [] if reduction == "none" else [of_batch[a] for a in axis]
-    return tuple(sorted([a + ndim for a in (*events, *reduced)]))
+def _joined(shapes: Sequence[Any]) -> Any:
+    return shapes[0] if all(s == shapes[0] for s in shapes) else torch.broadcast_shapes(*shapes)  # which takes 50 µs
 
 
-def _keep(first: int, events: Callable[[tuple], Sequence[int]]) -> Callable:
-    """What a loss notes for its gradient; its model's arguments start at `first`, ..., reduction, axis, needs are its last."""
-
-    def setup(ctx: Any, inputs: Any, output: Any) -> None:
-        *_, reduction, axis, needs = inputs
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*output[1:])
-        ctx.first, ctx.needs, ctx.count = first, needs, len(inputs)
-        ctx.lifts = _lifts(reduction, axis, inputs[first].ndim, events(inputs))
-
-    return setup
-
-
-def _refuse_second(gradients: Sequence[Tensor | None]) -> None:
-    if any(g is not None for g in gradients):
-        raise RuntimeError("loglik.torch: the losses have no second derivatives (create_graph=True went through one)")
-
-
-def _gradients(ctx: Any, of_value: Tensor | None, *of_gradients: Tensor | None) -> Any:
-    _refuse_second(of_gradients)
-    result: list[Tensor | None] = [None] * ctx.count
-    if of_value is None:
-        return tuple(result)
-    # The memory goes to who asked, if nobody can ask again.
-    one = not _retained() and _is_one(of_value)
-    for axis in ctx.lifts:
-        of_value = of_value.unsqueeze(axis)
-    for i, (gradient, need) in enumerate(zip(ctx.saved_tensors, ctx.needs, strict=True)):
-        if need:
-            result[ctx.first + i] = gradient.detach() if one else of_value * gradient
-    return tuple(result)
-
-
-# Whether backward() keeps the graph; True where this version of torch does not tell.
-_retained: Any = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
-
-
-def _is_one(factor: Tensor) -> bool:
-    """Whether the factor is the number 1 (as it mostly is in training) and is known already."""
-    if factor.ndim or type(factor) is not Tensor or torch.is_grad_enabled() or factor.device.type != "cpu":
-        return False
-    try:
-        return factor.item() == 1
-    except RuntimeError:  # a batch of factors, under vmap
-        return False
-
-
-def _bernoulli_nll(
-    targets: Tensor, model: Tensor, weights: Tensor | None, form: str,
-    reduction: str, axis: Sequence[int] | None, needs: Sequence[bool],
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    return _call(
-        losses.bernoulli_nll, (form,), needs, axis, _array(targets), weights=_array(weights), reduction=reduction,
-        **{form: _array(model)},
-    )  # fmt: skip
-
-
-def _bernoulli_fake(targets, model, weights, form, reduction, axis, needs):
-    return _fake((model,), _batch(targets, model, weights), reduction, axis, needs)
-
-
-def _gaussian_nll(
-    targets: Tensor, mean: Tensor, spread: Tensor, weights: Tensor | None, form: str,
-    reduction: str, axis: Sequence[int] | None, needs: Sequence[bool],
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    return _call(
-        losses.gaussian_nll, ("mean", form), needs, axis, _array(targets), mean=_array(mean), weights=_array(weights),
-        reduction=reduction, **{form: _array(spread)},
-    )  # fmt: skip
-
-
-def _gaussian_fake(targets, mean, spread, weights, form, reduction, axis, needs):
-    return _fake((mean, spread), _batch(targets, mean, spread, weights), reduction, axis, needs)
-
-
-def _categorical_nll(
-    targets: Tensor, model: Tensor, weights: Tensor | None, form: str, label_smoothing: float, ignore_index: int | None,
-    reduction: str, axis: Sequence[int] | None, needs: Sequence[bool],
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    return _call(
-        losses.categorical_nll, (form,), needs, axis, _array(targets), weights=_array(weights), reduction=reduction,
-        label_smoothing=label_smoothing, ignore_index=ignore_index, **{form: _array(model)},
-    )  # fmt: skip
-
-
-def _categorical_fake(targets, model, weights, form, smoothing, ignored, reduction, axis, needs):
-    return _fake((model,), _rows(targets, model, weights), reduction, axis, needs)
-
-
-def _kl_standard_normal(
-    loc: Tensor, log_variance: Tensor, weights: Tensor | None, event_axis: Sequence[int],
-    reduction: str, axis: Sequence[int] | None, needs: Sequence[bool],
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    events = event_axis[0] if len(event_axis) == 1 else tuple(event_axis)
-    return _call(
-        losses.kl_standard_normal, ("loc", "log_variance"), needs, axis, _array(loc), _array(log_variance),
-        event_axis=events, weights=_array(weights), reduction=reduction,
-    )  # fmt: skip
-
-
-def _kl_fake(loc, log_variance, weights, event_axis, reduction, axis, needs):
-    return _fake((loc, log_variance), _events(loc, log_variance, weights, event_axis), reduction, axis, needs)
-
-
-# The batch of values, from tensors or with None for what is not given.
-
-
-def _joined(*shapes: Any) -> Any:
-    first = shapes[0]
-    return first if all(s == first for s in shapes) else torch.broadcast_shapes(*shapes)  # which takes 50 µs
-
-
-def _batch(*tensors: Tensor | None) -> Any:
-    return _joined(*(t.shape for t in tensors if t is not None))
-
-
-def _rows(targets: Tensor, model: Tensor, weights: Tensor | None) -> Any:
-    lead = targets.shape[:-1] if targets.is_floating_point() else targets.shape
-    return _joined(lead, model.shape[:-1], *(() if weights is None else (weights.shape,)))
-
-
-def _events(loc: Tensor, log_variance: Tensor, weights: Any, event_axis: Sequence[int]) -> Any:
-    full = _batch(loc, log_variance)
-    lead = tuple(n for i, n in enumerate(full) if i - len(full) not in event_axis)
-    return _joined(lead, *(() if weights is None else (weights.shape,)))
-
-
-def _mvn_log_prob(x: Tensor, loc: Tensor, scale_tril: Tensor, need: bool) -> tuple[Tensor, Tensor]:
+def _mvn_log_prob(x: Tensor, loc: Tensor, scale_tril: Tensor, need: bool) -> Any:
     mvn = MultivariateNormal(_array(loc), scale_tril=_array(scale_tril))
-    found = mvn.log_prob(_array(x), wrt="x") if need else (mvn.log_prob(_array(x)), np.empty(0, np.float32))
-    value, by_x = (torch.from_numpy(np.asarray(a)) for a in found)
-    return value, by_x
+    if not need:
+        return _tensor(mvn.log_prob(_array(x))), None
+    value, by_x = mvn.log_prob(_array(x), wrt="x")
+    return _tensor(value), _tensor(by_x)
 
 
 def _mvn_fake(x, loc, scale_tril, need):
@@ -260,9 +280,9 @@ def _mvn_keep(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.loc_shape = loc.shape
 
 
-def _mvn_gradients(ctx: Any, of_value: Tensor | None, of_gradient: Tensor | None) -> Any:
+def _mvn_gradients(ctx: Any, of_value: Tensor | None, *of_gradients: Tensor | None) -> Any:
     """From ∂/∂x = -s of every point: ∂/∂loc = Σ g·s, ∂/∂L = tril(Σ g·s·sᵀ·L) - Σ g·diag(1/Lᵢᵢ), with s·sᵀ·L = s·yᵀ."""
-    _refuse_second([of_gradient])
+    _refuse_graph(any(g is not None for g in of_gradients))
     if of_value is None:
         return None, None, None, None
     by_x, lower = ctx.saved_tensors
@@ -285,17 +305,20 @@ def _mvn_gradients(ctx: Any, of_value: Tensor | None, of_gradient: Tensor | None
     return weighted if ctx.needs_input_grad[0] else None, of_loc, of_lower, None
 
 
-_BERNOULLI = _Operator(_bernoulli_nll, _bernoulli_fake, _keep(1, lambda inputs: ()), _gradients)
-_GAUSSIAN = _Operator(_gaussian_nll, _gaussian_fake, _keep(1, lambda inputs: ()), _gradients)
-_CATEGORICAL = _Operator(_categorical_nll, _categorical_fake, _keep(1, lambda inputs: (-1,)), _gradients)
-_KL = _Operator(_kl_standard_normal, _kl_fake, _keep(0, lambda inputs: inputs[3]), _gradients)
-_MVN = _Operator(_mvn_log_prob, _mvn_fake, _mvn_keep, _mvn_gradients)
+_BERNOULLI = _Loss("bernoulli_nll")
+_GAUSSIAN = _Loss("gaussian_nll", "mean")
+_CATEGORICAL = _Loss("categorical_nll")
+_KL = _Loss("kl_standard_normal", "loc")
+_MVN = _Operator(
+    "mvn_log_prob", "(Tensor x, Tensor loc, Tensor scale_tril, bool need) -> (Tensor, Tensor)",
+    _mvn_log_prob, _mvn_fake, _mvn_keep, _mvn_gradients,
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- arguments
 
 
 def _check(function: str, name: str, tensor: Tensor, dtypes: Sequence[torch.dtype]) -> None:
-    if tensor.device.type not in ("cpu", "meta"):
+    if not tensor.is_cpu and tensor.device.type not in ("cpu", "meta"):
         raise ValueError(f"{function}: {name} is on {tensor.device}, and loglik computes on the CPU; use .cpu()")
     if tensor.layout is not torch.strided:
         raise TypeError(f"{function}: {name} has layout {tensor.layout}; use .to_dense()")
@@ -304,51 +327,35 @@ def _check(function: str, name: str, tensor: Tensor, dtypes: Sequence[torch.dtyp
         raise TypeError(f"{function}: {name} has dtype {tensor.dtype}; {known} is needed, for example by .float()")
 
 
-def _models(function: str, **arguments: Any) -> tuple[Tensor, ...]:
+def _models(function: str, names: Sequence[str], values: Sequence[Any]) -> Sequence[Tensor]:
     """The model's arguments as tensors of one type; numbers follow the tensors."""
-    for name, value in arguments.items():
+    dtypes = []
+    for name, value in zip(names, values, strict=True):
         if isinstance(value, Tensor):
             _check(function, name, value, _FLOATS)
+            dtypes.append(value.dtype)
         elif isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError(f"{function}: {name} must be a tensor, got {type(value).__name__}")
-    tensors = [value for value in arguments.values() if isinstance(value, Tensor)]
-    if not tensors:
-        raise TypeError(f"{function}: {' or '.join(arguments)} must be a tensor")
-    dtype = torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
-    return tuple(v.to(dtype) if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype) for v in arguments.values())
+    if not dtypes:
+        raise TypeError(f"{function}: {' or '.join(names)} must be a tensor")
+    dtype = torch.float64 if torch.float64 in dtypes else torch.float32
+    return [v.to(dtype) if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype) for v in values]
 
 
-def _data(function: str, dtype: torch.dtype, **arguments: Any) -> list[Any]:
+def _data(function: str, dtype: torch.dtype, targets: Any, weights: Any) -> list[Any]:
     """Targets and weights, which are constants."""
-    for name, value in arguments.items():
+    found = [targets, weights]
+    for i, value in enumerate(found):
+        name = "weights" if i else "targets"
         if isinstance(value, Tensor):
             _check(function, name, value, _DATA)
             if value.requires_grad and torch.is_grad_enabled():
                 raise ValueError(f"{function}: {name} requires a gradient, and there is none in {name}; use .detach()")
         elif isinstance(value, (int, float)):  # bool is an int
-            arguments[name] = torch.tensor(value, dtype=dtype if isinstance(value, float) else torch.int64)
-        elif value is not None or name == "targets":
+            found[i] = torch.tensor(value, dtype=dtype if isinstance(value, float) else torch.int64)
+        elif value is not None or name == "targets" and function != "kl_standard_normal":
             raise TypeError(f"{function}: {name} must be a tensor, got {type(value).__name__}")
-    return list(arguments.values())
-
-
-def _needs(models: Sequence[Tensor]) -> list[bool]:
-    return [torch.is_grad_enabled() and m.requires_grad for m in models]
-
-
-def _axes(function: str, axis: Any, ndim: int, reduction: str) -> list[int] | None:
-    """Reduced axes, counted from the end."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'{function}: reduction must be "mean", "sum" or "none", got {reduction!r}')
-    if axis is None or reduction == "none":
-        return None
-    return [a - ndim for a in losses._validate.axes(function, axis, ndim)]
-
-
-def _expanded(models: Sequence[Tensor], shape: Any, reduction: str, axis: Any) -> tuple[Tensor, ...]:
-    """Where there are several values, an element for each of them: torch adds the gradients of repeated ones."""
-    scalar = reduction != "none" and axis is None
-    return tuple(m if scalar or m.shape == shape else m.expand(shape) for m in models)
+    return found
 
 
 # ---------------------------------------------------------------------------------------- functions
@@ -393,14 +400,8 @@ def bernoulli_nll(
     >>> logits.grad
     tensor([ 0.1345, -0.1345], dtype=torch.float64)
     """
-    function = "bernoulli_nll"
-    form, given = losses._exactly_one(function, logits=logits, probs=probs)
-    models = _models(function, **{form: given})
-    targets, weights = _data(function, models[0].dtype, targets=targets, weights=weights)
-    shape = _batch(targets, *models, weights)
-    axis = _axes(function, axis, len(shape), reduction)
-    models = _expanded(models, shape, reduction, axis)
-    return _BERNOULLI(targets, *models, weights, form, reduction, axis, _needs(models))
+    form, model = losses._exactly_one("bernoulli_nll", logits=logits, probs=probs)
+    return _BERNOULLI(targets, (model,), weights, form, reduction, axis)
 
 
 def gaussian_nll(
@@ -421,14 +422,8 @@ def gaussian_nll(
     >>> mean.grad
     tensor([-1., -2.], dtype=torch.float64)
     """
-    function = "gaussian_nll"
-    form, given = losses._exactly_one(function, variance=variance, log_variance=log_variance, scale=scale)
-    models = _models(function, **{"mean": mean, form: given})
-    targets, weights = _data(function, models[0].dtype, targets=targets, weights=weights)
-    shape = _batch(targets, *models, weights)
-    axis = _axes(function, axis, len(shape), reduction)
-    models = _expanded(models, shape, reduction, axis)
-    return _GAUSSIAN(targets, *models, weights, form, reduction, axis, _needs(models))
+    form, spread = losses._exactly_one("gaussian_nll", variance=variance, log_variance=log_variance, scale=scale)
+    return _GAUSSIAN(targets, (mean, spread), weights, form, reduction, axis)
 
 
 def categorical_nll(
@@ -450,17 +445,10 @@ def categorical_nll(
     tensor([[ 0.5000, -0.5000]])
     """
     function = "categorical_nll"
-    form, given = losses._exactly_one(function, logits=logits, log_probs=log_probs)
-    models = _models(function, **{form: given})
-    if models[0].ndim == 0:
+    form, model = losses._exactly_one(function, logits=logits, log_probs=log_probs)
+    if isinstance(model, Tensor) and model.ndim == 0:
         raise ValueError(f"{function}: {form} must have the classes on its last axis, got a scalar")
-    targets, weights = _data(function, models[0].dtype, targets=targets, weights=weights)
-    shape = _rows(targets, models[0], weights)
-    axis = _axes(function, axis, len(shape), reduction)
-    models = _expanded(models, (*shape, models[0].shape[-1]), reduction, axis)
-    return _CATEGORICAL(
-        targets, *models, weights, form, float(label_smoothing), ignore_index, reduction, axis, _needs(models)
-    )
+    return _CATEGORICAL(targets, (model,), weights, form, reduction, axis, -1, float(label_smoothing), ignore_index)
 
 
 def kl_standard_normal(
@@ -483,20 +471,7 @@ def kl_standard_normal(
     >>> loc.grad
     tensor([[1., 0.]])
     """
-    function = "kl_standard_normal"
-    models = _models(function, loc=loc, log_variance=log_variance)
-    full = _batch(*models)
-    found = losses._validate.axes(function, event_axis, len(full)) if full and event_axis is not None else ()
-    events = [e - len(full) for e in found or losses._event_axes(function, event_axis, len(full))]  # which raises
-    (weights,) = _data(function, models[0].dtype, weights=weights)
-    batch = _events(models[0], models[1], weights, events)
-    axis = _axes(function, axis, len(batch), reduction)
-    if axis is not None or reduction == "none":
-        lead, wide = list(batch), [0] * (len(batch) + len(events))
-        for a in range(-len(wide), 0):
-            wide[a] = full[a] if a in events else lead.pop(0)
-        models = _expanded(models, tuple(wide), reduction, axis)
-    return _KL(*models, weights, events, reduction, axis, _needs(models))
+    return _KL(None, (loc, log_variance), weights, "log_variance", reduction, axis, event_axis)
 
 
 def mvn_log_prob(x: Any, loc: Any, *, scale_tril: Any) -> Tensor:
@@ -536,12 +511,12 @@ def mvn_log_prob(x: Any, loc: Any, *, scale_tril: Any) -> Tensor:
     tensor([[-2., -0.]])
     """
     function = "mvn_log_prob"
-    x, loc, scale_tril = _models(function, x=x, loc=loc, scale_tril=scale_tril)
+    x, loc, scale_tril = _models(function, ("x", "loc", "scale_tril"), (x, loc, scale_tril))
     d = x.shape[-1] if x.ndim else 0
     if d == 0 or loc.shape[-1:] != (d,) or scale_tril.shape[-2:] != (d, d):
         shapes = f"{tuple(x.shape)}, {tuple(loc.shape)} and {tuple(scale_tril.shape)}"
         raise ValueError(f"{function}: x, loc and scale_tril need the shapes (..., d), (..., d) and (..., d, d), got {shapes}")
-    need = any(_needs([x, loc, scale_tril]))
+    need = torch.is_grad_enabled() and any(t.requires_grad for t in (x, loc, scale_tril))
     if need:
         x = x.expand(*torch.broadcast_shapes(x.shape[:-1], loc.shape[:-1], scale_tril.shape[:-2]), d)
-    return _MVN(x, loc, scale_tril, need)
+    return _MVN.apply(x, loc, scale_tril, need)
