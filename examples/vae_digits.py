@@ -54,7 +54,7 @@ class Training:
         self.objective = torch.compile(self._objective) if compiled else self._objective
 
     def _objective(self, x, noise):
-        return self.loss(x, *self.model(x, noise)) / len(x)
+        return self.loss(x, *self.model(x, noise))
 
     def step(self, x):
         self.optimiser.zero_grad()
@@ -70,7 +70,7 @@ class Training:
         total, start = 0.0, time.perf_counter()
         for x in batches:
             total += self.step(x).detach()
-        return (time.perf_counter() - start) / len(batches), float(total) / len(batches)
+        return (time.perf_counter() - start) / len(batches), float(total) / len(batches) / self.batch
 
 
 def compare(images, batch, epochs, compiled):

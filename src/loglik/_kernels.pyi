@@ -30,17 +30,19 @@ def kernel_types() -> dict[str, tuple[str, str | None]]: ...
 def loss_block(
     loss: str,
     form: str,
-    targets: np.ndarray | None,
-    model: tuple[np.ndarray, ...],
+    targets: np.ndarray | int | None,
+    model: tuple[np.ndarray | int, ...],
     weights: np.ndarray | None = None,
     scale: float = 1.0,
     values: np.ndarray | None = None,
-    gradients: tuple[np.ndarray | None, ...] = (None, None),
+    gradients: tuple[np.ndarray | int | None, ...] = (None, None),
     width: int = 1,
     smoothing: float = 0.0,
     ignored: Any = None,
     tolerance: float = 0.0,
     step: int = 0,
+    elements: int = 0,
+    is_double: bool = False,
     level: str | None = None,
 ) -> tuple[list[float], int, int]: ...
 

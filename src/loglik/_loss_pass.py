@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -340,38 +340,35 @@ def short_pass(
             return None
         if array is not targets and array.shape != shape or not (array.dtype == dtype or rows and array is targets):
             return None
-    needs = [name in names for name in model]
-    found = one_visit(function, form, targets, tuple(model.values()), needs, reduction == "mean", width, **options)
-    if found is None:
+    gradients = {name: np.empty(shape, dtype) for name in names}
+    total = one_visit(
+        function, form, targets, tuple(model.values()), tuple([gradients.get(name) for name in model]), reduction == "mean",
+        first.size, width, **options,
+    )  # fmt: skip
+    if total is None:
         return None
-    value, gradients = found
-    if wrt is None:
-        return value
-    by_name = dict(zip(model, gradients, strict=True))
-    if isinstance(wrt, str):
-        return value, by_name[wrt][()]
-    return value, tuple([by_name[name][()] for name in names])
+    with np.errstate(over="ignore", under="ignore"):
+        value = dtype.type(total)
+    if not names:
+        return value if wrt is None else (value, ())
+    found = tuple(array[()] for array in gradients.values())
+    return value, found[0] if isinstance(wrt, str) else found
 
 
 def one_visit(
-    function: str, form: str, targets: Any, model: tuple[np.ndarray, ...], needs: Sequence[bool], mean: bool, width: int,
+    function: str, form: str, targets: Any, model: tuple[Any, ...], gradients: tuple[Any, ...], mean: bool, size: int, width: int,
     **options: Any,
-) -> Any:  # fmt: skip
-    """The value and the gradients (None: not needed) of contiguous arrays of one shape and type; None if an entry is bad."""
-    first = model[0]
-    dtype, count = first.dtype, first.size // width
-    gradients = tuple([np.empty(first.shape, dtype) if need else None for need in needs])
+) -> float | None:  # fmt: skip
+    """The mean or the sum over contiguous arrays of `size` elements; None if an entry is bad."""
+    count = size // width
     sums, bad, _ = loss_block(
-        function, form, targets, model, None, 1.0 / count if mean else 1.0, None, gradients, width=width,
-        step=max(1, _BLOCK // width), **options,
+        function, form, targets, model, None, 1.0 / count if mean else 1.0, None, gradients, width, step=max(1, _BLOCK // width),
+        **options,
     )  # fmt: skip
     if bad >= 0:
         return None
-    value = (sums[0] if len(sums) == 1 else _sum(sums)) / (count if mean else 1)
-    if 1e-37 < abs(value) < 3e38:
-        return dtype.type(value), gradients
-    with np.errstate(over="ignore", under="ignore"):
-        return dtype.type(value), gradients
+    total = sums[0] if len(sums) == 1 else _sum(sums)
+    return total / count if mean else total
 
 
 def _parts(blocks: int, most: int) -> list[tuple[int, int]]:

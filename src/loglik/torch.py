@@ -32,11 +32,9 @@ _modes: Any = getattr(torch._C, "_len_torch_dispatch_stack", lambda: 1)
 _retained: Any = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
 
 
-def _ordinary(tensors: Sequence[Any]) -> bool:
-    """Whether torch only computes, on tensors with memory here: nothing is compiled, recorded or transformed."""
-    if torch.compiler.is_compiling() or _modes() or _transforms():
-        return False
-    return all(t is None or type(t) in _PLAIN and t.is_cpu for t in tensors)
+def _ordinary() -> bool:
+    """Whether torch only computes: nothing is compiled, recorded or transformed."""
+    return not (torch.compiler.is_compiling() or _modes() or _transforms())
 
 
 class _Operator:
@@ -82,31 +80,32 @@ class _Known(torch.autograd.Function):
     """A value whose gradients came with it, without the dispatcher, which would take more than a small loss itself."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, gradients: Any, needs: Any, lifts: Any, *models: Tensor) -> Tensor:
-        ctx.needs, ctx.lifts = needs, lifts
+    def forward(ctx: Any, value: Tensor, gradients: Any, lifts: Any, *models: Tensor) -> Tensor:
+        if lifts:
+            ctx.lifts = lifts
         ctx.save_for_backward(*gradients)
         return value
 
     @staticmethod
     def backward(ctx: Any, of_value: Tensor) -> Any:
-        _refuse_graph()
-        return None, None, None, None, *_scaled(ctx, of_value)
+        if torch.is_grad_enabled():
+            _refuse_graph()
+        return None, None, None, *_scaled(ctx.saved_tensors, of_value, getattr(ctx, "lifts", ()))
 
 
-def _scaled(ctx: Any, factor: Tensor | None) -> Sequence[Tensor | None]:
-    """The saved gradients times the factor of the value."""
-    found: list[Tensor | None] = [None] * len(ctx.needs)
-    if factor is None:
-        return found
+# What `apply` of the class comes to outside torch.func.
+_known: Any = super(torch.autograd.Function, _Known).apply
+
+
+def _scaled(gradients: Sequence[Tensor | None], factor: Any, lifts: Sequence[int]) -> Sequence[Tensor | None]:
+    """The gradients times the factor of the value."""
     # The memory goes to who asked, if nobody can ask again. A factor that is recorded has no value yet.
     ours = type(factor) is Tensor and not (_retained() or torch.is_grad_enabled() or _transforms() or _modes())
-    one = ours and factor.ndim == 0 and factor.item() == 1
-    for axis in ctx.lifts:
+    if ours and factor.ndim == 0 and factor.item() == 1:
+        return [None if g is None else g.detach() for g in gradients]
+    for axis in lifts:
         factor = factor.unsqueeze(axis)
-    for i, gradient in enumerate(ctx.saved_tensors[: len(found)]):
-        if ctx.needs[i]:
-            found[i] = gradient.detach() if one else gradient.detach().mul_(factor) if ours else factor * gradient
-    return found
+    return [None if g is None else g.detach().mul_(factor) if ours else factor * g for g in gradients]
 
 
 class _Loss:
@@ -127,8 +126,7 @@ class _Loss:
         events: Any = (), smoothing: float = 0.0, ignored: int | None = None,
     ) -> Tensor:  # fmt: skip
         """`events` may be an `event_axis` of loglik. Where the value is no scalar, an element is expanded to one for each."""
-        ordinary = _ordinary((targets, weights, *models))
-        if ordinary and weights is None and axis is None and ignored is None and reduction in ("mean", "sum"):
+        if weights is None and axis is None and ignored is None and reduction in ("mean", "sum") and _ordinary():
             short = self.short(targets, models, form, reduction == "mean", events, smoothing)
             if short is not None:
                 return short
@@ -150,42 +148,46 @@ class _Loss:
         needs = [torch.is_grad_enabled() and m.requires_grad for m in models]
         pair = models[0], models[1] if self.lead else None
         arguments = targets, *pair, weights, form, smoothing, ignored, events, reduction, axis, needs
-        if not ordinary:
+        if not _ordinary() or not all(t is None or type(t) in _PLAIN and t.is_cpu for t in arguments[:4]):
             return self.operator.apply(*arguments)
         value, *gradients = self.kernel(*arguments)
-        return _Known.apply(value, gradients, needs, self.lifts(arguments), *models)
+        return _known(value, gradients[: len(models)], self.lifts(arguments), *models)
 
-    def short(self, targets: Any, models: Sequence[Tensor], form: str, mean: bool, events: Any, smoothing: float) -> Any:
-        """The value of few elements of one shape and type, in half the time; None for all else, and for what is an error."""
-        first = models[0]
-        shape, dtype, rows = first.shape, first.dtype, events == -1
-        if dtype not in _FLOATS or not 0 < first.numel() <= SHORT or rows > len(shape) or not 0 <= smoothing <= 1:
+    def short(self, targets: Any, models: Sequence[Any], form: str, mean: bool, events: Any, smoothing: float) -> Any:
+        """The value of few elements of one shape and type, in half the time; None for all else, and for what is an error.
+
+        After the other work of a step little of Python is in a cache, so this has few lines, and hands addresses to the kernel.
+        """
+        first, rows = models[0], events == -1
+        if type(first) not in _PLAIN or not 0 < (size := first.numel()) <= SHORT:
             return None
-        arrays, needs = [], []
-        for m in models:
-            if m.dtype != dtype or m.shape != shape or m.layout is not torch.strided:
-                return None
-            arrays.append((m if m.is_contiguous() else m.contiguous()).numpy(force=True))
-            needs.append(m.requires_grad)
-        data, width = None, shape[-1] if rows else 1
+        shape, dtype, recorded = first.shape, first.dtype, torch.is_grad_enabled()
+        wanted = [(m, dtype, shape) for m in models]
         if targets is not None:
-            if targets.dtype != (torch.int64 if rows else dtype) or targets.shape != (shape[:-1] if rows else shape):
+            wanted.append((targets, torch.int64, shape[:-1]) if rows else (targets, dtype, shape))
+        held = []
+        for t, own, extent in wanted:
+            if type(t) not in _PLAIN or not t.is_cpu or t.dtype != own or t.shape != extent or t.layout is not torch.strided:
                 return None
-            if targets.requires_grad or targets.layout is not torch.strided:
+            held.append(t if t.is_contiguous() and not t.is_neg() else t.contiguous().resolve_neg())
+        if dtype not in _FLOATS or rows > len(shape) or (targets is None) > rows or not 0 <= smoothing <= 1:
+            return None
+        data = None
+        if targets is not None:
+            data = held.pop().data_ptr()
+            if targets.requires_grad and recorded:
                 return None
-            data = targets.contiguous().numpy(force=True)
-        elif not rows:
+        needs = [recorded and m.requires_grad for m in models]
+        gradients = [torch.empty_like(m) if need else None for m, need in zip(held, needs, strict=True)]
+        written = tuple([None if g is None else g.data_ptr() for g in gradients])
+        total = one_visit(
+            self.name, form, data, tuple([m.data_ptr() for m in held]), written, mean, size,
+            shape[-1] if rows else 1, smoothing=smoothing, elements=size, is_double=dtype is torch.float64,
+        )  # fmt: skip
+        if total is None or not (-3e38 < total < 3e38):
             return None
-        if not torch.is_grad_enabled():
-            needs = [False] * len(needs)
-        found = one_visit(self.name, form, data, tuple(arrays), needs, mean, width, smoothing=smoothing)
-        if found is None:
-            return None
-        value, gradients = found
-        if not any(needs):
-            return _tensor(value)
-        gradients = [None if g is None else torch.from_numpy(g) for g in gradients]
-        return _Known.apply(_tensor(value), gradients, needs, (), *models)
+        value = torch.scalar_tensor(total, dtype=dtype)
+        return _known(value, gradients, (), *models) if recorded else value
 
     def kernel(self, *inputs: Any) -> Any:
         targets, first, second, weights, form, smoothing, ignored, events, reduction, axis, needs = inputs
@@ -232,7 +234,11 @@ class _Loss:
     @staticmethod
     def backward(ctx: Any, of_value: Tensor | None, *of_gradients: Tensor | None) -> Any:
         _refuse_graph(any(g is not None for g in of_gradients))
-        return None, *[*_scaled(ctx, of_value), None][:2], *[None] * 8
+        found: Sequence[Tensor | None] = (None, None)
+        if of_value is not None:
+            wanted = [g if need else None for g, need in zip(ctx.saved_tensors, (*ctx.needs, False)[:2], strict=True)]
+            found = _scaled(wanted, of_value, ctx.lifts)
+        return None, *found, *[None] * 8
 
 
 def _array(tensor: Tensor | None) -> Any:

@@ -47,5 +47,5 @@ def _vae(batch: int) -> Problem:
 
 def pipeline_torch_cases(scale: int) -> Iterator[Case]:
     if find_spec("torch"):
-        for batch in (128, 1797 // scale):
+        for batch in (128, 512, 1797 // scale):
             yield Case("pipeline.vae", F32, (batch, 64), functools.partial(_vae, batch), batch * 64)
