@@ -394,11 +394,11 @@ def kl_standard_normal(
 
 def _exactly_one(function: str, **arguments: Any) -> tuple[str, Any]:
     """The argument that is given; ValueError unless it is one."""
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = [item for item in arguments.items() if item[1] is not None]
     if len(given) != 1:
         *first, last = arguments
         raise ValueError(f"{function}: give exactly one of {', '.join(first)} and {last}")
-    return next(iter(given.items()))
+    return given[0]
 
 
 def _share(function: str, name: str, value: Any) -> float:

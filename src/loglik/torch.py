@@ -162,12 +162,14 @@ class _Loss:
         if type(first) not in _PLAIN or not 0 < (size := first.numel()) <= SHORT:
             return None
         shape, dtype, recorded = first.shape, first.dtype, torch.is_grad_enabled()
-        wanted = [(m, dtype, shape) for m in models]
-        if targets is not None:
-            wanted.append((targets, torch.int64, shape[:-1]) if rows else (targets, dtype, shape))
         held = []
-        for t, own, extent in wanted:
-            if type(t) not in _PLAIN or not t.is_cpu or t.dtype != own or t.shape != extent or t.layout is not torch.strided:
+        for t in (*models, targets) if targets is not None else models:
+            if type(t) not in _PLAIN or not t.is_cpu or t.layout is not torch.strided:
+                return None
+            if t is targets and rows:
+                if t.dtype is not torch.int64 or t.shape != shape[:-1]:
+                    return None
+            elif t.dtype is not dtype or t.shape != shape:
                 return None
             held.append(t if t.is_contiguous() and not t.is_neg() else t.contiguous().resolve_neg())
         if dtype not in _FLOATS or rows > len(shape) or (targets is None) > rows or not 0 <= smoothing <= 1:
@@ -178,7 +180,7 @@ class _Loss:
             if targets.requires_grad and recorded:
                 return None
         needs = [recorded and m.requires_grad for m in models]
-        gradients = [torch.empty_like(m) if need else None for m, need in zip(held, needs, strict=True)]
+        gradients = [torch.empty_like(m) if need else None for m, need in zip(held, needs, strict=False)]
         written = tuple([None if g is None else g.data_ptr() for g in gradients])
         total = one_visit(
             self.name, form, data, tuple([m.data_ptr() for m in held]), written, mean, size,

@@ -8,7 +8,7 @@ cdef char *block(array, int dtype, Py_ssize_t n, bint write=False) except? NULL:
     """Memory of a block of n elements, NULL for None; an address is taken as it is."""
     if array is None:
         return NULL
-    if type(array) is int:
+    if type(array) is int and array:
         return <char *> <size_t> array
     if cnp.PyArray_SIZE(array) != n:
         raise ValueError("loss_block: lengths differ")
