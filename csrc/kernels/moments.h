@@ -34,7 +34,7 @@ static ptrdiff_t moments_scratch(ptrdiff_t d, int diagonal) {
 /* The working memory of a call, and the layout. */
 typedef struct {
     ptrdiff_t d, fold, width, padded;
-    int diagonal;
+    int diagonal, extremes;
     double *packed, *weighted;      /* tiles of x − shift, and of w (x − shift) */
     double *products;               /* P of the wide rows; diagonal: the squares only */
     double *sums, *mean;            /* t of the wide rows; t/Σw */
@@ -164,9 +164,9 @@ ALWAYS_INLINE vf64 FN(moments_load)(const R *p) {
 #endif
 }
 
-/* `count` wide rows, a multiple of MOMENTS_CHAINS: packs them, and adds their sums, squares (diagonal) and extremes. */
+/* `count` wide rows, a multiple of MOMENTS_CHAINS: packs them, and adds their sums, squares (diagonal) and extremes (always, if weighted). */
 ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t count, const double *weights, const int diagonal,
-                                       const int weighted) {
+                                       const int weighted, const int extremes) {
     enum { PANEL = RANK_PANEL_f64 };
     const ptrdiff_t width = g->width;
     const double *const spread = g->fold > 1 && g->d > 1 ? g->spread : weights;
@@ -200,8 +200,10 @@ ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t 
                     sum[c] += wy;
                     square[c] = diagonal ? v_fma(wy, y, square[c]) : square[c];
                 } else {
-                    low = v_min(y, low);
-                    high = v_max(y, high);
+                    if (extremes) {
+                        low = v_min(y, low);
+                        high = v_max(y, high);
+                    }
                     y -= shift;
                     if (!diagonal) {
                         v_store(packed + (p + c) * PANEL, y);
@@ -253,16 +255,18 @@ static void FN(moments_block)(moments_memory *g, const R *x, ptrdiff_t n, const 
         }
         if (g->diagonal) {
             if (w) {
-                FN(moments_columns)(g, rows, count, w, 1, 1);
+                FN(moments_columns)(g, rows, count, w, 1, 1, 1);
             } else {
-                FN(moments_columns)(g, rows, count, w, 1, 0);
+                FN(moments_columns)(g, rows, count, w, 1, 0, 1);
             }
             continue;
         }
         if (w) {
-            FN(moments_columns)(g, rows, count, w, 0, 1);
+            FN(moments_columns)(g, rows, count, w, 0, 1, 1);
+        } else if (g->extremes) {
+            FN(moments_columns)(g, rows, count, w, 0, 0, 1);
         } else {
-            FN(moments_columns)(g, rows, count, w, 0, 0);
+            FN(moments_columns)(g, rows, count, w, 0, 0, 0);
         }
         const ptrdiff_t bytes = count * g->width * (ptrdiff_t)sizeof(R);
         moments_products(g, w ? g->weighted : g->packed, count, (const char *)rows + bytes, bytes);
@@ -276,7 +280,7 @@ static void FN(moments)(loglik_moments_task *t) {
     const fp_state saved = fp_enter();
     const R *const x = t->x;
     const ptrdiff_t d = t->d, fold = moments_fold(d), width = fold * d, padded = rank_width_f64(width);
-    moments_memory g = {.d = d, .fold = fold, .width = width, .padded = padded, .diagonal = t->diagonal || d == 1};
+    moments_memory g = {.d = d, .fold = fold, .width = width, .padded = padded, .diagonal = t->diagonal || d == 1, .extremes = t->extremes};
     g.products = (double *)(((uintptr_t)t->scratch + 63) / 64 * 64);
     g.sums = g.products + (g.diagonal ? padded : padded * padded);
     g.mean = g.sums + padded;
@@ -317,7 +321,7 @@ static void FN(moments)(loglik_moments_task *t) {
             moments_join(t, &g, 1);
         }
     }
-    for (ptrdiff_t i = 0; i < width; i++) {
+    for (ptrdiff_t i = 0; i < width && t->extremes; i++) {
         t->low[i % d] = g.low[i] < t->low[i % d] ? g.low[i] : t->low[i % d];
         t->high[i % d] = g.high[i] > t->high[i % d] ? g.high[i] : t->high[i % d];
     }

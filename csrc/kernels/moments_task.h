@@ -15,6 +15,7 @@ typedef struct {
     double weight;          /* their total */
     double *shift, *offset; /* [d] */
     double *squares, *rest; /* [d][d], or diagonal: [d] */
+    int extremes;           /* whether low and high are wanted */
     double *low, *high;     /* [d]: extremes; NaN passes by them */
     double *scratch;        /* as many doubles as moments_scratch says */
 } loglik_moments_task;

@@ -40,7 +40,7 @@ typedef struct {
                 }                                                                                           \
             }                                                                                               \
         }                                                                                                   \
-        loglik_moments_task t = {.d = d, .diagonal = diagonal, .shift = s.shift, .offset = s.offset, .squares = s.squares, \
+        loglik_moments_task t = {.d = d, .diagonal = diagonal, .extremes = 1, .shift = s.shift, .offset = s.offset, .squares = s.squares, \
                                  .rest = s.rest, .low = s.low, .high = s.high, .scratch = (double *)scratch.data}; \
         const ptrdiff_t step = in_parts ? (n + 2) / 3 : n;                                                  \
         for (ptrdiff_t first = 0; first < n; first += step) {                                               \

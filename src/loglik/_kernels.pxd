@@ -54,7 +54,7 @@ cdef extern from "dispatch.h" nogil:
         int which
     ctypedef struct loglik_moments_task:
         Py_ssize_t n, d
-        int diagonal
+        int diagonal, extremes
         const void *x
         const double *weights
         double weight

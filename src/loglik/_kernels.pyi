@@ -89,6 +89,7 @@ def moments_update(
     weights: NDArray[np.float64] | None = None,
     diagonal: bool = False,
     step: int = 0,
+    extremes: bool = True,
     level: str | None = None,
 ) -> None: ...
 

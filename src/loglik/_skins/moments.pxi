@@ -6,9 +6,12 @@ A state is one array of float64: weight, shift[d], offset[d], low[d], high[d], s
 
 def moments_update(
     cnp.ndarray state not None, cnp.ndarray x not None, cnp.ndarray weights=None, bint diagonal=False, Py_ssize_t step=0,
-    level=None,
+    bint extremes=True, level=None,
 ):
-    """Rows x (E, n, d) to the states (E, size); weights (E, n), or (n,) for all. `step`: rows taken at a time, 0 for all."""
+    """Rows x (E, n, d) to the states (E, size); weights (E, n), or (n,) for all. `step`: rows taken at a time, 0 for all.
+
+    Without `extremes` they stay infinite.
+    """
     cdef const loglik_kernels *kernels = table(level)
     cdef loglik_moments_task task
     cdef int dtype = cnp.PyArray_TYPE(x)
@@ -34,7 +37,7 @@ def moments_update(
     at = <double *> memory(state, cnp.NPY_DOUBLE, True)
     rows = memory(x, dtype, False)
     w = NULL if weights is None else <const double *> memory(weights, cnp.NPY_DOUBLE, False)
-    task.diagonal = diagonal
+    task.diagonal, task.extremes = diagonal, extremes
     scratch = np.empty(kernels.moments_scratch(task.d, diagonal), np.float64)
     task.scratch = <double *> cnp.PyArray_DATA(scratch)
     run = kernels.moments_f64 if is_double else kernels.moments_f32
