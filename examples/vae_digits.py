@@ -1,6 +1,8 @@
-"""A variational autoencoder of 8×8 digits, trained with the losses of loglik and with torch's own.
+"""
+A variational autoencoder with PyTorch
+======================================
 
-    pip install torch && python examples/vae_digits.py
+It learns 8×8 digits with the losses of loglik, and with torch's own: ``pip install torch && python examples/vae_digits.py``.
 
 The evidence lower bound of an image is log p(x | z) − KL(q(z | x) ‖ p(z)). Each pixel is a Bernoulli variable, whose
 "probability of ink" is its grey value. Both runs start from the same weights and see the same noise; only the two terms of the
