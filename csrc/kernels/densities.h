@@ -45,10 +45,12 @@ ALWAYS_INLINE void FN(normal_log_prob_map)(const V *in, V *out) {
     const V all[5] = {in[0], in[1], in[2], C(1) / in[2], FN(vm_log)(in[2])};
     FN(normal_log_prob_scaled_map)(all, out);
 }
+LOGLIK_MAP_VECTORS(normal_log_prob_scaled, 5, 1)
+LOGLIK_MAP_VECTORS(normal_log_prob, 3, 1)
 static void FN(normal_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
     if (steps[2] != 0 || dims[0] <= LANES) {
-        FN(map)(args, dims, steps, 3, 1, FN(normal_log_prob_map));
+        FN(map)(args, dims, steps, 3, 1, FN(normal_log_prob_vectors));
         return;
     }
     /* One scale for all: its logarithm once. Where there is none it is not used, and must not look like a NaN that came in. */
@@ -60,7 +62,7 @@ static void FN(normal_log_prob)(char **args, const ptrdiff_t *dims, const ptrdif
     fp_leave(saved, 0);
     char *all[6] = {args[0], args[1], args[2], (char *)inverse, (char *)log_scale, args[3]};
     const ptrdiff_t all_steps[6] = {steps[0], steps[1], 0, 0, 0, steps[3]};
-    FN(map)(all, dims, all_steps, 5, 1, FN(normal_log_prob_scaled_map));
+    FN(map)(all, dims, all_steps, 5, 1, FN(normal_log_prob_scaled_vectors));
 }
 
 ALWAYS_INLINE void FN(uniform_log_prob_map)(const V *in, V *out) {
