@@ -25,6 +25,62 @@ OTHERS = ["a", b"x", [], [1, 2], [[1, 2], [3, 4]], {}, object(), np.zeros(0), np
 ENTRIES = [0, 1, 0.5, np.nan, np.inf, -1, 1e-310]
 
 
+def torch_calls(draw, junk, small, maybe):
+    """The functions of `loglik.torch` on tensors of any type, layout and shape, with gradients and without."""
+    import torch
+
+    from loglik import torch as llt
+
+    dtypes = [torch.float32, torch.float64, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64]
+
+    def tensor(*shape):
+        """Values of `small`, in a dtype that fits more often than not; or anything."""
+        kind = draw.random()
+        if kind < 0.2:
+            return junk()
+        shape = shape if kind < 0.8 else tuple(draw.choice([0, 1, 2, 3]) for _ in range(draw.randrange(4)))
+        made = torch.from_numpy(np.asarray(small(*shape) if shape else np.float64(0.5)))
+        made = made.to(draw.choice([torch.float64, torch.float64, *dtypes]))
+        other = draw.random()
+        if other < 0.05:
+            return made.to_sparse() if made.ndim else made.to("meta")
+        if other < 0.15 and made.ndim:
+            made = made.transpose(0, -1).contiguous().transpose(0, -1)
+        return made.requires_grad_(made.is_floating_point() and draw.random() < 0.6)
+
+    def classes():
+        return draw.choice([tensor(3), tensor(3, 2), torch.tensor([0, 1, 0]), torch.tensor([0, 5, -1])])
+
+    def differentiated(function, *arguments, **options):
+        options |= {"reduction": draw.choice(["mean", "sum", "none", "mean", junk()])} if "scale_tril" not in options else {}
+        value = function(*arguments, **options)
+        if value.requires_grad:
+            value.sum().backward()
+
+    def weighted():
+        return {"weights": draw.choice([None, None, tensor(3)]), "axis": draw.choice([None, None, 0, junk()])}
+
+    return {
+        "torch.bernoulli_nll": lambda: differentiated(
+            llt.bernoulli_nll, tensor(3), **draw.choice([{"logits": tensor(3)}, {"probs": tensor(3)}, {}]), **weighted()
+        ),
+        "torch.gaussian_nll": lambda: differentiated(
+            llt.gaussian_nll, tensor(3), mean=tensor(3), **{draw.choice(["variance", "log_variance", "scale"]): tensor(3)},
+            **weighted(),
+        ),
+        "torch.categorical_nll": lambda: differentiated(
+            llt.categorical_nll, classes(), **{draw.choice(["logits", "log_probs"]): tensor(3, 2)}, **weighted(),
+            label_smoothing=draw.choice([0.0, 0.1, 2.0]), ignore_index=draw.choice([None, 1, 5]),
+        ),
+        "torch.kl_standard_normal": lambda: differentiated(
+            llt.kl_standard_normal, tensor(3, 2), tensor(3, 2), event_axis=draw.choice([-1, 0, (0, 1), junk()]), **weighted()
+        ),
+        "torch.mvn_log_prob": lambda: differentiated(
+            llt.mvn_log_prob, tensor(3, 2), tensor(2), scale_tril=draw.choice([tensor(2, 2), torch.eye(2), torch.eye(2).double()])
+        ),
+    }
+
+
 def main(seconds: float, seed: int) -> int:
     draw = random.Random(seed)
 
@@ -214,6 +270,8 @@ def main(seconds: float, seed: int) -> int:
             reg_covar=maybe(1e-6), max_iter=maybe(3), n_init=maybe(1), init_params=draw.choice(["random", "k-means++", junk()]),
             weights_init=maybe(), means_init=maybe(), precisions_init=maybe(), random_state=0,
         ))
+    if importlib.util.find_spec("torch"):
+        calls |= torch_calls(draw, junk, small, maybe)
     found: collections.Counter = collections.Counter()
     rounds, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:

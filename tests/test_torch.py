@@ -469,3 +469,25 @@ def test_bad_arguments():
         llt.mvn_log_prob(z, torch.zeros(2), scale_tril=torch.eye(3))
     with pytest.raises(np.linalg.LinAlgError):
         llt.mvn_log_prob(z, torch.zeros(3), scale_tril=-torch.eye(3))
+
+
+def test_shapes_that_do_not_broadcast_are_named():
+    x, y = torch.zeros(3), torch.zeros(2)
+    with pytest.raises(ValueError, match=r"bernoulli_nll: .* targets \(3,\), logits \(2,\)"):
+        llt.bernoulli_nll(x, logits=y)
+    with pytest.raises(ValueError, match=r"gaussian_nll: .* mean \(2,\), scale \(3,\)"):
+        llt.gaussian_nll(y, mean=y, scale=x)
+    with pytest.raises(ValueError, match=r"categorical_nll: .* logits without the axes of an event \(4,\), targets \(3,\)"):
+        llt.categorical_nll(torch.zeros(3, dtype=torch.int64), logits=torch.zeros(4, 2))
+    with pytest.raises(ValueError, match=r"bernoulli_nll: .* targets and logits \(3,\), weights \(2,\)"):
+        llt.bernoulli_nll(x, logits=x, weights=y)
+    with pytest.raises(ValueError, match=r"mvn_log_prob: .* x \(3,\), loc \(2,\), scale_tril \(\)"):
+        llt.mvn_log_prob(torch.zeros(3, 2), torch.zeros(2, 2), scale_tril=torch.eye(2))
+    with pytest.raises(ValueError, match="reduction must be .* got 1j"):
+        llt.bernoulli_nll(x, logits=x, reduction=1j)
+
+
+def test_tensors_without_memory_have_gradients_of_their_kind():
+    logits = torch.zeros((), device="meta", requires_grad=True)
+    llt.bernoulli_nll(torch.zeros((), device="meta"), logits=logits).backward()
+    assert logits.grad.is_meta

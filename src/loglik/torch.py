@@ -65,8 +65,19 @@ class _Operator:
         function: Any = type(name, (torch.autograd.Function,), {k: staticmethod(f) for k, f in methods.items()})
         self.transformed = function.apply
 
+        def compute(ctx: Any, *arguments: Any) -> Any:
+            output = op(*arguments)
+            setup_op(ctx, arguments, output)
+            return output
+
+        methods = {"forward": compute, "backward": once}
+        function = type(name, (torch.autograd.Function,), {k: staticmethod(f) for k, f in methods.items()})
+        self.direct: Any = super(torch.autograd.Function, function).apply
+
     def apply(self, *arguments: Any) -> Tensor:
         """The value. The arguments are what the schema says."""
+        if _ordinary() and all(not isinstance(t, Tensor) or type(t) in _PLAIN and t.is_cpu for t in arguments):
+            return self.direct(*arguments)[0]
         return (self.transformed if not torch.compiler.is_compiling() and _transforms() else self.op)(*arguments)[0]
 
 
@@ -93,7 +104,7 @@ class _Known(torch.autograd.Function):
         return None, None, None, *_scaled(ctx.saved_tensors, of_value, getattr(ctx, "lifts", ()))
 
 
-# What `apply` of the class comes to outside torch.func.
+# What `apply` of a class comes to outside torch.func.
 _known: Any = super(torch.autograd.Function, _Known).apply
 
 
@@ -101,7 +112,7 @@ def _scaled(gradients: Sequence[Tensor | None], factor: Any, lifts: Sequence[int
     """The gradients times the factor of the value."""
     # The memory goes to who asked, if nobody can ask again. A factor that is recorded has no value yet.
     ours = type(factor) is Tensor and not (_retained() or torch.is_grad_enabled() or _transforms() or _modes())
-    if ours and factor.ndim == 0 and factor.item() == 1:
+    if ours and factor.ndim == 0 and factor.is_cpu and factor.item() == 1:
         return [None if g is None else g.detach() for g in gradients]
     for axis in lifts:
         factor = factor.unsqueeze(axis)
@@ -136,7 +147,9 @@ class _Loss:
             ndim = max(m.ndim for m in models)
             found = losses._validate.axes(self.name, events, ndim) if ndim and events is not None else ()
             events = [e - ndim for e in found or losses._event_axes(self.name, events, ndim)]  # which raises
-        full, batch = _shapes(targets, models, weights, events)
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f'{self.name}: reduction must be "mean", "sum" or "none", got {reduction!r}')
+        full, batch = self.shapes(targets, models, weights, form, events)
         if reduction == "none":
             axis = None
         elif axis is not None:
@@ -211,11 +224,25 @@ class _Loss:
         targets, first, second, weights, *_, events, reduction, axis, needs = inputs
         models, kept = (first, second) if self.lead else (first,), []
         if reduction == "none" or axis is not None:
-            _, batch = _shapes(targets, models, weights, events)
+            _, batch = self.shapes(targets, models, weights, inputs[4], events)
             kept = [n for i, n in enumerate(batch, -len(batch)) if reduction == "none" or i not in axis]
         needs = (*needs, False)[:2]
         gradients = (models[i].new_empty(models[i].shape) if need else torch.empty(0) for i, need in enumerate(needs))
         return first.new_empty(kept), *gradients
+
+    def shapes(self, targets: Any, models: Sequence[Tensor], weights: Any, form: str, events: Sequence[int]) -> Any:
+        """Shapes of the elements of the model, and of the values."""
+        elements = {name: m.shape for name, m in zip((*self.lead, form), models, strict=True)}
+        rows = {} if weights is None else {"weights": weights.shape}
+        if targets is not None:
+            if events:  # classes, or rows of probabilities
+                rows = {"targets": targets.shape[:-1] if targets.is_floating_point() else targets.shape} | rows
+            else:
+                elements = {"targets": targets.shape} | elements
+        full = _joined(self.name, elements)
+        batch = tuple([n for i, n in enumerate(full, -len(full)) if i not in events])
+        label = " and ".join(elements) + (" without the axes of an event" if events else "")
+        return full, _joined(self.name, {label: batch} | rows)
 
     @staticmethod
     def lifts(inputs: Any) -> Sequence[int]:
@@ -252,20 +279,16 @@ def _tensor(array: Any) -> Tensor:
     return torch.from_numpy(np.asarray(array))
 
 
-def _shapes(targets: Tensor | None, models: Sequence[Tensor], weights: Tensor | None, events: Sequence[int]) -> Any:
-    """Shapes of the elements of the model, and of the values."""
-    elements, rows = [m.shape for m in models], [] if weights is None else [weights.shape]
-    if targets is not None:
-        if events:  # classes, or rows of probabilities
-            rows.append(targets.shape[:-1] if targets.is_floating_point() else targets.shape)
-        else:
-            elements.append(targets.shape)
-    full = _joined(elements)
-    return full, _joined([tuple(n for i, n in enumerate(full, -len(full)) if i not in events), *rows])
-
-
-def _joined(shapes: Sequence[Any]) -> Any:
-    return shapes[0] if all(s == shapes[0] for s in shapes) else torch.broadcast_shapes(*shapes)  # which takes 50 µs
+def _joined(function: str, shapes: dict[str, Any]) -> Any:
+    """The shape that all broadcast to."""
+    first, *others = shapes.values()
+    if all(shape == first for shape in others):  # broadcast_shapes takes 50 µs
+        return first
+    try:
+        return torch.broadcast_shapes(*shapes.values())
+    except RuntimeError:
+        given = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise ValueError(f"{function}: shapes do not broadcast: {given}") from None
 
 
 def _mvn_log_prob(x: Tensor, loc: Tensor, scale_tril: Tensor, need: bool) -> Any:
@@ -524,7 +547,8 @@ def mvn_log_prob(x: Any, loc: Any, *, scale_tril: Any) -> Tensor:
     if d == 0 or loc.shape[-1:] != (d,) or scale_tril.shape[-2:] != (d, d):
         shapes = f"{tuple(x.shape)}, {tuple(loc.shape)} and {tuple(scale_tril.shape)}"
         raise ValueError(f"{function}: x, loc and scale_tril need the shapes (..., d), (..., d) and (..., d, d), got {shapes}")
+    lead = _joined(function, {"x": x.shape[:-1], "loc": loc.shape[:-1], "scale_tril": scale_tril.shape[:-2]})
     need = torch.is_grad_enabled() and any(t.requires_grad for t in (x, loc, scale_tril))
     if need:
-        x = x.expand(*torch.broadcast_shapes(x.shape[:-1], loc.shape[:-1], scale_tril.shape[:-2]), d)
+        x = x.expand(*lead, d)
     return _MVN.apply(x, loc, scale_tril, need)
