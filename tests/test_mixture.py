@@ -10,8 +10,18 @@ from loglik._kernels import available_isas, make_ufuncs
 
 
 @pytest.fixture(params=available_isas())
-def log_mixture(request):
-    return make_ufuncs(request.param)["log_mixture"]
+def kernels(request):
+    return make_ufuncs(request.param)
+
+
+@pytest.fixture
+def log_mixture(kernels):
+    return kernels["log_mixture"]
+
+
+@pytest.fixture
+def responsibilities(kernels):
+    return kernels["responsibilities"]
 
 
 def exact(a, b):
@@ -47,6 +57,56 @@ def test_sum_at_the_edges(log_mixture):
     np.testing.assert_allclose(got, [np.log(2), 1, -inf, nan, inf, inf, 800, 0], rtol=1e-15)
     with pytest.warns(RuntimeWarning, match="invalid"):
         assert np.isnan(log_mixture([inf, 0.0], [-inf, 0.0]))
+
+
+def test_terms_of_no_size_are_not_slow_numbers(log_mixture):
+    """What would be subnormal beside the largest term counts as nothing."""
+    a = np.array([[0.0, -85, -95, -100], [-90, 0, -103, -1]], np.float32)
+    zero = np.zeros(4, np.float32)
+    np.testing.assert_array_equal(log_mixture(a, zero), log_mixture(np.where(a < -80, -np.float32(np.inf), a), zero))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 2, 7, 8, 33, 128, 129, 300])
+def test_responsibilities_against_mpmath(responsibilities, dtype, k):
+    rng = np.random.default_rng(k)
+    scale = np.repeat([0.1, 3, 30, 200], 5)[:, None]
+    a, b = (scale * rng.normal(size=(2, 20, k))).astype(dtype)
+    u, tiny = np.finfo(dtype).eps / 2, np.finfo(dtype).tiny
+    shares, total = responsibilities(a, b)
+    most = np.abs(a + b).max(axis=1)
+    assert (np.abs(total.astype(float) - exact(a, b)) <= (k + 4) * u + 2 * u * most).all()
+    with mpmath.workdps(60):
+        for row, x, y in zip(range(20), a, b, strict=True):
+            terms = [mpmath.exp(mpmath.mpf(float(p)) + float(q)) for p, q in zip(x, y, strict=True)]
+            for share, term in zip(shares[row], terms, strict=True):
+                want = term / mpmath.fsum(terms)
+                assert abs(float(share) - want) <= (k + 6 + 4 * most[row]) * u * want or (share == 0 and want < 4 * tiny)
+    # The bits depend neither on the layout nor on the neighbours.
+    for order in ("F", "C"):
+        out = np.empty((2 * 20, k), dtype, order)[::2], np.empty(40, dtype)[::2]
+        responsibilities(np.asarray(a, order=order), b, out=out)
+        np.testing.assert_array_equal(out[0], shares)
+        np.testing.assert_array_equal(out[1], total)
+    by_component = np.empty((k, 20), dtype)
+    responsibilities(np.ascontiguousarray(a.T).T, b, out=(by_component.T, None))
+    np.testing.assert_array_equal(by_component.T, shares)
+    np.testing.assert_array_equal(responsibilities(a[3], b[3])[0], shares[3])
+    np.testing.assert_allclose(shares.sum(axis=1, dtype=float), 1, rtol=0, atol=4 * k * u)
+
+
+def test_responsibilities_at_the_edges(responsibilities):
+    inf, nan = np.inf, np.nan
+    a = np.array([[0, 0], [-inf, 1], [nan, 0], [-800, 800], [-1e308, 0]], float)
+    with np.errstate(all="raise"):
+        shares, total = responsibilities(a, np.zeros(2))
+    np.testing.assert_array_equal(shares, [[0.5, 0.5], [0, 1], [nan, nan], [0, 1], [0, 1]])
+    np.testing.assert_allclose(total, [np.log(2), 1, nan, 800, 0], rtol=1e-15)
+    shares, total = responsibilities([[-inf, -inf], [inf, 0]], [0.0, 0.0])
+    assert np.isnan(shares).all()
+    np.testing.assert_array_equal(total, [-inf, inf])
+    with pytest.warns(RuntimeWarning, match="invalid"):
+        assert np.isnan(responsibilities([inf, 0.0], [-inf, 0.0])[1])
 
 
 def reference(x, weights, loc, covariance):

@@ -174,6 +174,43 @@ def test_diagonal(kernels, level, dtype, d):
     np.testing.assert_array_equal(shared, tiled)
 
 
+@pytest.mark.parametrize("d", [1, 2, 7, 32, 33, 70])
+@pytest.mark.parametrize("k", [1, 2, 3, 8, 17])
+@pytest.mark.parametrize("n", [1, 5, 97])
+def test_grid_of_diagonals_has_the_bits_of_each(kernels, dtype, n, k, d):
+    rng = np.random.default_rng(d)
+    loc, variance = rng.normal(size=(k, d)).astype(dtype), np.exp(rng.normal(size=(k, d)) * 5).astype(dtype)
+    x = rng.normal(size=(n, d)).astype(dtype)
+    x[n // 2, -1], x[0, 0] = np.inf, np.nan
+    variance[0, d // 2] = rng.choice([0, -1, np.inf, 1e-320, 1])
+    loc[-1, 0] = rng.choice([np.inf, 1])
+    with np.errstate(invalid="ignore"):
+        want = kernels["mvn_log_prob_diagonal"](x[:, None], loc, variance)
+        assert np.isnan(want[0]).all()
+        np.testing.assert_array_equal(kernels["mvn_log_prob_diagonal_grid"](x, loc, variance), want)
+        across = np.empty((2 * k, n), dtype)
+        wide = np.zeros((2 * n, 3 * d), dtype)[::2, ::3]
+        wide[...] = x
+        kernels["mvn_log_prob_diagonal_grid"](
+            wide, np.asfortranarray(loc), np.broadcast_to(variance, (1, k, d)), out=across[::2].T[None]
+        )
+    np.testing.assert_array_equal(across[::2].T, want)
+
+
+def test_grid_of_diagonals_flags_bad_parameters_alone(kernels):
+    x, loc, one = np.array([[0.0, np.nan], [np.inf, 1.0], [1.0, 2.0]] * 9), np.zeros((3, 2)), np.ones((3, 2))
+    with np.errstate(all="raise"):
+        got = kernels["mvn_log_prob_diagonal_grid"](x, loc, one)
+    assert np.isnan(got[::3]).all()
+    assert np.isneginf(got[1::3]).all()
+    assert np.isfinite(got[2::3]).all()
+    one[1, 1] = 0
+    with pytest.warns(RuntimeWarning, match="invalid"):
+        bad = kernels["mvn_log_prob_diagonal_grid"](x, loc, one)
+    assert np.isnan(bad[:, 1]).all()
+    np.testing.assert_array_equal(bad[:, [0, 2]], got[:, [0, 2]])
+
+
 @pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 9, 33, 65])
 def test_layouts_and_positions(kernels, dtype, d):
     rng = np.random.default_rng(d)

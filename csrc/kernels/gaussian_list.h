@@ -86,6 +86,10 @@
       "\n"                                                                                                 \
       "Log-density in nats. NaN where a variance is not a positive normal number, loc is not finite or x is NaN; an infinite\n" \
       "x gives -inf. One pass, error below 4 d u (sum of the absolute terms).")                            \
+    X(mvn_log_prob_diagonal_grid, "(n,d),(k,d),(k,d)->(n,k)", "rrr->r",                                   \
+      "Multivariate normal log-density of n points under k Gaussians with independent coordinates: (x, loc, variance).\n" \
+      "\n"                                                                                                 \
+      "Each value has the bits, and so the error, of mvn_log_prob_diagonal; the points are read once for many Gaussians.") \
     X(log_mixture, "(k),(k)->()", "rr->r",                                                                 \
       "Log-density of a mixture: log(sum_k exp(a_k + b_k)), of (component log-densities, log-weights).\n"  \
       "\n"                                                                                                 \
@@ -95,6 +99,18 @@
       "-----\n"                                                                                            \
       "The largest term is taken out of the exponentials (P. Blanchard, D. J. Higham, N. J. Higham, Accurately computing the\n" \
       "log-sum-exp and softmax functions, IMA J. Numer. Anal. 41, 2021). Error: |got - exact| <= (k + 4) u + 2 u max_k |a_k + b_k|.") \
+    X(responsibilities, "(k),(k)->(k),()", "rr->rr",                                                       \
+      "Shares of the components of a mixture and its log-density, of (component log-densities, log-weights).\n" \
+      "\n"                                                                                                 \
+      "    r_k = exp(a_k + b_k) / sum_j exp(a_j + b_j)   and   log(sum_j exp(a_j + b_j)), as log_mixture has it\n" \
+      "\n"                                                                                                 \
+      "The posterior probabilities of the components; a softmax where b is 0. NaN in a row gives NaN; where all terms are\n" \
+      "-inf, or one is +inf, the shares are NaN.\n"                                                        \
+      "\n"                                                                                                 \
+      "Notes\n"                                                                                            \
+      "-----\n"                                                                                            \
+      "Relative error <= (k + 6 + 4 max_k |a_k + b_k|) u; a share below the smallest normal number may be 0. One exponential\n" \
+      "for each entry.")                                                                                   \
     X(whiten, "(n,d),(d),(d,d)->(n,d)", "rrr->r",                                                          \
       "Whitened points y = L^-1 (x - loc), of (x, loc, scale_tril), by forward substitution.\n"            \
       "\n"                                                                                                 \

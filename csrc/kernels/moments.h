@@ -164,12 +164,12 @@ ALWAYS_INLINE vf64 FN(moments_load)(const R *p) {
 #endif
 }
 
-/* `count` wide rows, a multiple of MOMENTS_CHAINS: packs them, and adds their sums, squares (diagonal) and extremes (always, if weighted). */
+/* `count` wide rows, a multiple of MOMENTS_CHAINS: packs them, and adds their sums, squares (diagonal) and extremes. */
 ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t count, const double *weights, const int diagonal,
-                                       const int weighted, const int extremes) {
+                                       const int weighted, const int folded, const int extremes) {
     enum { PANEL = RANK_PANEL_f64 };
     const ptrdiff_t width = g->width;
-    const double *const spread = g->fold > 1 && g->d > 1 ? g->spread : weights;
+    const double *const spread = folded && g->d > 1 ? g->spread : weights;
     for (ptrdiff_t v = 0; v < width; v += LANES_f64) {
         const vf64 shift = v_load(g->shift + v);
         vf64 sum[MOMENTS_CHAINS], square[MOMENTS_CHAINS], low = v_load(g->low + v), high = v_load(g->high + v);
@@ -187,10 +187,12 @@ ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t 
                     __builtin_prefetch((const char *)(x + (p + c) * width + v) + FN(LOSS_AHEAD));
                 }
                 if (weighted) {
-                    const vf64 w = g->fold > 1 ? v_load(spread + (p + c) * width + v) : v_set1(spread[p + c]);
+                    const vf64 w = folded ? v_load(spread + (p + c) * width + v) : v_set1(spread[p + c]);
                     const mf64 counts = v_lt(v_set1(0.0), w);
-                    low = v_min(v_select(counts, y, v_set1((double)INFINITY)), low);
-                    high = v_max(v_select(counts, y, v_set1(-(double)INFINITY)), high);
+                    if (extremes) {
+                        low = v_min(v_select(counts, y, v_set1((double)INFINITY)), low);
+                        high = v_max(v_select(counts, y, v_set1(-(double)INFINITY)), high);
+                    }
                     y = v_zero_unless(counts, y - shift);
                     const vf64 wy = y * w;
                     if (!diagonal) {
@@ -253,20 +255,26 @@ static void FN(moments_block)(moments_memory *g, const R *x, ptrdiff_t n, const 
         if (w && fold > 1 && d > 1) {
             moments_spread(g->spread, w, count * fold, d);
         }
-        if (g->diagonal) {
-            if (w) {
-                FN(moments_columns)(g, rows, count, w, 1, 1, 1);
+        /* Folded rows are few numbers; and nobody asks for variances without extremes and weights. */
+        switch (w ? 1 + (fold > 1 ? 0 : g->extremes ? 1 : 2) + 3 * (g->diagonal != 0) : 0) {
+        case 0:
+            if (g->diagonal) {
+                FN(moments_columns)(g, rows, count, w, 1, 0, 0, 1);
+            } else if (g->extremes) {
+                FN(moments_columns)(g, rows, count, w, 0, 0, 0, 1);
             } else {
-                FN(moments_columns)(g, rows, count, w, 1, 0, 1);
+                FN(moments_columns)(g, rows, count, w, 0, 0, 0, 0);
             }
-            continue;
+            break;
+        case 1: FN(moments_columns)(g, rows, count, w, 0, 1, 1, g->extremes); break;
+        case 2: FN(moments_columns)(g, rows, count, w, 0, 1, 0, 1); break;
+        case 3: FN(moments_columns)(g, rows, count, w, 0, 1, 0, 0); break;
+        case 4: FN(moments_columns)(g, rows, count, w, 1, 1, 1, g->extremes); break;
+        case 5: FN(moments_columns)(g, rows, count, w, 1, 1, 0, 1); break;
+        default: FN(moments_columns)(g, rows, count, w, 1, 1, 0, 0);
         }
-        if (w) {
-            FN(moments_columns)(g, rows, count, w, 0, 1, 1);
-        } else if (g->extremes) {
-            FN(moments_columns)(g, rows, count, w, 0, 0, 1);
-        } else {
-            FN(moments_columns)(g, rows, count, w, 0, 0, 0);
+        if (g->diagonal) {
+            continue;
         }
         const ptrdiff_t bytes = count * g->width * (ptrdiff_t)sizeof(R);
         moments_products(g, w ? g->weighted : g->packed, count, (const char *)rows + bytes, bytes);

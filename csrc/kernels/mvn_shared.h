@@ -172,11 +172,17 @@ static __attribute__((noinline)) void FN(put_columns)(FN(sink) s, const V *value
             for (int c = 0; c < COLS; c++) {
                 block[c] = value[c * vectors + v];
             }
-            FN(v_store_columns)((R *)(at + v * LANES * s.n), s.n / (ptrdiff_t)sizeof(R), block);
+            FN(v_store_columns)((R *)(at + v * LANES * s.n), FN(elements)(s.n), block);
         }
         return;
     }
     for (int c = 0; c < columns; c++) {
+        if (s.n == sizeof(R) && count == vectors * LANES) {
+            for (int v = 0; v < vectors; v++) {
+                v_store((R *)(at + c * s.k) + v * LANES, value[c * vectors + v]);
+            }
+            continue;
+        }
         for (ptrdiff_t p = 0; p < count; p += LANES) {
             R lanes[LANES] __attribute__((aligned(64)));
             v_store(lanes, value[c * vectors + p / LANES]);

@@ -30,8 +30,11 @@ typedef struct {
 
 ALWAYS_INLINE R FN(entry)(FN(rows) a, ptrdiff_t i, ptrdiff_t j) { return a.data[i * a.row + j * a.column]; }
 
+/* Of a stride, in bytes: a whole number, so that a shift divides it, which a signed division by a constant does not. */
+ALWAYS_INLINE ptrdiff_t FN(elements)(ptrdiff_t bytes) { return bytes >> (REAL_IS_DOUBLE ? 3 : 2); }
+
 ALWAYS_INLINE FN(rows) FN(rows_at)(const char *data, ptrdiff_t row_bytes, ptrdiff_t column_bytes) {
-    return (FN(rows)){(const R *)data, row_bytes / (ptrdiff_t)sizeof(R), column_bytes / (ptrdiff_t)sizeof(R)};
+    return (FN(rows)){(const R *)data, FN(elements)(row_bytes), FN(elements)(column_bytes)};
 }
 
 /* Of the first entries of row i. */
@@ -61,8 +64,7 @@ typedef struct {
 } FN(batch);
 
 ALWAYS_INLINE FN(batch) FN(batch_at)(const char *data, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t column) {
-    const ptrdiff_t size = sizeof(R);
-    return (FN(batch)){(const R *)data, lane / size, row / size, column / size};
+    return (FN(batch)){(const R *)data, FN(elements)(lane), FN(elements)(row), FN(elements)(column)};
 }
 ALWAYS_INLINE FN(rows) FN(batch_lane)(FN(batch) b, ptrdiff_t p) {
     return (FN(rows)){b.data + p * b.lane, b.row, b.column};
@@ -92,6 +94,19 @@ ALWAYS_INLINE void FN(load_lanes)(V *out, FN(batch) b, ptrdiff_t row, ptrdiff_t 
         }
     } else {
         FN(gather_lanes)(out, p, b.lane, b.column, columns, count);
+    }
+}
+
+/* The same out of line, where a group has so much to do that the call does not count. Lanes may be adjacent. */
+static __attribute__((noinline)) void FN(load_group)(V *out, FN(batch) b, ptrdiff_t row, ptrdiff_t columns, ptrdiff_t width,
+                                                     ptrdiff_t count) {
+    const R *const p = b.data + row * b.row;
+    if (b.lane == 1 && count == LANES) {
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            out[k] = v_load(p + k * b.column);
+        }
+    } else {
+        FN(load_lanes)(out, b, row, columns, width, count);
     }
 }
 

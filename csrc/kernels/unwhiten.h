@@ -24,7 +24,7 @@ ALWAYS_INLINE int FN(unwhiten_store)(V (*acc)[LOGLIK_TILE_VECTORS], const R *mea
     }
     if (count == TILE && column == sizeof(R) && i + ROWS <= d) {
         R *const p = (R *)out + i;
-        const ptrdiff_t step = row / (ptrdiff_t)sizeof(R);
+        const ptrdiff_t step = FN(elements)(row);
         UNROLLED
         for (int c = 0; c < ROWS; c += COLS) {
             UNROLLED

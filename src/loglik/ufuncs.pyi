@@ -28,6 +28,7 @@ log_sigmoid: ufunc  # r->r
 mvn_log_prob: ufunc  # (d),(d),(d,d)->(),()
 mvn_log_prob_checked: ufunc  # (d),(d),(d,d)->(),()
 mvn_log_prob_diagonal: ufunc  # (d),(d),(d)->()
+mvn_log_prob_diagonal_grid: ufunc  # (n,d),(k,d),(k,d)->(n,k)
 mvn_log_prob_grid: ufunc  # (n,d),(k,d),(k,d,d)->(n,k),(k)
 mvn_log_prob_shared: ufunc  # (n,d),(d),(d,d)->(n),()
 mvn_log_prob_tril: ufunc  # (n,d),(k,d),(k,d,d)->(n,k),(k)
@@ -39,6 +40,7 @@ ndtri: ufunc  # r->r
 normal_kl: ufunc  # rrrr->r
 normal_log_prob: ufunc  # rrr->r
 relative_entropy: ufunc  # rr->r
+responsibilities: ufunc  # (k),(k)->(k),()
 sigmoid: ufunc  # r->r
 sincos_2pi: ufunc  # r->rr
 softplus: ufunc  # r->r

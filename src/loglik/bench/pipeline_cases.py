@@ -14,7 +14,7 @@ from loglik.bench.problem import BOTH, Case, Problem, seeded, unit_roundoff
 _ITERATIONS = 3
 
 
-def _mixture(dtype: str, k: int, n: int, d: int) -> Problem:
+def _mixture(kind: str, dtype: str, k: int, n: int, d: int) -> Problem:
     """Iterations of EM from a start that is given, so that both do the same work."""
     from sklearn.exceptions import ConvergenceWarning
 
@@ -23,13 +23,15 @@ def _mixture(dtype: str, k: int, n: int, d: int) -> Problem:
     rng = seeded()
     centres = 1.5 * rng.standard_normal((k, d))
     x = (centres[rng.integers(k, size=n)] + rng.standard_normal((n, d))).astype(dtype)
+    precisions = {"full": np.tile(np.eye(d), (k, 1, 1)), "diag": np.ones((k, d)), "spherical": np.ones(k)}
     options: dict[str, Any] = {
         "n_components": k,
+        "covariance_type": kind,
         "max_iter": _ITERATIONS,
         "tol": 0.0,
         "weights_init": np.full(k, 1 / k, dtype),
         "means_init": (centres + 0.1 * rng.standard_normal((k, d))).astype(dtype),
-        "precisions_init": np.tile(np.eye(d, dtype=dtype), (k, 1, 1)),
+        "precisions_init": precisions[kind].astype(dtype),
     }
 
     def run() -> Any:
@@ -40,15 +42,15 @@ def _mixture(dtype: str, k: int, n: int, d: int) -> Problem:
     def error(got: Any) -> float:
         """Of the log-likelihood of each iteration, which depends on all parameters of the one before."""
         wide = (a.astype(np.float64) for a in (x, options["means_init"]))
-        return float(np.max(np.abs(got / references.mixture_em(*wide, _ITERATIONS) - 1)) / unit_roundoff(dtype))
+        return float(np.max(np.abs(got / references.mixture_em(*wide, kind, _ITERATIONS) - 1)) / unit_roundoff(dtype))
 
     return Problem(
         run=run,
-        reference=lambda: references.mixture_em(x, options["means_init"], _ITERATIONS),
+        reference=lambda: references.mixture_em(x, options["means_init"], kind, _ITERATIONS),
         error=error,
         tolerance=200.0,
         inputs=(x,),
-        flops=_ITERATIONS * float(n) * k * 2 * d * (d + 1),
+        flops=_ITERATIONS * float(n) * k * (2 * d * (d + 1) if kind == "full" else 8 * d),
         kernel="mixture_fit",
         arguments=(x, options),
     )
@@ -58,6 +60,7 @@ def pipeline_cases(scale: int) -> Iterator[Case]:
     if importlib.util.find_spec("sklearn") is None:
         return
     k, n, d = 32, 100_000 // scale, 16
-    for dtype in BOTH:
-        build = functools.partial(_mixture, dtype, k, n, d)
-        yield Case(f"pipeline.mixture.k{k}.d{d}", dtype, (n, k, d), build, _ITERATIONS * n * k)
+    for kind in ("full", "diag", "spherical"):
+        for dtype in BOTH:
+            build = functools.partial(_mixture, kind, dtype, k, n, d)
+            yield Case(f"pipeline.mixture.{kind}.k{k}.d{d}", dtype, (n, k, d), build, _ITERATIONS * n * k)

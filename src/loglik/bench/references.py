@@ -340,21 +340,32 @@ def mixture_log_prob(x, log_weights, loc, covariance):
     return log_mixture(mvn_log_prob_grid(x, loc, covariance), log_weights)
 
 
-def mixture_em(x, loc, iterations):
-    """Mean log-likelihood of each iteration of EM, from equal weights and unit covariances"""
+def mixture_em(x, loc, kind, iterations):
+    """Mean log-likelihood of each iteration of EM, from equal weights and unit covariances: "full", "diag" or "spherical" ones"""
     k, d = loc.shape
-    weights, covariance = np.full(k, 1 / k, x.dtype), np.tile(np.eye(d, dtype=x.dtype), (k, 1, 1))
-    squares = (x[:, :, None] * x[:, None]).reshape(len(x), -1)
+    full = kind == "full"
+    squares = (x[:, :, None] * x[:, None]).reshape(len(x), -1) if full else x * x
+    spread = np.tile(np.eye(d, dtype=x.dtype), (k, 1, 1)) if full else np.ones((k, d), x.dtype)
+    weights = np.full(k, 1 / k, x.dtype)
     found = []
     for _ in range(iterations):
-        terms = mvn_log_prob_grid(x, loc, covariance) + np.log(weights)
+        if full:
+            terms = mvn_log_prob_grid(x, loc, spread)
+        else:
+            quadratic = squares @ (1 / spread).T - 2 * x @ (loc / spread).T + (loc**2 / spread).sum(axis=1)
+            terms = -0.5 * (quadratic + np.log(spread).sum(axis=1) + d * x.dtype.type(np.log(2 * np.pi)))
+        terms = terms + np.log(weights)
         total = log_mixture(terms, np.zeros(k, x.dtype))
         found.append(total.mean(dtype=np.float64))
         shares = np.exp(terms - total[:, None])
         size = shares.sum(axis=0)
-        weights, loc = size / len(x), shares.T @ x / size[:, None]
-        second = (shares.T @ squares).reshape(k, d, d) / size[:, None, None]
-        covariance = second - loc[:, :, None] * loc[:, None] + 1e-6 * np.eye(d, dtype=x.dtype)
+        weights, loc, second = size / len(x), shares.T @ x / size[:, None], shares.T @ squares / size[:, None]
+        if full:
+            spread = second.reshape(k, d, d) - loc[:, :, None] * loc[:, None] + 1e-6 * np.eye(d, dtype=x.dtype)
+        else:
+            spread = second - loc**2 + x.dtype.type(1e-6)
+            if kind == "spherical":
+                spread = np.broadcast_to(spread.mean(axis=1)[:, None], (k, d))
     return np.array(found)
 
 

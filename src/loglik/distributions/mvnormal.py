@@ -707,7 +707,7 @@ def kernel(
             np.sqrt(np.einsum("...i,...i->...", z, z), out=value[..., k])
         return
     if form == "variance":
-        ufuncs.mvn_log_prob_diagonal(x[:, :, None], loc[:, None], matrix[:, None], out=value)
+        ufuncs.mvn_log_prob_diagonal_grid(x, loc, matrix, out=value)
         return
     if each:
         precision = form == "precision"

@@ -49,30 +49,35 @@ class Densities:
         self._factors = np.ascontiguousarray(factors, dtype)[None]
         with np.errstate(divide="ignore"):
             self._log_weights = np.log(model.weights).astype(dtype)
-        self._zero = np.zeros(self.components, dtype)
 
-    def joint(self, x: np.ndarray) -> np.ndarray:
-        """Of shape (K, rows)."""
+    def _components(self, x: np.ndarray) -> np.ndarray:
+        """log N(x | k), of shape (K, rows)."""
         values = np.empty((self.components, len(x)), self.dtype)
         arguments = x[None], self._means, self._factors, values.T[None]
         kernel("GaussianMixture", *arguments, what="log_prob", form=self._form, each=False)
+        return values
+
+    def joint(self, x: np.ndarray) -> np.ndarray:
+        """Of shape (K, rows)."""
+        values = self._components(x)
         values += self._log_weights[:, None]
         return values
 
-    def total(self, joint: np.ndarray) -> np.ndarray:
+    def total(self, x: np.ndarray) -> np.ndarray:
         """log Σ_k, of shape (rows,)."""
-        return ufuncs.log_mixture(joint.T, self._zero)
+        return ufuncs.log_mixture(self._components(x).T, self._log_weights)
 
     def responsibilities(self, x: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
         """Of shape (K, rows), and log-densities of the rows; `first` is the index of the first one, for errors."""
-        values = self.joint(x)
-        total = self.total(values)
+        densities = self._components(x)
+        values, total = np.empty_like(densities), np.empty(len(x), self.dtype)
+        with np.errstate(invalid="ignore"):
+            ufuncs.responsibilities(densities.T, self._log_weights, out=(values.T, total))
         if not np.isfinite(total).all():
             i = int(np.argmin(np.isfinite(total)))
             entry = describe_entry("X", (first + i,), x[i])
             raise ValueError(f"GaussianMixture: a row is so far from every component that its density is 0: {entry}")
-        values -= total
-        return ufuncs.exp(values, out=values), total
+        return values, total
 
 
 class Blocks:
@@ -118,7 +123,7 @@ def moments(
         if weights is not None:
             values *= weights[at]
         for k in range(components):
-            moments_update(states[i % sets][k], x[None], values[k], diagonal)
+            moments_update(states[i % sets][k], x[None], values[k], diagonal, extremes=False)
         likelihood[i % sets] += part
 
     for first in range(0, blocks.count, sets):

@@ -357,7 +357,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         result = np.empty(blocks.n, densities.dtype)
 
         def block(x: np.ndarray, at: slice) -> None:
-            result[at] = densities.total(densities.joint(x))
+            result[at] = densities.total(x)
 
         blocks.run(block)
         return result
