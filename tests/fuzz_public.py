@@ -31,7 +31,7 @@ def torch_calls(draw, junk, small, maybe):
 
     from loglik import torch as llt
 
-    dtypes = [torch.float32, torch.float64, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64]
+    dtypes = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64]
 
     def tensor(*shape):
         """Values of `small`, in a dtype that fits more often than not; or anything."""

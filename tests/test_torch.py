@@ -483,7 +483,7 @@ def test_shapes_that_do_not_broadcast_are_named():
         llt.bernoulli_nll(x, logits=x, weights=y)
     with pytest.raises(ValueError, match=r"mvn_log_prob: .* x \(3,\), loc \(2,\), scale_tril \(\)"):
         llt.mvn_log_prob(torch.zeros(3, 2), torch.zeros(2, 2), scale_tril=torch.eye(2))
-    with pytest.raises(ValueError, match="reduction must be .* got 1j"):
+    with pytest.raises(ValueError, match=r"reduction must be .* got 1j"):
         llt.bernoulli_nll(x, logits=x, reduction=1j)
 
 

@@ -72,7 +72,7 @@ class _Operator:
 
         methods = {"forward": compute, "backward": once}
         function = type(name, (torch.autograd.Function,), {k: staticmethod(f) for k, f in methods.items()})
-        self.direct: Any = super(torch.autograd.Function, function).apply
+        self.direct: Any = super(torch.autograd.Function, function).apply  # type: ignore[misc]
 
     def apply(self, *arguments: Any) -> Tensor:
         """The value. The arguments are what the schema says."""
