@@ -209,7 +209,14 @@ static int FN(diagonal_grid)(FN(rows) x, ptrdiff_t n, FN(batch) mean, FN(batch) 
                     const FN(batch) points = {x.data + first * x.row, x.row, 0, x.column};
                     const FN(batch) own[2] = {{mean.data + (j + c) * mean.lane, 0, 0, mean.column},
                                               {variance.data + (j + c) * variance.lane, 0, 0, variance.column}};
-                    invalid |= FN(repair_diagonal)((R *)value[c], count, points, own[0], own[1], d);
+                    R lanes[TILE] __attribute__((aligned(64)));
+                    for (int v = 0; v < VECTORS; v++) {
+                        v_store(lanes + v * LANES, value[c][v]);
+                    }
+                    invalid |= FN(repair_diagonal)(lanes, count, points, own[0], own[1], d);
+                    for (int v = 0; v < VECTORS; v++) {
+                        value[c][v] = v_load(lanes + v * LANES);
+                    }
                 }
             }
             FN(put_columns)(sink, value[0], columns, VECTORS, j, first, count);
