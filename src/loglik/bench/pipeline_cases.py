@@ -23,7 +23,8 @@ def _mixture(kind: str, dtype: str, k: int, n: int, d: int) -> Problem:
     rng = seeded()
     centres = 1.5 * rng.standard_normal((k, d))
     x = (centres[rng.integers(k, size=n)] + rng.standard_normal((n, d))).astype(dtype)
-    precisions = {"full": np.tile(np.eye(d), (k, 1, 1)), "diag": np.ones((k, d)), "spherical": np.ones(k)}
+    one = np.eye(d)
+    precisions = {"full": np.tile(one, (k, 1, 1)), "tied": one, "diag": np.ones((k, d)), "spherical": np.ones(k)}
     options: dict[str, Any] = {
         "n_components": k,
         "covariance_type": kind,
@@ -50,7 +51,7 @@ def _mixture(kind: str, dtype: str, k: int, n: int, d: int) -> Problem:
         error=error,
         tolerance=200.0,
         inputs=(x,),
-        flops=_ITERATIONS * float(n) * k * (2 * d * (d + 1) if kind == "full" else 8 * d),
+        flops=_ITERATIONS * float(n) * k * (2 * d * (d + 1) if kind in ("full", "tied") else 8 * d),
         kernel="mixture_fit",
         arguments=(x, options),
     )
@@ -60,7 +61,7 @@ def pipeline_cases(scale: int) -> Iterator[Case]:
     if importlib.util.find_spec("sklearn") is None:
         return
     k, n, d = 32, 100_000 // scale, 16
-    for kind in ("full", "diag", "spherical"):
+    for kind in ("full", "tied", "diag", "spherical"):
         for dtype in BOTH:
             build = functools.partial(_mixture, kind, dtype, k, n, d)
             yield Case(f"pipeline.mixture.{kind}.k{k}.d{d}", dtype, (n, k, d), build, _ITERATIONS * n * k)

@@ -341,9 +341,9 @@ def mixture_log_prob(x, log_weights, loc, covariance):
 
 
 def mixture_em(x, loc, kind, iterations):
-    """Mean log-likelihood of each iteration of EM, from equal weights and unit covariances: "full", "diag" or "spherical" ones"""
+    """Mean log-likelihood of each iteration of EM, from equal weights and unit covariances of one of scikit-learn's kinds"""
     k, d = loc.shape
-    full = kind == "full"
+    full = kind in ("full", "tied")
     squares = (x[:, :, None] * x[:, None]).reshape(len(x), -1) if full else x * x
     spread = np.tile(np.eye(d, dtype=x.dtype), (k, 1, 1)) if full else np.ones((k, d), x.dtype)
     weights = np.full(k, 1 / k, x.dtype)
@@ -362,6 +362,8 @@ def mixture_em(x, loc, kind, iterations):
         weights, loc, second = size / len(x), shares.T @ x / size[:, None], shares.T @ squares / size[:, None]
         if full:
             spread = second.reshape(k, d, d) - loc[:, :, None] * loc[:, None] + 1e-6 * np.eye(d, dtype=x.dtype)
+            if kind == "tied":
+                spread = np.broadcast_to(np.tensordot(weights, spread, 1), (k, d, d))
         else:
             spread = second - loc**2 + x.dtype.type(1e-6)
             if kind == "spherical":
