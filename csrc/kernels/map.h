@@ -16,6 +16,31 @@ typedef void (*FN(map_function))(const V *in, V *out);
  * the lanes in which a NaN came from no NaN. */
 typedef M (*FN(map_loop))(const R *const *in, const ptrdiff_t *step, R *const *out, ptrdiff_t n, M made_nan);
 
+ALWAYS_INLINE M FN(map_vector)(const R *const *from, R *const *out, ptrdiff_t i, int nin, int nout, const FN(map_function) f,
+                               M made_nan) {
+    V x[FN(MAP_MAX_ARGS)], y[FN(MAP_MAX_ARGS)];
+    M nan_out = M_NONE;
+    UNROLLED
+    for (int a = 0; a < nin; a++) {
+        x[a] = v_load(from[a]);
+    }
+    f(x, y);
+    UNROLLED
+    for (int a = 0; a < nout; a++) {
+        v_store(out[a] + i, y[a]);
+        nan_out |= v_unord(y[a], y[a]);
+    }
+    if (__builtin_expect(m_any(nan_out), 0)) {
+        M nan_in = M_NONE;
+        UNROLLED
+        for (int a = 0; a < nin; a++) {
+            nan_in |= v_unord(x[a], x[a]);
+        }
+        made_nan |= nan_out & m_not(nan_in);
+    }
+    return made_nan;
+}
+
 ALWAYS_INLINE M FN(map_vectors)(const R *const *in, const ptrdiff_t *step, R *const *out, ptrdiff_t n, const int nin, const int nout,
                                 const FN(map_function) f, M made_nan) {
     const R *from[FN(MAP_MAX_ARGS)];
@@ -24,26 +49,10 @@ ALWAYS_INLINE M FN(map_vectors)(const R *const *in, const ptrdiff_t *step, R *co
         from[a] = in[a];
     }
     for (ptrdiff_t i = 0; i < n; i += LANES) {
-        V x[FN(MAP_MAX_ARGS)], y[FN(MAP_MAX_ARGS)];
-        M nan_out = M_NONE;
+        made_nan = FN(map_vector)(from, out, i, nin, nout, f, made_nan);
         UNROLLED
         for (int a = 0; a < nin; a++) {
-            x[a] = v_load(from[a]);
             from[a] += nin > 1 ? step[a] : LANES; /* a single argument is no single value: see map */
-        }
-        f(x, y);
-        UNROLLED
-        for (int a = 0; a < nout; a++) {
-            v_store(out[a] + i, y[a]);
-            nan_out |= v_unord(y[a], y[a]);
-        }
-        if (__builtin_expect(m_any(nan_out), 0)) {
-            M nan_in = M_NONE;
-            UNROLLED
-            for (int a = 0; a < nin; a++) {
-                nan_in |= v_unord(x[a], x[a]);
-            }
-            made_nan |= nan_out & m_not(nan_in);
         }
     }
     return made_nan;
