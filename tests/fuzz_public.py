@@ -2,7 +2,7 @@
 
     python tests/fuzz_public.py [seconds] [seed]
 
-Last run: 45 s, seed 4: 6,265 calls of each of 42 functions on one busy core, nothing found.
+Last run: 40 s, seed 11: 6,420 calls of each of 56 functions, those of scikit-learn and torch among them, nothing found.
 """
 
 import collections
