@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from loglik._parallel import num_threads
+from loglik._engine.parallel import num_threads
 from loglik.bench import Case, Problem, all_cases
 
 QUICK = os.environ.get("LOGLIK_BENCH_QUICK", "") not in {"", "0"}

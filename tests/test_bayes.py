@@ -10,7 +10,7 @@ from memory_tools import peak_memory
 
 import loglik as ll
 from loglik import diagnostic_test, posterior
-from loglik._parallel import num_threads
+from loglik._engine.parallel import num_threads
 
 mp = mpmath.mp.clone()
 mp.dps = 60

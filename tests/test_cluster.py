@@ -59,7 +59,7 @@ def test_a_worker_killed_midway_changes_no_bit(tmp_path):
 
 def _statistics(x):
     """What MomentStats.update does, without waiting for it."""
-    from loglik import _dask
+    from loglik._engine import chunks
     from loglik.moments import _stats_of
 
-    return _dask.tree("test", lambda block, weights: _stats_of(block, weights, "propagate"), x, None, (0,), 1)
+    return chunks.tree("test", lambda block, weights: _stats_of(block, weights, "propagate"), x, None, (0,), 1)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import _kernels, _pmf
+from loglik import _kernels
+from loglik._discrete import scaled_pmf
 from loglik._kernels import level_properties
 
 U = 2.0**-53
@@ -229,11 +230,11 @@ def test_a_range_has_the_bits_of_the_whole_and_writes_nothing_else(level):
 
 def test_threads_do_not_change_a_bit():
     rng = np.random.default_rng(5)
-    a, b = _pmf.plain(rng.random(3000)), _pmf.plain(rng.random(5000))
+    a, b = scaled_pmf.plain(rng.random(3000)), scaled_pmf.plain(rng.random(5000))
     results = []
     for n in (1, 2, 3):
         with ll.num_threads(n):
-            results.append(_pmf.convolve(a, b).values)
+            results.append(scaled_pmf.convolve(a, b).values)
     assert np.array_equal(results[0], results[1])
     assert np.array_equal(results[0], results[2])
     np.testing.assert_allclose(results[0], np.convolve(a.values, b.values), rtol=1e-13)
@@ -321,7 +322,7 @@ def test_logarithms_of_scaled_numbers():
     rng = np.random.default_rng(8)
     mantissas = 1.0 + rng.random(200)
     exponents = np.concatenate([rng.integers(-3, 1, 100), rng.integers(-(10**6), 0, 100)])
-    got = _pmf.logs(mantissas, exponents)
+    got = scaled_pmf.logs(mantissas, exponents)
     with mp.workdps(50):
         for m, e, x in zip(mantissas.tolist(), exponents.tolist(), got.tolist(), strict=True):
             exact = mp.log(m) + e * mp.log(2)

@@ -359,6 +359,6 @@ import numpy as np
 import loglik as ll
 ll.Normal.fit([1.0, 2.0]).log_prob(np.ones(3))
 ll.bernoulli_nll([0, 1], logits=[0.0, 1.0])
-print([name for name in sys.modules if name.startswith(("dask", "loglik._dask"))])
+print([name for name in sys.modules if name.startswith(("dask", "loglik._engine.chunks"))])
 """
     assert python_output(code) == "[]"

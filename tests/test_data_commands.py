@@ -8,14 +8,15 @@ import pytest
 from subprocess_tools import run_python
 
 import loglik as ll
-from loglik import _models, _tables
+from loglik._commands import tables
+from loglik._saving import models
 from loglik.cli import main
 from loglik.data import load_body
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(_tables, "BLOCK_VALUES", 64)
+    monkeypatch.setattr(tables, "BLOCK_VALUES", 64)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_other_formats_give_the_same_model(data, tmp_path, capsys, name):
     elif name == "t.npz":
         np.savez_compressed(tmp_path / name, other=rows, both=rows[:, :2])
     else:
-        with _tables.table_writer(str(tmp_path / name), ("height", "weight")) as write:
+        with tables.table_writer(str(tmp_path / name), ("height", "weight")) as write:
             write(rows[:, :2])
     array = ["--array", "both"] if name == "t.npz" else []
     got = json.loads(command(capsys, "fit", tmp_path / name, "--model", "mvn", "--json", *array))
@@ -146,7 +147,7 @@ def test_rows_are_counted_in_the_file_where_others_were_left_out(tmp_path, capsy
 
 def test_scores_of_missing_values(tmp_path, capsys):
     (tmp_path / "m.json").write_text(
-        _models.Model("normal", ll.Normal([0.0], [1.0]), ("a",)).as_json()
+        models.Model("normal", ll.Normal([0.0], [1.0]), ("a",)).as_json()
     )
     (tmp_path / "t.csv").write_text("a\n0\n\n1\nNA\n")
     assert "row 3, column 'a'" in refused(capsys, "score", tmp_path / "t.csv", "--model", tmp_path / "m.json")
@@ -168,11 +169,11 @@ def test_scores_of_missing_values(tmp_path, capsys):
 def test_fit_score_sample(data, tmp_path, capsys, family, columns, suffix):
     path, _ = data
     command(capsys, "fit", path, "--model", family, "--columns", columns, "-o", tmp_path / "m.json")
-    model = _models.load_model(str(tmp_path / "m.json"))
+    model = models.load_model(str(tmp_path / "m.json"))
     got = json.loads(command(capsys, "score", path, "--model", tmp_path / "m.json", "-o", tmp_path / f"s{suffix}", "--json"))
     assert got["log_likelihood"] == pytest.approx(model.fit["log_likelihood"], rel=1e-13)
     assert got["mean"] == pytest.approx(got["log_likelihood"] / 507, rel=1e-13)
-    table = _tables.open_table(str(tmp_path / f"s{suffix}"))
+    table = tables.open_table(str(tmp_path / f"s{suffix}"))
     scores = np.concatenate(list(table.blocks()))[:, 0]
     assert len(scores) == 507
     worst = np.argsort(scores, kind="stable")[:5]
@@ -181,7 +182,7 @@ def test_fit_score_sample(data, tmp_path, capsys, family, columns, suffix):
     drawn = [tmp_path / f"{i}{suffix}" for i in range(2)]
     for file in drawn:
         command(capsys, "sample", tmp_path / "m.json", "-n", "500", "--seed", "4", "-o", file)
-    first, second = (np.concatenate(list(_tables.open_table(str(file)).blocks())) for file in drawn)
+    first, second = (np.concatenate(list(tables.open_table(str(file)).blocks())) for file in drawn)
     assert np.array_equal(first, second)
     assert first.shape == (500, len(model.columns))
     again = json.loads(command(capsys, "fit", drawn[0], "--model", family, "--json"))
@@ -192,7 +193,7 @@ def test_fit_score_sample(data, tmp_path, capsys, family, columns, suffix):
 
 
 def test_sample_prints_a_table_that_starts_with_the_same_rows(tmp_path, capsys):
-    (tmp_path / "m.json").write_text(_models.Model("normal", ll.Normal([0.0, 1.0], [1.0, 2.0]), ("a", "b")).as_json())
+    (tmp_path / "m.json").write_text(models.Model("normal", ll.Normal([0.0, 1.0], [1.0, 2.0]), ("a", "b")).as_json())
     short = command(capsys, "sample", tmp_path / "m.json", "-n", "3", "--seed", "1").splitlines()
     longer = command(capsys, "sample", tmp_path / "m.json", "--seed", "1").splitlines()
     assert short[0] == "a,b"
@@ -221,7 +222,7 @@ def test_sample_prints_a_table_that_starts_with_the_same_rows(tmp_path, capsys):
 def test_bad_models_are_named(tmp_path, text, message):
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(ValueError, match=rf"m\.json.*{message}|{message}"):
-        _models.load_model(str(tmp_path / "m.json"))
+        models.load_model(str(tmp_path / "m.json"))
 
 
 def test_other_bad_input_is_named(data, tmp_path, capsys):

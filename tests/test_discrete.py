@@ -11,7 +11,8 @@ import pytest
 from mpmath import mp
 
 import loglik as ll
-from loglik import Bernoulli, Discrete, _pmf, convolve
+from loglik import Bernoulli, Discrete, convolve
+from loglik._discrete import scaled_pmf
 
 U = 2.0**-53
 
@@ -371,7 +372,7 @@ def test_many_different_variables_against_integers(n, size, bits):
     for got in results:
         assert (got.start, len(got.probs)) == (0, len(exact))
         assert abs(math.fsum(got.probs) - 1) <= 4 * U
-        mantissas, exponents = _pmf.as_scaled(got._masses)
+        mantissas, exponents = scaled_pmf.as_scaled(got._masses)
         for m, e, count in zip(mantissas.tolist(), exponents.tolist(), exact, strict=True):
             if count == 0:
                 assert m == 0

@@ -1,6 +1,6 @@
 """Public functions in the threads and processes of others: nothing hangs, and the bits are those of a call on its own.
 
-What `loglik._parallel` promises is tested in test_parallel.py; this is how people use it.
+What `loglik._engine.parallel` promises is tested in test_parallel.py; this is how people use it.
 """
 
 import concurrent.futures

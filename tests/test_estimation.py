@@ -14,7 +14,8 @@ from scipy import stats
 from subprocess_tools import run_python
 
 import loglik as ll
-from loglik import _kernels, _rng
+from loglik import _kernels
+from loglik._engine import streams
 from loglik._estimation import intervals
 from loglik._estimation.blocks import BlockSampler
 from loglik._estimation.tails import Tail
@@ -179,7 +180,7 @@ def test_js_standard_error_and_interval_by_their_formulas():
     of_p, of_q = (lambda z: 0.5 * (((z - 1) / 2) ** 2 - z**2) + LOG_2), (lambda z: 0.5 * ((1 + 2 * z) ** 2 - z**2) - LOG_2)
     for function, samples, stream in ((of_p, n - n // 2, 0), (of_q, n // 2, 1 << 32)):
         z = np.empty(samples)
-        _kernels.fill_normal(_rng.draw_key("", 8), stream, 0, z)
+        _kernels.fill_normal(streams.draw_key("", 8), stream, 0, z)
         halves.append(ll.ufuncs.js_integrand(function(z)))
     a, b = halves
     assert estimate.value == pytest.approx((a.mean() + b.mean()) / 2, rel=1e-12)

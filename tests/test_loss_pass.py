@@ -7,9 +7,10 @@ import pytest
 from memory_tools import peak_memory
 
 import loglik as ll
-from loglik import _loss_pass, available_isas
+from loglik import available_isas
+from loglik._engine.parallel import num_threads
 from loglik._kernels import loss_block
-from loglik._parallel import num_threads
+from loglik._losses import evaluation
 
 
 class Loss:
@@ -212,9 +213,9 @@ def test_bits_do_not_depend_on_layout_or_threads(loss, dtype, axis):
 @every_loss
 def test_bits_do_not_depend_on_how_many_blocks_a_call_takes(loss, monkeypatch):
     width = sample(loss, np.float32, (1,))[-1].size
-    arguments = sample(loss, np.float32, (9 * _loss_pass._BLOCK // width + 77,), seed=10)
+    arguments = sample(loss, np.float32, (9 * evaluation._BLOCK // width + 77,), seed=10)
     want = bits(loss(arguments, wrt=loss.model))
-    monkeypatch.setattr(_loss_pass, "_SPAN", 1)
+    monkeypatch.setattr(evaluation, "_SPAN", 1)
     assert bits(loss(arguments, wrt=loss.model)) == want
     assert bits(loss(tuple(np.repeat(a, 2, axis=0)[::2] for a in arguments), wrt=loss.model)) == want
 
@@ -222,12 +223,12 @@ def test_bits_do_not_depend_on_how_many_blocks_a_call_takes(loss, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("block", [0, 1, 7])
 def test_the_first_bad_element_is_named_in_any_block(block, threads):
-    logits, targets = np.zeros(8 * _loss_pass._BLOCK, np.float32), np.zeros(8 * _loss_pass._BLOCK, np.float32)
-    first = block * _loss_pass._BLOCK + 5
+    logits, targets = np.zeros(8 * evaluation._BLOCK, np.float32), np.zeros(8 * evaluation._BLOCK, np.float32)
+    first = block * evaluation._BLOCK + 5
     targets[first:] = 2.0
     with num_threads(threads), pytest.raises(ValueError, match=rf"targets\[{first}\] = 2.0"):
         ll.bernoulli_nll(targets, logits=logits)
-    labels, logits = np.zeros(2 * _loss_pass._BLOCK, np.int64), logits.reshape(-1, 4)
+    labels, logits = np.zeros(2 * evaluation._BLOCK, np.int64), logits.reshape(-1, 4)
     labels[first // 4 :] = 4
     with num_threads(threads), pytest.raises(ValueError, match=rf"targets\[{first // 4}\] = 4"):
         ll.categorical_nll(labels, logits=logits)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik._parallel import num_threads
+from loglik._engine.parallel import num_threads
 
 mp = mpmath.mp.clone()
 mp.dps = 50

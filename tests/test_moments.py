@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import loglik as ll
+from loglik._fitting.statistics import State, empty_states
 from loglik._kernels import available_isas, moments_update
-from loglik._moments import State, empty_states
 
 
 def exact(x, weights=None):

@@ -10,9 +10,9 @@ from mvn_accuracy import long_cholesky, long_values
 from test_mvnormal import SIZES, kappa_of, spd
 
 import loglik as ll
+from loglik._gaussian import density_gradients
+from loglik._gaussian.density_gradients import sum_runs
 from loglik._kernels import level_properties
-from loglik.distributions import _gradients
-from loglik.distributions._gradients import sum_runs
 
 FORMS = ["covariance", "scale_tril", "precision", "variance"]
 
@@ -20,8 +20,8 @@ FORMS = ["covariance", "scale_tril", "precision", "variance"]
 @pytest.fixture
 def at_level(level, monkeypatch):
     """The facade with the gradient kernels of one level."""
-    kernel = functools.partial(_gradients.mvn_gradient, level=level)
-    monkeypatch.setattr(_gradients, "mvn_gradient", kernel)
+    kernel = functools.partial(density_gradients.mvn_gradient, level=level)
+    monkeypatch.setattr(density_gradients, "mvn_gradient", kernel)
     return level
 
 
@@ -340,7 +340,7 @@ def cases_of_bits(dtype):
 
 
 def test_threads_do_not_change_bits(dtype, monkeypatch):
-    monkeypatch.setattr(_gradients, "_BLOCK_SECONDS", 2e-5)  # many blocks
+    monkeypatch.setattr(density_gradients, "_BLOCK_SECONDS", 2e-5)  # many blocks
     for form, mvn, x in cases_of_bits(dtype):
         want = None
         for threads in (1, 2, 3, 7, 16):
@@ -355,7 +355,7 @@ def test_stores_past_the_caches_do_not_change_bits(dtype, monkeypatch):
     for form, mvn, x in cases_of_bits(dtype):
         results = []
         for limit in (1 << 40, 0):
-            monkeypatch.setattr(_gradients, "_STREAM_BYTES", limit)
+            monkeypatch.setattr(density_gradients, "_STREAM_BYTES", limit)
             memory = np.zeros(x.size + 1, dtype)[1:].reshape(x.shape)  # not aligned to a cache line
             out = (np.empty(x.shape[:-1], dtype), memory)
             if mvn.batch_shape == (4,):

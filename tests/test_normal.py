@@ -12,7 +12,7 @@ from registry import ndtri
 
 import loglik as ll
 from loglik import Normal, Uniform
-from loglik._parallel import num_threads
+from loglik._engine.parallel import num_threads
 
 mp = mpmath.mp.clone()
 mp.dps = 50

@@ -24,17 +24,17 @@ import pytest
 from subprocess_tools import LIMIT_SECONDS, python_output, run_python
 
 import loglik as ll
-from loglik import _parallel
-from loglik._parallel import run_blocks
+from loglik._engine import parallel
+from loglik._engine.parallel import run_blocks
 
 THREADS = [1, 2, 3, 7, 16]
 
 
 @pytest.fixture(autouse=True)
 def _restore_settings() -> Iterator[None]:
-    before = _parallel._process_threads
+    before = parallel._process_threads
     yield
-    _parallel._process_threads = before
+    parallel._process_threads = before
 
 
 def meet(parties: int) -> Callable[[], int]:
@@ -146,13 +146,13 @@ def test_caller_works_alone_when_no_thread_can_be_started(monkeypatch: pytest.Mo
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    _parallel._forget_workers()
+    parallel._forget_workers()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     done: list[int] = []
     with ll.num_threads(4):
         run_blocks(done.append, 20)
     assert done == list(range(20))
-    _parallel._forget_workers()
+    parallel._forget_workers()
 
 
 # ------------------------------------------------------------------------------------------------ errors
@@ -315,7 +315,7 @@ THREADED_SUM = """
 import os, sys
 import numpy as np
 import loglik as ll
-from loglik._parallel import run_blocks
+from loglik._engine.parallel import run_blocks
 
 def work(threads=3):
     out = np.zeros(1000)
@@ -569,7 +569,7 @@ def test_environment_variables(ours: str | None, openmp: str | None, expected: i
 @pytest.mark.parametrize("openmp", [None, "", "many", "0", "-2"])
 def test_without_a_usable_variable_the_machine_decides(openmp: str | None) -> None:
     found = int(python_output(PRINT_THREADS, LOGLIK_NUM_THREADS=None, OMP_NUM_THREADS=openmp))
-    assert found == _parallel._machine_threads()
+    assert found == parallel._machine_threads()
     assert 1 <= found <= (os.cpu_count() or 1)
 
 
@@ -611,7 +611,7 @@ def test_control_group_quota(tmp_path: Path, files: dict[str, str], membership: 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "membership").write_text(membership)
-    assert _parallel._cgroup_quota(str(tmp_path), str(tmp_path / "membership")) == expected
+    assert parallel._cgroup_quota(str(tmp_path), str(tmp_path / "membership")) == expected
 
 
 def test_free_threaded_build_keeps_the_lock_off() -> None:

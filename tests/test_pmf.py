@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import Discrete, _pmf, _wide
+from loglik import Discrete
+from loglik._discrete import scaled_pmf, wide
 
 U = 2.0**-53
 
 
 def value(pmf, k):
     """Probability k as a fraction."""
-    mantissas, exponents = _pmf.as_scaled(pmf)
+    mantissas, exponents = scaled_pmf.as_scaled(pmf)
     return Fraction(float(mantissas[k])) * Fraction(2) ** int(exponents[k])
 
 
@@ -126,9 +127,9 @@ def test_only_long_sums_are_refused():
     for n, d in [(2**25 - 1, three), (2**25 - 1, Discrete(counts=[1, 2, 2]))]:
         with pytest.raises(ValueError, match=r"would take about [0-9]+ seconds, more than the limit of 60"):
             n @ d
-    assert _pmf.sum_seconds([2] * 10**5, underflow=False) < 2
-    assert _pmf.sum_seconds([10**6], underflow=False) < 1
-    assert _pmf.power_seconds(6, 1, underflow=True) == 0
+    assert scaled_pmf.sum_seconds([2] * 10**5, underflow=False) < 2
+    assert scaled_pmf.sum_seconds([10**6], underflow=False) < 1
+    assert scaled_pmf.power_seconds(6, 1, underflow=True) == 0
     assert (1000 @ coin).start == 0
     # Outcomes at a distance: what counts is what is on the lattice.
     apart = 2000 @ Discrete(counts=[1] + [0] * 9999 + [2])
@@ -138,20 +139,20 @@ def test_only_long_sums_are_refused():
 
 def test_wide_numbers():
     x, y = Fraction(7, 3), Fraction(2) ** -1000 * 5
-    of = {x: _wide.quotient(_wide.wide(7), _wide.wide(3)), y: _wide.wide(5, -1000)}
+    of = {x: wide.quotient(wide.wide(7), wide.wide(3)), y: wide.wide(5, -1000)}
     for function, exact in [
-        (_wide.product, x * y), (_wide.quotient, x / y), (_wide.plus, x + y),
+        (wide.product, x * y), (wide.quotient, x / y), (wide.plus, x + y),
     ]:  # fmt: skip
         m, e = function(of[x], of[y])
         assert m.bit_length() == 192
         assert abs(m * Fraction(2) ** e / exact - 1) <= Fraction(1, 2**188)
-    assert _wide.plus(of[y], of[x]) == _wide.plus(of[x], of[y])
-    m, e = _wide.power(of[x], 1000)
+    assert wide.plus(of[y], of[x]) == wide.plus(of[x], of[y])
+    m, e = wide.power(of[x], 1000)
     assert abs(m * Fraction(2) ** e / x**1000 - 1) <= Fraction(1, 2**178)
-    assert _wide.power(of[x], 0) == _wide.wide(1)
-    assert _wide.rounded(_wide.of_float(0.1, -5000)) == (1.6, -5004)
-    assert _wide.rounded(_wide.of_float(5e-324)) == (1.0, -1074)
-    mantissas, exponents = _wide.powers(_wide.wide(1), of[x], 40)
+    assert wide.power(of[x], 0) == wide.wide(1)
+    assert wide.rounded(wide.of_float(0.1, -5000)) == (1.6, -5004)
+    assert wide.rounded(wide.of_float(5e-324)) == (1.0, -1074)
+    mantissas, exponents = wide.powers(wide.wide(1), of[x], 40)
     assert [Fraction(m) * Fraction(2) ** e for m, e in zip(mantissas.tolist(), exponents.tolist(), strict=True)] == [
         Fraction(float(x**i)) for i in range(40)
     ]

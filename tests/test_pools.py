@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import _pmf, _pools
+from loglik._dice import pools
+from loglik._discrete import scaled_pmf
 
 U = 2.0**-53
 
@@ -214,8 +215,8 @@ def test_large_pools_against_exact_integers(n, s, k):
 def test_the_formula_for_many_dice(n, s, k):
     """In doubles and in scaled numbers: relative error of every outcome, the far tails included."""
     counts = exact_kept(n, s, k)
-    groups = [(n, _pools.fair(s))]
-    high, low = _pools._keep_many(groups, 0, k, True), _pools._keep_many(groups, 0, k, False)
+    groups = [(n, pools.fair(s))]
+    high, low = pools._keep_many(groups, 0, k, True), pools._keep_many(groups, 0, k, False)
     bound = 8 * s * k * U
     for log_p, p, count in zip(high.log_probs.tolist(), high.probs.tolist(), counts, strict=True):
         exact = Fraction(count, s**n)
@@ -233,15 +234,15 @@ def test_the_formula_for_many_dice(n, s, k):
      (40, 6, 1, 3), (60, 4, 20, 10), (31, 6, 15, 15), (400, 2, 3, 390), (700, 3, 690, 2)],
 )  # fmt: skip
 def test_dropping_at_both_ends_of_many_dice(n, s, low, high):
-    groups = [(n, _pools.fair(s))]
-    got, exact = _pools._keep_middle(groups, low, high), _pools._keep_exact(groups, high, n - low, True)
+    groups = [(n, pools.fair(s))]
+    got, exact = pools._keep_middle(groups, low, high), pools._keep_exact(groups, high, n - low, True)
     counts, start = exact.counts()
     assert (got.start, len(got.probs)) == (start, len(counts))
-    mantissas, exponents = _pmf.as_scaled(got._masses)
+    mantissas, exponents = scaled_pmf.as_scaled(got._masses)
     total = sum(counts)
     for m, e, count in zip(mantissas.tolist(), exponents.tolist(), counts, strict=True):
         assert abs(Fraction(m) * Fraction(2) ** e * total / count - 1) <= 8 * s * n * U
-    mirrored = _pools._keep_middle(groups, high, low)
+    mirrored = pools._keep_middle(groups, high, low)
     np.testing.assert_allclose(mirrored.log_probs[::-1], got.log_probs, rtol=1e-13, atol=16 * s * n * U)
 
 

@@ -11,9 +11,9 @@ from hypothesis.extra import numpy as hnp
 from memory_tools import peak_memory
 
 import loglik as ll
-from loglik import _elementwise
+from loglik._engine import elementwise
+from loglik._engine.parallel import num_threads
 from loglik._kernels import make_ufuncs
-from loglik._parallel import num_threads
 
 mp = mpmath.mp.clone()
 mp.dps = 400
@@ -172,7 +172,7 @@ def test_blocks_and_threads_do_not_matter():
         with num_threads(threads):
             np.testing.assert_array_equal(ll.kl_divergence(p, q), want)
             np.testing.assert_array_equal(ll.kl_divergence(p.T, q.T, axis=0), want)
-    long = 3 * _elementwise.BLOCK + 17
+    long = 3 * elementwise.BLOCK + 17
     p, q = (a / a.sum() for a in rng.uniform(0.5, 1.5, (2, long)))
     terms = p.astype(np.longdouble) * np.log(p.astype(np.longdouble) / q) + (q.astype(np.longdouble) - p)
     assert abs(ll.kl_divergence(p, q) / float(terms.sum()) - 1) < 1e-15

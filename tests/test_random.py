@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import loglik as ll
-from loglik import _kernels, _rng
+from loglik import _kernels
+from loglik._engine import streams
 from loglik._kernels import level_properties
 
 LEVELS = ll.available_isas()
@@ -146,7 +147,7 @@ def test_bits_agree_between_levels(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("make", [_rng.standard_normal, _rng.uniform])
+@pytest.mark.parametrize("make", [streams.standard_normal, streams.uniform])
 def test_arrays_do_not_depend_on_threads(make, dtype):
     shape = (3, 250_001)
     results = []
@@ -164,7 +165,7 @@ def test_arrays_do_not_depend_on_threads(make, dtype):
 def test_golden_stream():
     """The stream policy: these change only with a note in the changelog."""
     assert words(1, 2, 3, 1).tolist() == [philox_reference(1, 2, 3)]
-    normals = _rng.standard_normal((4,), 1)
+    normals = streams.standard_normal((4,), 1)
     np.testing.assert_allclose(normals, normal_golden(), rtol=1e-14)
 
 
@@ -186,20 +187,20 @@ def normal_golden():
 
 def test_a_key_is_one_64_bit_draw():
     generator, twin = np.random.default_rng(3), np.random.default_rng(3)
-    key = _rng.draw_key("f", generator)
+    key = streams.draw_key("f", generator)
     assert key == int(twin.integers(0, 2**64, dtype=np.uint64))
     assert generator.bit_generator.state == twin.bit_generator.state
-    assert _rng.draw_key("f", 3) == key
-    assert _rng.draw_key("f", np.int64(3)) == key
-    assert _rng.draw_key("f", None) != _rng.draw_key("f", None)
+    assert streams.draw_key("f", 3) == key
+    assert streams.draw_key("f", np.int64(3)) == key
+    assert streams.draw_key("f", None) != streams.draw_key("f", None)
 
 
 @pytest.mark.parametrize("bad", [1.5, "seed", True, np.random.RandomState(1), [1, 2]])
 def test_a_bad_rng_is_a_type_error(bad):
     with pytest.raises(TypeError, match=r"^f: rng must be None, an int or a numpy\.random\.Generator, got "):
-        _rng.draw_key("f", bad)
+        streams.draw_key("f", bad)
 
 
 def test_a_negative_seed_is_a_value_error():
     with pytest.raises(ValueError, match=r"^f: rng as a seed must not be negative, got -1$"):
-        _rng.draw_key("f", -1)
+        streams.draw_key("f", -1)

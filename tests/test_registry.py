@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from registry import BY_NAME, GENERAL, KERNELS, mp
 
-from loglik import _elementwise, ufuncs
+from loglik import ufuncs
+from loglik._engine import elementwise
+from loglik._engine.parallel import num_threads
 from loglik._kernels import isa, kernel_types, level_properties, make_ufuncs
-from loglik._parallel import num_threads
 
 all_kernels = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 
@@ -177,11 +178,11 @@ def test_threads_do_not_matter(kernel, dtype):
     ufunc = getattr(ufuncs, kernel.name)
     if ufunc.nout > 1:
         pytest.skip("not called through the facade")
-    arguments = draw(kernel, dtype, 3 * _elementwise.BLOCK + 17)
+    arguments = draw(kernel, dtype, 3 * elementwise.BLOCK + 17)
     want = bits(call(ufunc, arguments, dtype))
     for threads in (1, 2, 3, 7):
         with num_threads(threads), np.errstate(all="ignore"):
-            got = _elementwise.apply("test", ufunc, *arguments, dtype=dtype, nanoseconds=1e3)
+            got = elementwise.apply("test", ufunc, *arguments, dtype=dtype, nanoseconds=1e3)
         assert bits([got]) == want
 
 

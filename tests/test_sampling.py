@@ -8,8 +8,8 @@ import pytest
 from memory_tools import peak_memory
 
 import loglik as ll
-from loglik import _kernels, _rng
-from loglik.distributions import _sampling
+from loglik import _kernels
+from loglik._engine import sampling, streams
 
 F32 = np.float32
 BATCH = np.array([[0.0, 10.0, -5.0], [1.0, 2.0, 3.0]])
@@ -70,14 +70,14 @@ def test_threads_do_not_matter(d):
 def test_blocks_do_not_matter(d, monkeypatch):
     expected = d.sample(3000, rng=2)
     for block in (1, 2, 7, 64, 1000):
-        monkeypatch.setattr(_sampling, "BLOCK", block)
+        monkeypatch.setattr(sampling, "BLOCK", block)
         assert d.sample(300 if block < 64 else 3000, rng=2).tobytes() == expected[: 300 if block < 64 else 3000].tobytes()
 
 
 def test_items_of_a_batch_have_numbers_of_their_own():
     z = ll.Normal(np.zeros((3, 5)), 1.0).sample((100,), rng=1)
     assert np.unique(z).size == z.size
-    assert np.array_equal(z.ravel(), _rng.standard_normal((1500,), _rng.draw_key("", 1)))
+    assert np.array_equal(z.ravel(), streams.standard_normal((1500,), streams.draw_key("", 1)))
     moved = ll.Normal(BATCH, [1.0, 2.0, 0.1]).sample(100, rng=4)
     z = ll.Normal().sample((100, 2, 3), rng=4)
     assert np.array_equal(moved, z * [1.0, 2.0, 0.1] + BATCH)
@@ -106,7 +106,7 @@ def test_scaled_numbers_are_rounded_like_those_of_numpy(level):
 
 def test_golden_samples():
     """The stream policy (docs/random.md): these change only with a note in the changelog."""
-    assert _rng.draw_key("", 2026) == 3300764713747675562
+    assert streams.draw_key("", 2026) == 3300764713747675562
     floats = [
         (ll.Normal(1.0, 2.0), 3, [2.625816042503117, 1.50022983994045, 1.8865776173612874]),
         (ll.Normal(F32(1), F32(2)), 3, [-0.9441584348678589, 1.4145904779434204, 4.687369346618652]),
@@ -198,7 +198,7 @@ def test_dtypes_of_integers():
 
 def gaussian_reference(d, shape, seed):
     """loc + L z in long double, for the normals of the key in C order, and the size of its terms."""
-    z = _rng.standard_normal(whole_shape(d, *shape), _rng.draw_key("", seed), dtype=d.dtype).astype(np.longdouble)
+    z = streams.standard_normal(whole_shape(d, *shape), streams.draw_key("", seed), dtype=d.dtype).astype(np.longdouble)
     lower = d.scale_tril.astype(np.longdouble)
     terms = lower * z[..., None, :]
     return d.loc + terms.sum(-1), np.abs(d.loc) + np.abs(terms).sum(-1)
@@ -228,7 +228,7 @@ def test_a_gaussian_of_high_dimension():
     dim = 2000
     d = ll.MultivariateNormal(np.arange(dim), scale_tril=np.tril(np.full((dim, dim), 1 / dim)) + np.eye(dim))
     x = d.sample(70, rng=1)
-    exact = d.loc + _rng.standard_normal((70, dim), _rng.draw_key("", 1)) @ d.scale_tril.T
+    exact = d.loc + streams.standard_normal((70, dim), streams.draw_key("", 1)) @ d.scale_tril.T
     np.testing.assert_allclose(x, exact, rtol=1e-12, atol=1e-12)
 
 
@@ -335,7 +335,7 @@ def test_the_table_is_the_definition():
         p = rng.exponential(size=k) ** 4 * (rng.random(k) < 0.7)
         p[rng.integers(k)] = 1.0
         d = ll.Discrete(p / p.sum(), start=-3)
-        u = _rng.uniform((5000,), _rng.draw_key("", 3))
+        u = streams.uniform((5000,), streams.draw_key("", 3))
         possible = np.flatnonzero(p)
         expected = possible[np.searchsorted(d._table[0], u, side="right")] - 3
         assert np.array_equal(d.sample(5000, rng=3), expected)

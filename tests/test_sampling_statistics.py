@@ -12,7 +12,7 @@ import pytest
 from scipy import special, stats
 
 import loglik as ll
-from loglik import _rng
+from loglik._engine import streams
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("LOGLIK_ISA")), reason="one level is enough: test_random.py compares them")
 
@@ -176,12 +176,12 @@ SAMPLERS = {
 def _independence():
     """Of keys and streams."""
     n = DRAWS // 4
-    base = _rng.standard_normal((n,), 5)
+    base = streams.standard_normal((n,), 5)
     others = {
-        "next key": _rng.standard_normal((n,), 6),
-        "key with one high bit more": _rng.standard_normal((n,), 5 + 2**40),
-        "next stream": _rng.standard_normal((n,), 5, stream=1),
-        "a high stream": _rng.standard_normal((n,), 5, stream=2**32),
+        "next key": streams.standard_normal((n,), 6),
+        "key with one high bit more": streams.standard_normal((n,), 5 + 2**40),
+        "next stream": streams.standard_normal((n,), 5, stream=1),
+        "a high stream": streams.standard_normal((n,), 5, stream=2**32),
         "next seed": ll.Normal().sample(n, rng=1),
         "second call": ll.Normal().sample((2, n // 2), rng=np.random.default_rng(1)).ravel(),
     }

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loglik import _tables
-from loglik._tables import open_table, replacing, table_writer
+from loglik._commands import tables
+from loglik._commands.tables import open_table, replacing, table_writer
 
 
 def everything(path, columns=None, **options):
@@ -27,7 +27,7 @@ def rows():
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(_tables, "BLOCK_VALUES", 256)
+    monkeypatch.setattr(tables, "BLOCK_VALUES", 256)
 
 
 def save(path: Path, rows: np.ndarray) -> Path:

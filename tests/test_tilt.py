@@ -5,22 +5,23 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from loglik import _kernels, _pmf, _tilt
+from loglik import _kernels
+from loglik._discrete import scaled_pmf, tilting
 
 U = 2.0**-53
 
 
 @pytest.fixture(params=["direct", "fft"])
 def path(request, monkeypatch):
-    monkeypatch.setattr(_tilt, "_SMALL_WORK", 30.0)
+    monkeypatch.setattr(tilting, "_SMALL_WORK", 30.0)
     if request.param == "fft":
-        monkeypatch.setattr(_tilt, "_FFT_WINDOW", 10)
+        monkeypatch.setattr(tilting, "_FFT_WINDOW", 10)
     return request.param
 
 
 def tilted(a, b, first=0, last=None):
     last = len(a[0]) + len(b[0]) - 1 if last is None else last
-    return _tilt.convolve(a, b, first, last, np.convolve)
+    return tilting.convolve(a, b, first, last, np.convolve)
 
 
 def worst(got, expected):
@@ -33,7 +34,7 @@ def worst(got, expected):
 
 
 def from_logs(logs):
-    return _pmf.as_scaled(_pmf.from_logs(np.asarray(logs, float)))
+    return scaled_pmf.as_scaled(scaled_pmf.from_logs(np.asarray(logs, float)))
 
 
 def shapes():
@@ -59,12 +60,12 @@ def test_shapes_against_chunks(a, b, path):
     expected = _kernels.convolve_scaled(*a, *b)
     got = tilted(a, b)
     # Hundreds of terms for either, two units for every tilted factor, and what the FFT is allowed.
-    assert worst(got, expected) <= (_tilt._FFT_ACCURACY if path == "fft" else (min(len(a[0]), len(b[0])) + 30) * U)
-    assert worst(tilted(b, a), expected) <= _tilt._FFT_ACCURACY
+    assert worst(got, expected) <= (tilting._FFT_ACCURACY if path == "fft" else (min(len(a[0]), len(b[0])) + 30) * U)
+    assert worst(tilted(b, a), expected) <= tilting._FFT_ACCURACY
     n = len(expected[0])
     for first, last in [(0, 1), (n - 1, n), (n // 3, n // 3 + 50), (0, n // 2), (7, n)]:
         part = tilted(a, b, first, last)
-        assert worst(part, tuple(x[first:last] for x in expected)) <= _tilt._FFT_ACCURACY
+        assert worst(part, tuple(x[first:last] for x in expected)) <= tilting._FFT_ACCURACY
 
 
 @pytest.mark.parametrize(("n", "s", "m", "r"), [(300, 6, 100, 20), (600, 2, 200, 6), (20, 200, 30, 100)])
@@ -83,19 +84,19 @@ def test_dice_against_integers(n, s, m, r, path):
 def test_sums_one_by_one(a, b):
     a, b = from_logs(a), from_logs(b)
     expected = _kernels.convolve_scaled(*a, *b)
-    got = _tilt._one_by_one(a, b, 0, len(expected[0]))
+    got = tilting._one_by_one(a, b, 0, len(expected[0]))
     assert worst(got, expected) <= (min(len(a[0]), len(b[0])) + 30) * U
     # A few places of long pmfs, without the rest
     for x, y in ((a, b), (b, a)):
         for first, last in [(0, 2), (100, 102), (len(expected[0]) - 2, len(expected[0]))]:
-            assert worst(_tilt._in_chunks(x, y, first, last), tuple(e[first:last] for e in expected)) <= 500 * U
+            assert worst(tilting._in_chunks(x, y, first, last), tuple(e[first:last] for e in expected)) <= 500 * U
 
 
 def test_rough_pmfs_are_refused_where_they_would_take_long(monkeypatch):
     rng = np.random.default_rng(5)
     a, b = from_logs(rng.uniform(-3000, 0, 400)), from_logs(rng.uniform(-3000, 0, 500))
-    monkeypatch.setattr(_tilt, "MAX_WORK", 1000)
-    monkeypatch.setattr(_tilt, "_SMALL_WORK", 30.0)
+    monkeypatch.setattr(tilting, "MAX_WORK", 1000)
+    monkeypatch.setattr(tilting, "_SMALL_WORK", 30.0)
     with pytest.raises(ValueError, match="too rough"):
         tilted(a, b)
 
@@ -126,14 +127,14 @@ def test_long_pmfs(kind, monkeypatch):
     """As they are in use, with plain probabilities that go to the FFT, at places summed one by one."""
     rng = np.random.default_rng(3)
     n = 40_000
-    monkeypatch.setattr(_pmf, "_LONG", 20_000)
+    monkeypatch.setattr(scaled_pmf, "_LONG", 20_000)
     if kind == "flat":
         x, y = rng.random(n), rng.random(n + 30_000)
     else:
         x = np.exp(-0.5 * (np.arange(n) - 15_000) ** 2 / 4000**2) + 1e-9 * rng.random(n)
         y = np.exp(-0.5 * (np.arange(n) - 30_000) ** 2 / 3000**2)
-    a, b = _pmf.plain(x / x.sum()), _pmf.plain(y / y.sum())
-    got = _pmf.probs(_pmf.convolve(a, b))
+    a, b = scaled_pmf.plain(x / x.sum()), scaled_pmf.plain(y / y.sum())
+    got = scaled_pmf.probs(scaled_pmf.convolve(a, b))
     for k in [0, 1, 50, 1000, n // 2, n - 1, n, n + 5000, len(got) - 300, len(got) - 1]:
         low, high = max(0, k - len(y) + 1), min(k + 1, n)
         exact = np.sum(a.values[low:high].astype(np.longdouble) * b.values[k - high + 1 : k - low + 1][::-1])

@@ -15,7 +15,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import loglik as ll  # noqa: E402
-import loglik._loss_pass as loss_pass  # noqa: E402
+import loglik._losses.evaluation as loss_pass  # noqa: E402
 import loglik.torch as llt  # noqa: E402
 from loglik._kernels import loss_block  # noqa: E402
 

@@ -11,7 +11,7 @@ from numpy import array, float32, float64  # noqa: F401  (names in an eval-able 
 
 import loglik as ll
 from loglik import Uniform
-from loglik._parallel import num_threads
+from loglik._engine.parallel import num_threads
 
 mp = mpmath.mp.clone()
 mp.dps = 50

@@ -1,36 +1,53 @@
 """The pages of the API reference, made from the public names of the package at each build of the documentation.
 
-A group takes the names whose "module.name" matches one of its patterns, in the order of `loglik.__all__`; the first such group
-wins. A public name that no group takes is an error here, and in `tests/test_docs.py`.
+Distributions find their group by being one. Every other public name stands in one group below; a name that no group has is an
+error here, and in `tests/test_docs.py`.
 """
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import loglik
 from loglik import data, sklearn, ufuncs
+from loglik.distributions.base import Distribution
 
-_DICE = "loglik.dice.* loglik.distributions.discrete.* loglik.distributions._discrete* loglik.distributions._comparison.*"
 
+class Group(NamedTuple):
+    """A section of the reference: its title, a sentence about it, and its public names."""
+
+    title: str
+    about: str
+    names: str
+
+
+DISTRIBUTIONS = "Distributions"
 GROUPS = (
-    ("Distributions", "Immutable values with parameters that broadcast: {doc}`/distributions`.", "loglik.distributions.*.[A-Z]*"),
-    (
+    Group(DISTRIBUTIONS, "Immutable values with parameters that broadcast: {doc}`/distributions`.", ""),
+    Group(
         "Densities in one call",
         "Without making an object, for parameters that are used once.",
-        "loglik.distributions.mvnormal.* loglik.distributions.mixture.*",
+        "mixture_log_prob mvn_log_prob",
     ),
-    ("Losses", "Negative log-likelihoods with reductions, weights and gradients: {doc}`/losses`.", "loglik.losses.*"),
-    ("Divergences", "Closed forms, with gradients: {doc}`/divergences`.", "loglik.divergences.*"),
-    ("Estimates of divergences", "For every pair that samples: {doc}`/estimation`.", "loglik.estimate.*"),
-    ("Dice and sums of discrete variables", "Exact: {doc}`/dice`.", _DICE),
-    ("Bayes", "From prior to posterior.", "loglik.bayes.*"),
-    ("Moments", "Means, covariances and correlations of data.", "loglik.moments.*"),
-    ("Fitting", "Maximum likelihood and maximum a posteriori.", "loglik.fit* loglik._fit* loglik.distributions._fit*"),
-    (
+    Group(
+        "Losses",
+        "Negative log-likelihoods with reductions, weights and gradients: {doc}`/losses`.",
+        "bernoulli_nll categorical_nll gaussian_nll kl_standard_normal",
+    ),
+    Group(
+        "Divergences",
+        "Closed forms, with gradients: {doc}`/divergences`.",
+        "cross_entropy js_distance js_divergence kl_divergence",
+    ),
+    Group("Estimates of divergences", "For every pair that samples: {doc}`/estimation`.", "Estimate estimate_js estimate_kl"),
+    Group("Dice and sums of discrete variables", "Exact: {doc}`/dice`.", "convolve dice die prob_equal prob_greater"),
+    Group("Bayes", "From prior to posterior.", "diagnostic_test posterior"),
+    Group("Moments", "Means, covariances and correlations of data.", "MomentStats correlation covariance covariance_from"),
+    Group("Fitting", "What a fit tells of itself: {doc}`/fitting`.", "FitReport"),
+    Group(
         "Runtime",
         "Threads and instruction sets: {doc}`/performance`.",
-        "loglik._parallel.* loglik._config.* loglik._kernels.* loglik._validate.*",
+        "AccuracyWarning available_isas get_include get_num_threads isa num_threads set_num_threads show_config",
     ),
 )
 
@@ -38,19 +55,20 @@ TITLE = "API reference"
 
 
 def grouped() -> tuple[dict[str, list[str]], list[str]]:
-    """Public names by title of their group, and those that no group takes."""
-    found: dict[str, list[str]] = {title: [] for title, _, _ in GROUPS}
+    """Public names by title of their group, and those that no group has."""
+    found: dict[str, list[str]] = {group.title: [] for group in GROUPS}
+    group_of = {name: group.title for group in GROUPS for name in group.names.split()}
     left = []
     for name in loglik.__all__:
-        if isinstance(getattr(loglik, name), ModuleType):  # has a section of its own
+        value = getattr(loglik, name)
+        if isinstance(value, ModuleType):  # has a section of its own
             continue
-        home = f"{getattr(loglik, name).__module__}.{name}"
-        for title, _, patterns in GROUPS:
-            if any(fnmatchcase(home, pattern) for pattern in patterns.split()):
-                found[title].append(name)
-                break
+        distribution = isinstance(value, type) and issubclass(value, Distribution)
+        title = DISTRIBUTIONS if distribution else group_of.get(name)
+        if title is None:
+            left.append(name)
         else:
-            left.append(home)
+            found[title].append(name)
     return found, left
 
 
@@ -69,16 +87,15 @@ def pages() -> dict[str, str]:
     """File name → text in Markdown."""
     found, left = grouped()
     if left:
-        raise LookupError(f"docs/scripts/api_pages.py: no group takes {', '.join(left)}")
+        raise LookupError(f"docs/scripts/api_pages.py: no group has {', '.join(left)}")
     parts = [
         f"# {TITLE}\n",
         "Everything public is in the namespace `loglik` (`import loglik as ll`), in `loglik.ufuncs`, `loglik.data` and "
         "`loglik.sklearn`.\n",
         "```{toctree}\n:hidden:\n\nufuncs\n```\n",
     ]
-    for title, text, _ in GROUPS:
-        if found[title]:
-            parts += [f"## {title}\n", f"{text}\n", _table("loglik", found[title])]
+    for group in GROUPS:
+        parts += [f"## {group.title}\n", f"{group.about}\n", _table("loglik", found[group.title])]
     for module in (*modules(), data, sklearn):
         about = f"```{{eval-rst}}\n.. currentmodule:: {module.__name__}\n\n{module.__doc__}\n```\n"
         parts += [f"## `{module.__name__}`\n", about, _table(module.__name__, list(module.__all__))]

@@ -4,18 +4,19 @@ Public names only; what is optional (matplotlib, torch, ...) is imported by the 
 """
 
 from loglik import priors, ufuncs
-from loglik._config import available_isas, get_include, isa, show_config
-from loglik._parallel import get_num_threads, num_threads, set_num_threads
-from loglik._validate import AccuracyWarning
+from loglik._engine.config import available_isas, get_include, isa, show_config
+from loglik._engine.parallel import get_num_threads, num_threads, set_num_threads
+from loglik._engine.validate import AccuracyWarning
+from loglik._fitting.families import FitReport
 from loglik.bayes import diagnostic_test, posterior
 from loglik.dice import dice, die
-from loglik.distributions._comparison import prob_equal, prob_greater
-from loglik.distributions._discrete_sums import convolve
 from loglik.distributions.bernoulli import Bernoulli
+from loglik.distributions.comparison import prob_equal, prob_greater
 from loglik.distributions.discrete import Discrete
 from loglik.distributions.mixture import mixture_log_prob
 from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
+from loglik.distributions.sums import convolve
 from loglik.distributions.uniform import Uniform
 from loglik.divergences import cross_entropy, js_distance, js_divergence, kl_divergence
 from loglik.estimate import Estimate, estimate_js, estimate_kl
@@ -29,6 +30,7 @@ __all__ = [
     "Bernoulli",
     "Discrete",
     "Estimate",
+    "FitReport",
     "MomentStats",
     "MultivariateNormal",
     "Normal",
@@ -65,3 +67,9 @@ __all__ = [
     "show_config",
     "ufuncs",
 ]
+
+for _name in __all__:
+    # Pickles, reprs and help name what is public by its public place, so that files may move.
+    if hasattr(globals()[_name], "__qualname__"):
+        globals()[_name].__module__ = __name__
+del _name

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loglik import _elementwise, _probability_rows, _validate, ufuncs
-from loglik._parallel import run_blocks
-from loglik._plotting import new_axes
+from loglik import ufuncs
+from loglik._divergences import probability_rows
+from loglik._engine import elementwise, validate
+from loglik._engine.parallel import run_blocks
+from loglik._faces.axes import new_axes
 
 __all__ = ["DiagnosticTest", "diagnostic_test", "posterior"]
 
@@ -78,15 +80,15 @@ def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None,
         got = "none" if likelihood is None else "both"
         raise TypeError(f"{name}: give exactly one of likelihood and log_likelihood, got {got}")
     key, given = ("likelihood", likelihood) if log_likelihood is None else ("log_likelihood", log_likelihood)
-    arrays, back, lead = _probability_rows.aligned(name, axis, prior=prior, **{key: given})
+    arrays, back, lead = probability_rows.aligned(name, axis, prior=prior, **{key: given})
     chances, weights = arrays["prior"], arrays[key]
-    _probability_rows.check(name, "prior", np.moveaxis(chances, -1, back), back)
+    probability_rows.check(name, "prior", np.moveaxis(chances, -1, back), back)
     _check_likelihood(name, key, np.moveaxis(weights, -1, back))
 
     count = chances.shape[-1]
     shape = list(lead)
     shape.insert(len(lead) + 1 + back, count)
-    result = np.empty(shape, _validate.result_dtype(prior, given))
+    result = np.empty(shape, validate.result_dtype(prior, given))
     rows = np.moveaxis(result, back, -1)
     plain, scaled = (_product, _scaled_product) if log_likelihood is None else (_product_of_log, _scaled_product_of_log)
     at = 0 if count <= _FEW else -1  # few hypotheses: put first, sums over them are operations on whole rows
@@ -97,7 +99,7 @@ def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None,
         block = block.reshape(-1, count)
         return np.ascontiguousarray(block.T if at == 0 else block, np.float64)
 
-    pieces = list(_elementwise.split(lead, max(1, _elementwise.BLOCK // (4 * count)))) if rows.size else []
+    pieces = list(elementwise.split(lead, max(1, elementwise.BLOCK // (4 * count)))) if rows.size else []
     impossible: list[tuple[int, ...] | None] = [None] * len(pieces)
 
     def one(i: int) -> None:
@@ -114,7 +116,7 @@ def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None,
             target[...] = values.reshape(target.shape)
         if not total.all():
             start = [index.start if isinstance(index, slice) else index for index in piece]
-            inner = iter(_validate.first_index((total == 0).reshape(rows[piece].shape[:-1])))
+            inner = iter(validate.first_index((total == 0).reshape(rows[piece].shape[:-1])))
             position = [s + next(inner) if isinstance(p, slice) else s for s, p in zip(start, piece, strict=True)]
             impossible[i] = (*position, *inner)
 
@@ -133,9 +135,9 @@ def _check_likelihood(function: str, name: str, array: np.ndarray) -> None:
     """NaN passes; no mask is made unless there is something to say."""
     least, most = np.fmin.reduce(array, axis=None, initial=0), np.fmax.reduce(array, axis=None, initial=0)
     if name == "likelihood" and (least < 0 or most == np.inf):
-        _validate.require(function, name, array, ~((array < 0) | (array == np.inf)), "at least 0 and finite")
+        validate.require(function, name, array, ~((array < 0) | (array == np.inf)), "at least 0 and finite")
     if most == np.inf:
-        _validate.require(function, name, array, array != np.inf, "below infinity")
+        validate.require(function, name, array, array != np.inf, "below infinity")
 
 
 # Of blocks of rows with hypotheses along `axis`: products as they are, and in which rows they are safe; then products as
@@ -293,17 +295,17 @@ def diagnostic_test(*, sensitivity: Any, specificity: Any, prevalence: Any) -> D
     """
     name = "diagnostic_test"
     given = {"sensitivity": sensitivity, "specificity": specificity, "prevalence": prevalence}
-    arrays = {key: _validate.as_array(name, key, value) for key, value in given.items()}
+    arrays = {key: validate.as_array(name, key, value) for key, value in given.items()}
     for key, array in arrays.items():
         least, most = (bound.reduce(array, axis=None, initial=0) for bound in (np.minimum, np.maximum))
         if not (least >= 0 and most <= 1):
-            _validate.require(name, key, array, (array >= 0) & (array <= 1), "within [0, 1]")
-    _validate.broadcast_shapes(name, **{key: array.shape for key, array in arrays.items()})
+            validate.require(name, key, array, (array >= 0) & (array <= 1), "within [0, 1]")
+    validate.broadcast_shapes(name, **{key: array.shape for key, array in arrays.items()})
     hit, clear, share = arrays.values()
-    dtype, test_dtype = _validate.result_dtype(*given.values()), _validate.result_dtype(sensitivity, specificity)
+    dtype, test_dtype = validate.result_dtype(*given.values()), validate.result_dtype(sensitivity, specificity)
 
     def value(function: Any, *of: np.ndarray, dtype: np.dtype) -> Any:
-        return _elementwise.apply(name, function, *of, dtype=dtype, nanoseconds=40.0)
+        return elementwise.apply(name, function, *of, dtype=dtype, nanoseconds=40.0)
 
     return DiagnosticTest(
         value(_ppv, hit, clear, share, dtype=dtype), value(_npv, hit, clear, share, dtype=dtype),

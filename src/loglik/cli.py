@@ -91,7 +91,7 @@ _DATA = 'table: .csv (with or without names in the first line), .csv.gz, .npy, .
 
 
 def _add_data_commands(commands: Any) -> None:
-    from loglik._models import FAMILIES
+    from loglik._saving.models import FAMILIES
 
     fit = commands.add_parser("fit", help="fit a distribution to the rows of a table", description=_fit.__doc__)
     fit.add_argument("data", metavar="DATA", help=_DATA)
@@ -150,7 +150,7 @@ def _tour(options: argparse.Namespace) -> int:
 def _dice(options: argparse.Namespace) -> int:
     """Print the probability of every outcome of dice, with mean, standard deviation and quantiles."""
     import loglik as ll
-    from loglik import _dice_report as report
+    from loglik._dice import report
 
     texts = [" ".join(options.expression), *([] if options.vs is None else [options.vs])]
     variables = [ll.dice(text) for text in texts]
@@ -167,23 +167,23 @@ def _dice(options: argparse.Namespace) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     """Fit a distribution to the rows of a table by maximum likelihood, in blocks: the file may be larger than memory."""
-    from loglik import _data_commands
+    from loglik._commands import data
 
-    return _data_commands.fit(options)
+    return data.fit(options)
 
 
 def _score(options: argparse.Namespace) -> int:
     """Print how likely the rows of a table are under a model: the total, the mean, and the least likely rows."""
-    from loglik import _data_commands
+    from loglik._commands import data
 
-    return _data_commands.score(options)
+    return data.score(options)
 
 
 def _sample(options: argparse.Namespace) -> int:
     """Draw new rows from a model that loglik fit has written."""
-    from loglik import _data_commands
+    from loglik._commands import data
 
-    return _data_commands.sample(options)
+    return data.sample(options)
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -249,7 +249,7 @@ def _info(options: argparse.Namespace) -> int:
     import loglik as ll
 
     if options.cflags or options.libs:
-        from loglik._config import compiler_options
+        from loglik._engine.config import compiler_options
 
         print(compiler_options(cflags=options.cflags, libs=options.libs))
     elif options.json:

@@ -2,8 +2,8 @@
 
 import math
 
-from loglik.distributions._comparison import prob_equal, prob_greater
-from loglik.distributions._discrete_checks import integer
+from loglik._discrete.checks import integer
+from loglik.distributions.comparison import prob_equal, prob_greater
 from loglik.distributions.discrete import Discrete
 
 __all__ = ["dice", "die", "render"]
@@ -99,7 +99,7 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
     if isinstance(n, str):
         if sides is not None:
             raise TypeError(f"dice: sides must be left out beside a notation, got {sides!r}")
-        from loglik._notation import parse  # not before somebody writes it
+        from loglik._dice.notation import parse  # not before somebody writes it
 
         return parse(n)
     if sides is None:

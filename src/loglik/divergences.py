@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from loglik import _closed_forms, _probability_rows
-from loglik._closed_forms import Form, form_of
-from loglik._divergence_gradients import kl_gradients
-from loglik.distributions._base import Distribution
+from loglik._divergences import closed_forms, probability_rows
+from loglik._divergences.closed_forms import Form, form_of
+from loglik._divergences.gradients import kl_gradients
+from loglik.distributions.base import Distribution
 
 __all__ = ["cross_entropy", "js_distance", "js_divergence", "kl_divergence"]
 
@@ -82,18 +82,18 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, wrt: str | tuple[str, ...] 
             raise NotImplementedError("kl_divergence: gradients (wrt) are there for distributions, not for arrays")
         return kl_gradients("kl_divergence", p, q, wrt, lambda: closed_form_kl("kl_divergence", p, q))
     if _both_listed(p, q):
-        return _probability_rows.kl(_probability_rows.rows("kl_divergence", p, q, axis))
+        return probability_rows.kl(probability_rows.rows("kl_divergence", p, q, axis))
     return closed_form_kl("kl_divergence", p, q)
 
 
 def closed_form_kl(function: str, p: Any, q: Any) -> Any:
     """KL(p ‖ q) of distributions; NotImplementedError in the name of `function` where there is no closed form."""
-    return _closed_form(function, "KL", _closed_forms.KL, p, q, "loglik.estimate_kl is for other pairs")
+    return _closed_form(function, "KL", closed_forms.KL, p, q, "loglik.estimate_kl is for other pairs")
 
 
 def closed_form_js(function: str, p: Any, q: Any) -> Any:
     """JS(p, q) of distributions; NotImplementedError in the name of `function` where there is no closed form."""
-    return _closed_form(function, "JS", _closed_forms.JS, p, q, "loglik.estimate_js is for other pairs")
+    return _closed_form(function, "JS", closed_forms.JS, p, q, "loglik.estimate_js is for other pairs")
 
 
 def cross_entropy(p: Any, q: Any, *, axis: int = -1) -> Any:
@@ -130,8 +130,8 @@ def cross_entropy(p: Any, q: Any, *, axis: int = -1) -> Any:
     np.float64(1.3862943611198906)
     """
     if _both_listed(p, q):
-        return _probability_rows.cross_entropy(_probability_rows.rows("cross_entropy", p, q, axis))
-    return _closed_form("cross_entropy", "H", _closed_forms.CROSS_ENTROPY, p, q, "-E_p[log q] can be sampled")
+        return probability_rows.cross_entropy(probability_rows.rows("cross_entropy", p, q, axis))
+    return _closed_form("cross_entropy", "H", closed_forms.CROSS_ENTROPY, p, q, "-E_p[log q] can be sampled")
 
 
 def js_divergence(p: Any, q: Any, *, axis: int = -1) -> Any:
@@ -171,7 +171,7 @@ def js_divergence(p: Any, q: Any, *, axis: int = -1) -> Any:
     0.095603
     """
     if _both_listed(p, q):
-        return _probability_rows.js(_probability_rows.rows("js_divergence", p, q, axis))
+        return probability_rows.js(probability_rows.rows("js_divergence", p, q, axis))
     return closed_form_js("js_divergence", p, q)
 
 
@@ -187,7 +187,7 @@ def js_distance(p: Any, q: Any, *, axis: int = -1) -> Any:
     0.832555
     """
     if _both_listed(p, q):
-        return np.sqrt(_probability_rows.js(_probability_rows.rows("js_distance", p, q, axis)))
+        return np.sqrt(probability_rows.js(probability_rows.rows("js_distance", p, q, axis)))
     return np.sqrt(closed_form_js("js_distance", p, q))
 
 

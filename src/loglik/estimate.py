@@ -9,7 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from loglik import _closed_forms, _validate, ufuncs
+from loglik import ufuncs
+from loglik._divergences import closed_forms
+from loglik._divergences.normal_pairs import normal_pair
+from loglik._engine import validate
+from loglik._engine.progress import Progress
+from loglik._engine.streams import draw_key
+from loglik._engine.validate import AccuracyWarning
 from loglik._estimation import quadrature
 from loglik._estimation.blocks import BlockSampler
 from loglik._estimation.gaussian import GaussianSampler
@@ -17,11 +23,7 @@ from loglik._estimation.halves import Halves
 from loglik._estimation.intervals import bernstein, student_quantile
 from loglik._estimation.lattice import MOST_SAMPLES, REPLICATES, LatticeSampler
 from loglik._estimation.summary import Estimator, Summary
-from loglik._normal_pairs import normal_pair
-from loglik._progress import Progress
-from loglik._rng import draw_key
-from loglik._validate import AccuracyWarning
-from loglik.distributions._base import Distribution
+from loglik.distributions.base import Distribution
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.distributions.normal import Normal
 from loglik.distributions.uniform import Uniform
@@ -305,7 +307,7 @@ def _check_distributions(function: str, p: Any, q: Any, *, both_sampled: bool) -
     if isinstance(p, Distribution) and isinstance(q, Distribution):
         if p.event_shape != q.event_shape and {p.event_shape, q.event_shape} != {(), (1,)}:
             raise ValueError(f"{function}: p has events of shape {p.event_shape}, q of shape {q.event_shape}")
-        _validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
+        validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
 
 
 def _as_scalars(distribution: Any, other: Any) -> Any:
@@ -346,11 +348,11 @@ def _check_tolerance(function: str, name: str, value: Any) -> float:
 
 def _has_closed_form(p: Distribution, q: Distribution, js: bool) -> bool:
     singular = any(getattr(d, "_support", None) is not None for d in (p, q))
-    return not singular and _closed_forms.form_of(_closed_forms.JS if js else _closed_forms.KL, p, q) is not None
+    return not singular and closed_forms.form_of(closed_forms.JS if js else closed_forms.KL, p, q) is not None
 
 
 def _by_quadrature(function: str, p: Any, q: Any, js: bool, given: bool, rtol: float, atol: float) -> Estimate:
-    shape = _validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
+    shape = validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
     value, error, points, reached = quadrature.divergence(
         p, q, shape, js=js, rtol=rtol if given else quadrature.DEFAULT_RTOL, atol=atol if given else 1e-14
     )

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from loglik import _validate
+from loglik._engine import validate
 from loglik._kernels import loss_block
-from loglik._loss_pass import LossPass, short_pass
+from loglik._losses.evaluation import LossPass, short_pass
 
 __all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal"]
 
@@ -83,11 +83,11 @@ def bernoulli_nll(
     short = short_pass(function, name, targets, {name: model}, weights, reduction, axis, wrt, out)
     if short is not None:
         return short
-    if _validate.is_dask(targets, model, weights):
-        from loglik import _dask
+    if validate.is_dask(targets, model, weights):
+        from loglik._engine import chunks
 
         operands = {"targets": (targets, 0), name: (model, 0)}
-        return _dask.loss(bernoulli_nll, operands, weights, reduction, axis, wrt=wrt, out=out)
+        return chunks.loss(bernoulli_nll, operands, weights, reduction, axis, wrt=wrt, out=out)
     conditions = {"targets": "in [0, 1]", name: "in [0, 1]"}
     loss = LossPass(
         function, {"targets": targets, name: model}, (name,), conditions, weights, reduction, axis, wrt, out
@@ -162,11 +162,11 @@ def gaussian_nll(
     short = short_pass(function, name, targets, {"mean": mean, name: spread}, weights, reduction, axis, wrt, out)
     if short is not None:
         return short
-    if _validate.is_dask(targets, mean, spread, weights):
-        from loglik import _dask
+    if validate.is_dask(targets, mean, spread, weights):
+        from loglik._engine import chunks
 
         operands = {"targets": (targets, 0), "mean": (mean, 0), name: (spread, 0)}
-        return _dask.loss(gaussian_nll, operands, weights, reduction, axis, wrt=wrt, out=out)
+        return chunks.loss(gaussian_nll, operands, weights, reduction, axis, wrt=wrt, out=out)
     conditions = {"targets": "a number", "mean": "a number", name: "finite" if name == "log_variance" else "positive and finite"}
     elements = {"targets": targets, "mean": mean, name: spread}
     loss = LossPass(function, elements, ("mean", name), conditions, weights, reduction, axis, wrt, out)
@@ -247,17 +247,17 @@ def categorical_nll(
     """
     function = "categorical_nll"
     name, model = _exactly_one(function, logits=logits, log_probs=log_probs)
-    if _validate.is_dask(targets, model, weights):
-        from loglik import _dask
+    if validate.is_dask(targets, model, weights):
+        from loglik._engine import chunks
 
-        targets = _dask.as_dask(function, "targets", targets)
+        targets = chunks.as_dask(function, "targets", targets)
         soft = targets.dtype.kind == "f"
         operands = {"targets": (targets, int(soft)), name: (model, 1)}
-        return _dask.loss(
+        return chunks.loss(
             categorical_nll, operands, weights, reduction, axis,
             ignored=_ignored(function, ignore_index, soft), wrt=wrt, out=out, label_smoothing=label_smoothing,
         )  # fmt: skip
-    array, target = _validate.as_array(function, name, model), _validate.as_array(function, "targets", targets)
+    array, target = validate.as_array(function, name, model), validate.as_array(function, "targets", targets)
     if array.ndim == 0 or array.shape[-1] == 0:
         raise ValueError(f"{function}: {name} must have the classes on its last axis, got shape {array.shape}")
     classes = array.shape[-1]
@@ -354,18 +354,18 @@ def kl_standard_normal(
         short = short_pass(function, "log_variance", None, model, weights, reduction, axis, wrt, out, rows=True)
         if short is not None:
             return short
-    if _validate.is_dask(loc, log_variance, weights):
-        from loglik import _dask
+    if validate.is_dask(loc, log_variance, weights):
+        from loglik._engine import chunks
 
-        both = {n: _dask.as_dask(function, n, v) for n, v in (("loc", loc), ("log_variance", log_variance))}
+        both = {n: chunks.as_dask(function, n, v) for n, v in (("loc", loc), ("log_variance", log_variance))}
         ndim = max(a.ndim for a in both.values())
         events = _event_axes(function, event_axis, ndim)
         last = tuple(range(-len(events), 0))
         operands = {
             n: (np.moveaxis(a[(None,) * (ndim - a.ndim) + (...,)], events, last), len(events)) for n, a in both.items()
         }
-        return _dask.loss(kl_standard_normal, operands, weights, reduction, axis, wrt=wrt, out=out, event_axis=last)
-    shapes = [_validate.as_array(function, n, v).shape for n, v in (("loc", loc), ("log_variance", log_variance))]
+        return chunks.loss(kl_standard_normal, operands, weights, reduction, axis, wrt=wrt, out=out, event_axis=last)
+    shapes = [validate.as_array(function, n, v).shape for n, v in (("loc", loc), ("log_variance", log_variance))]
     ndim = max(map(len, shapes))
     events = _event_axes(function, event_axis, ndim)
     last = tuple(range(-len(events), 0))

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from loglik import _validate
-from loglik._moments import Moments, Part, Rows, empty_states, join, summary
-from loglik.distributions import _fit
-from loglik.distributions._matrices import check_symmetric, items
+from loglik._engine import validate
+from loglik._fitting import families
+from loglik._fitting.statistics import Moments, Part, Rows, empty_states, join, summary
+from loglik._gaussian.matrices import check_symmetric, items
 
 __all__ = ["MomentStats", "correlation", "covariance", "covariance_from"]
 
@@ -96,14 +96,14 @@ class MomentStats:
         array([3., 4.])
         """
         name = "MomentStats.update"
-        if _validate.is_dask(block, weights):
-            from loglik import _dask
+        if validate.is_dask(block, weights):
+            from loglik._engine import chunks
 
-            x = _dask.as_dask(name, "block", block)
-            parts = _dask.tree(name, partial(_stats_of, nan_policy=nan_policy), x, weights, (0,), x.ndim - 1)
+            x = chunks.as_dask(name, "block", block)
+            parts = chunks.tree(name, partial(_stats_of, nan_policy=nan_policy), x, weights, (0,), x.ndim - 1)
             self.__dict__.update((self + parts.compute()).__dict__)
             return self
-        x = _validate.as_array(name, "block", block)
+        x = validate.as_array(name, "block", block)
         if x.ndim not in (1, 2) or 0 in x.shape[1:]:
             raise ValueError(f"{name}: block must have shape (n,) or (n, d) with d >= 1, got {x.shape}")
         if self._state is not None and x.shape[1:] != self._shape:
@@ -223,7 +223,7 @@ class MomentStats:
         Uniform(low=1.0, high=3.0)
         """
         dtype = np.dtype(np.float64) if self._dtype is None else self._dtype
-        return _fit.fit_moments(family, self._moments(), bool(self._shape), prior, dtype)
+        return families.fit_moments(family, self._moments(), bool(self._shape), prior, dtype)
 
     # ------------------------------------------------------------------------------------------- as a value
 
@@ -253,7 +253,7 @@ def _stats_of(block: Any, weights: Any, nan_policy: str) -> MomentStats:
 
 
 def _check_ddof(function: str, ddof: Any) -> float:
-    array = _validate.as_array(function, "ddof", ddof)
+    array = validate.as_array(function, "ddof", ddof)
     if array.shape != () or not np.isfinite(array):
         raise ValueError(f"{function}: ddof must be a finite number, got {ddof!r}")
     return float(array)
@@ -269,7 +269,7 @@ def _divided(function: str, m: Moments, ddof: float) -> np.ndarray:
 
 def _sample(x: Any, weights: Any, function: str) -> Part:
     """What is known of x of shape (..., n, d) or (n,)."""
-    array = _validate.as_array(function, "x", x)
+    array = validate.as_array(function, "x", x)
     _check_rows(function, array)
     events = int(array.ndim > 1)
     return Rows(function, array, weights, (max(0, array.ndim - 2),), events, "propagate").part(False)
@@ -282,17 +282,17 @@ def _check_rows(function: str, array: Any) -> None:
 
 def _matrix(function: str, finish: Callable[[Moments], np.ndarray], x: Any, weights: Any) -> Any:
     """``finish(moments)`` of a sample, of the shape and dtype that belong to it."""
-    if not _validate.is_dask(x, weights):
-        array = _validate.as_array(function, "x", x)
+    if not validate.is_dask(x, weights):
+        array = validate.as_array(function, "x", x)
         return _finished(_sample(array, weights, function), finish, array.ndim > 1)[()]
-    from loglik import _dask
+    from loglik._engine import chunks
 
-    array = _dask.as_dask(function, "x", x)
+    array = chunks.as_dask(function, "x", x)
     _check_rows(function, array)
     shape = () if array.ndim == 1 else (*array.shape[:-2], *array.shape[-1:] * 2)
     reduced, events = (max(0, array.ndim - 2),), int(array.ndim > 1)
-    part = _dask.tree(function, partial(_sample, function=function), array, weights, reduced, events)
-    return _dask.lazy_array(partial(_finished, finish=finish, square=bool(shape)), part, shape, _validate.result_dtype(array))
+    part = chunks.tree(function, partial(_sample, function=function), array, weights, reduced, events)
+    return chunks.lazy_array(partial(_finished, finish=finish, square=bool(shape)), part, shape, validate.result_dtype(array))
 
 
 def _finished(part: Part, finish: Callable[[Moments], np.ndarray], square: bool) -> np.ndarray:
@@ -422,32 +422,32 @@ def covariance_from(std: Any, correlation: Any) -> Any:
            [ 42., 144.]])
     """
     name = "covariance_from"
-    dtype = _validate.result_dtype(std, correlation)
-    sigma, rho = _validate.as_array(name, "std", std), _validate.as_array(name, "correlation", correlation)
+    dtype = validate.result_dtype(std, correlation)
+    sigma, rho = validate.as_array(name, "std", std), validate.as_array(name, "correlation", correlation)
     if sigma.ndim == 0 or sigma.shape[-1] == 0:
         raise ValueError(f"{name}: std must have shape (..., d) with d >= 1, got {sigma.shape}")
     d = sigma.shape[-1]
-    _validate.require(name, "std", sigma, (sigma > 0) & np.isfinite(sigma), "positive and finite")
-    _validate.require(name, "correlation", rho, np.abs(rho.astype(np.float64)) <= 1, "within [-1, 1]")
+    validate.require(name, "std", sigma, (sigma > 0) & np.isfinite(sigma), "positive and finite")
+    validate.require(name, "correlation", rho, np.abs(rho.astype(np.float64)) <= 1, "within [-1, 1]")
     if rho.ndim == 0 and d == 2:
         rho = np.array([[1, rho], [rho, 1]], dtype)
     if rho.ndim < 2 or rho.shape[-2:] != (d, d):
         number = ", or be a number for two variables" if rho.ndim == 0 else ""
         expected = f"(..., {d}, {d}) for std of shape {sigma.shape}"
         raise ValueError(f"{name}: correlation must have shape {expected}, got {rho.shape}{number}")
-    shape = _validate.broadcast_shapes(name, **{"std's batch": sigma.shape[:-1], "correlation's batch": rho.shape[:-2]})
+    shape = validate.broadcast_shapes(name, **{"std's batch": sigma.shape[:-1], "correlation's batch": rho.shape[:-2]})
     rho = rho.astype(dtype)
     diagonal = np.diagonal(rho, axis1=-2, axis2=-1)
     if not np.all(diagonal == 1):
-        index = _validate.first_index(diagonal != 1)
-        entry = _validate.describe_entry("correlation", (*index, index[-1]), diagonal[index])
+        index = validate.first_index(diagonal != 1)
+        entry = validate.describe_entry("correlation", (*index, index[-1]), diagonal[index])
         raise ValueError(f"{name}: the diagonal of correlation must be 1, but {entry}")
     check_symmetric(name, "correlation", items(rho, 2), rho.shape[:-2])
     rho = np.tril(rho) + np.tril(rho, -1).swapaxes(-1, -2)
     smallest = np.linalg.eigvalsh(rho.astype(np.float64))[..., 0] if rho.size else np.zeros(rho.shape[:-2])
     bad = smallest < -4 * d * float(np.finfo(dtype).eps)
     if np.any(bad):
-        index = _validate.first_index(bad)
+        index = validate.first_index(bad)
         where = f"correlation[{', '.join(map(str, index))}]" if index else "correlation"
         raise np.linalg.LinAlgError(
             f"{name}: {where} is not positive semidefinite (smallest eigenvalue {float(smallest[index]):.3g}): "

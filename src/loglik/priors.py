@@ -20,16 +20,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loglik import _validate
+from loglik._engine import validate
 
 __all__ = ["Beta", "Dirichlet", "NormalInverseGamma", "NormalInverseWishart", "Pareto"]
 
 
 def _number(function: str, name: str, value: Any, low: float, condition: str) -> float:
-    array = _validate.as_array(function, name, value)
+    array = validate.as_array(function, name, value)
     if array.shape != ():
         raise ValueError(f"{function}: {name} must be a number, got shape {array.shape}")
-    _validate.require(function, name, array, np.isfinite(array) & (array >= low), condition)
+    validate.require(function, name, array, np.isfinite(array) & (array >= low), condition)
     return float(array)
 
 
@@ -81,10 +81,10 @@ class Dirichlet(NamedTuple):
 
     def check(self, function: str) -> "Dirichlet":
         """A copy with checked numbers; raises ValueError or TypeError."""
-        alpha = _validate.as_array(function, "prior.alpha", self.alpha)
+        alpha = validate.as_array(function, "prior.alpha", self.alpha)
         if alpha.ndim > 1 or alpha.size == 0:
             raise ValueError(f"{function}: prior.alpha must be a number or have shape (K,), got {alpha.shape}")
-        _validate.require(function, "prior.alpha", alpha, np.isfinite(alpha) & (alpha >= 1), "finite and at least 1")
+        validate.require(function, "prior.alpha", alpha, np.isfinite(alpha) & (alpha >= 1), "finite and at least 1")
         if isinstance(self.start, bool) or not hasattr(self.start, "__index__"):
             raise TypeError(f"{function}: prior.start must be an integer, got {self.start!r}")
         return Dirichlet(alpha.astype(np.float64), self.start.__index__())
@@ -112,7 +112,7 @@ class Pareto(NamedTuple):
 
     def check(self, function: str) -> "Pareto":
         """A copy with checked numbers; raises ValueError or TypeError."""
-        low, high = (_validate.as_array(function, f"prior.{name}", getattr(self, name)) for name in ("low", "high"))
+        low, high = (validate.as_array(function, f"prior.{name}", getattr(self, name)) for name in ("low", "high"))
         if low.shape or high.shape:
             raise ValueError(f"{function}: prior.low and prior.high must be numbers, got shapes {low.shape} and {high.shape}")
         flat = low == np.inf and high == -np.inf
@@ -198,18 +198,18 @@ class NormalInverseWishart(NamedTuple):
 
     def check_for(self, function: str, d: int) -> "NormalInverseWishart":
         """A copy with checked numbers in d dimensions; raises ValueError or TypeError."""
-        mean, scale = (_validate.as_array(function, f"prior.{name}", getattr(self, name)) for name in ("mean", "scale"))
+        mean, scale = (validate.as_array(function, f"prior.{name}", getattr(self, name)) for name in ("mean", "scale"))
         if mean.shape not in ((), (d,)):
             raise ValueError(f"{function}: prior.mean must be a number or have shape ({d},), got {mean.shape}")
         if scale.shape not in ((), (d, d)):
             raise ValueError(f"{function}: prior.scale must be a number or have shape ({d}, {d}), got {scale.shape}")
-        _validate.require(function, "prior.mean", mean, np.isfinite(mean), "finite")
-        _validate.require(function, "prior.scale", scale, np.isfinite(scale), "finite")
+        validate.require(function, "prior.mean", mean, np.isfinite(mean), "finite")
+        validate.require(function, "prior.scale", scale, np.isfinite(scale), "finite")
         scale = scale.astype(np.float64)
         if scale.ndim:
-            _validate.require(function, "prior.scale", scale, scale == scale.T, "symmetric")
+            validate.require(function, "prior.scale", scale, scale == scale.T, "symmetric")
         else:
-            _validate.require(function, "prior.scale", scale, scale >= 0, "not negative")
+            validate.require(function, "prior.scale", scale, scale >= 0, "not negative")
         flat = -(d + 2.0)
         return NormalInverseWishart(
             np.broadcast_to(mean.astype(np.float64), (d,)),

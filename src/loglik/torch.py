@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from loglik import losses
-from loglik._loss_pass import SHORT, one_visit
+from loglik._engine import validate
+from loglik._losses.evaluation import SHORT, one_visit
 from loglik.distributions.mvnormal import MultivariateNormal
 
 __all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal", "mvn_log_prob"]
@@ -145,7 +146,7 @@ class _Loss:
         targets, weights = _data(self.name, models[0].dtype, targets, weights)
         if events != ():
             ndim = max(m.ndim for m in models)
-            found = losses._validate.axes(self.name, events, ndim) if ndim and events is not None else ()
+            found = validate.axes(self.name, events, ndim) if ndim and events is not None else ()
             events = [e - ndim for e in found or losses._event_axes(self.name, events, ndim)]  # which raises
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f'{self.name}: reduction must be "mean", "sum" or "none", got {reduction!r}')
@@ -153,7 +154,7 @@ class _Loss:
         if reduction == "none":
             axis = None
         elif axis is not None:
-            axis = [a - len(batch) for a in losses._validate.axes(self.name, axis, len(batch))]
+            axis = [a - len(batch) for a in validate.axes(self.name, axis, len(batch))]
         if reduction == "none" or axis is not None:  # torch adds up the gradients of repeated elements
             lead = iter(batch)
             wide = [full[i] if i in events else next(lead) for i in range(-len(batch) - len(events), 0)]

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from loglik import _kernels, ufuncs
+from loglik._engine.parallel import run_blocks
 from loglik._estimation.controls import Controls, controls_of
 from loglik._estimation.summary import Summary
 from loglik._estimation.tails import Tail
-from loglik._parallel import run_blocks
-from loglik.distributions._base import Distribution
+from loglik.distributions.base import Distribution
 
 _FIRST = 256  # samples of the first block, which shows the shapes
 _NUMBERS = 1 << 15  # of a block: within a second-level cache

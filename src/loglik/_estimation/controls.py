@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from loglik.distributions._base import Distribution
+from loglik.distributions.base import Distribution
 from loglik.distributions.mvnormal import MultivariateNormal
 
 _PRODUCTS = 8  # dimensions up to which products of different coordinates are taken

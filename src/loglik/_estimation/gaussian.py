@@ -3,9 +3,9 @@
 import numpy as np
 
 from loglik import _kernels
+from loglik._divergences.normal_pairs import NormalPair
+from loglik._engine.parallel import run_blocks
 from loglik._estimation.summary import Summary
-from loglik._normal_pairs import NormalPair
-from loglik._parallel import run_blocks
 
 _TILE = 64  # samples of a tile of the kernel
 _MAX_BLOCK = 4096  # samples whose moments are taken together

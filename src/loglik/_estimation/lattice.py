@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._engine.parallel import run_blocks
+from loglik._engine.streams import uniform
 from loglik._estimation.blocks import LogRatio
 from loglik._estimation.summary import Summary
-from loglik._parallel import run_blocks
-from loglik._rng import uniform
-from loglik.distributions._base import Distribution
+from loglik.distributions.base import Distribution
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.distributions.normal import Normal
 from loglik.distributions.uniform import Uniform

@@ -12,7 +12,7 @@ True
 
 from collections.abc import Callable
 
-from loglik._parallel import num_threads
+from loglik._engine.parallel import num_threads
 from loglik.bench import peers as _peers
 from loglik.bench import probes
 from loglik.bench.cases import Case, Problem, all_cases, select

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from loglik import _kernels
-from loglik._parallel import run_blocks
+from loglik._engine.parallel import run_blocks
 
 FMA_ROUNDS = 50_000  # about half a millisecond
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import loglik as ll
-from loglik._rng import standard_normal, uniform
+from loglik._engine.streams import standard_normal, uniform
 from loglik.bench import references
 from loglik.bench.problem import BOTH, F64, Case, Problem
 from loglik.bench.problem import seeded as _rng

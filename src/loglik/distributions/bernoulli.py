@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from loglik import _elementwise, _validate, ufuncs
+from loglik import ufuncs
+from loglik._engine import elementwise, expectation, sampling, validate
+from loglik._engine.slopes import Argument, Slopes, elementwise_gradients
 from loglik._kernels import fill_uniform
-from loglik.distributions import _expect, _sampling
-from loglik.distributions._base import Distribution, apart, keep
-from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
+from loglik.distributions.base import Distribution, apart, keep
 
 
 class Bernoulli(Distribution):
@@ -53,16 +53,16 @@ class Bernoulli(Distribution):
         if (probs is None) == (logits is None):
             raise TypeError(f"Bernoulli: give exactly one of probs and logits, got {'none' if probs is None else 'both'}")
         name, given = ("probs", probs) if logits is None else ("logits", logits)
-        array = _validate.as_array("Bernoulli", name, given)
+        array = validate.as_array("Bernoulli", name, given)
         if logits is None:
-            _validate.require("Bernoulli", name, array, (array >= 0) & (array <= 1), "within [0, 1]")
+            validate.require("Bernoulli", name, array, (array >= 0) & (array <= 1), "within [0, 1]")
         else:
-            _validate.require("Bernoulli", name, array, ~np.isnan(array), "a number (±inf allowed)")
+            validate.require("Bernoulli", name, array, ~np.isnan(array), "a number (±inf allowed)")
         self._initialise(
             _probs=keep(probs, array) if logits is None else None,
             _logits=keep(logits, array) if probs is None else None,
             batch_shape=array.shape,
-            dtype=_validate.result_dtype(given),
+            dtype=validate.result_dtype(given),
         )
 
     # ------------------------------------------------------------------------------------------- parameters
@@ -134,12 +134,12 @@ class Bernoulli(Distribution):
         >>> ll.Bernoulli(logits=0.0).log_prob([1, 1, 0], wrt="logits")[1]
         np.float64(0.5)
         """
-        if _validate.is_dask(x):
+        if validate.is_dask(x):
             return self._lazily("log_prob", x, out, wrt)
         name = "Bernoulli.log_prob"
-        x_array = _validate.as_array(name, "x", x)
-        dtype = _validate.result_dtype(x, self._given)
-        lead = _validate.broadcast_shapes(name, x=x_array.shape, batch=self.batch_shape)
+        x_array = validate.as_array(name, "x", x)
+        dtype = validate.result_dtype(x, self._given)
+        lead = validate.broadcast_shapes(name, x=x_array.shape, batch=self.batch_shape)
         if wrt is not None:
             points, form = apart(x_array, out), "probs" if self._logits is None else "logits"
             return elementwise_gradients(
@@ -148,11 +148,11 @@ class Bernoulli(Distribution):
                 (form,), _slopes, lead=lead, dtype=dtype, wrt=wrt, out=out, nanoseconds=20.0,
             )  # fmt: skip
         if self._logits is not None:
-            return _elementwise.apply(
+            return elementwise.apply(
                 name, ufuncs.bernoulli_log_prob, x_array, self._logits, dtype=dtype, out=out, nanoseconds=2.0
             )
         if out is not None:
-            _validate.check_out(name, out, lead, dtype)
+            validate.check_out(name, out, lead, dtype)
         one, zero = self._log_both(dtype)  # of the parameter: as many logarithms as it has entries
         value = _of_outcome(x_array, one, zero, -np.inf).astype(dtype, copy=False)
         if out is None:
@@ -164,11 +164,11 @@ class Bernoulli(Distribution):
 
     def _step(self, method: str, x: Any, below: float, between: np.ndarray, above: float) -> Any:
         """`below` for x < 0, `between` for 0 ≤ x < 1, `above` from 1 on."""
-        if _validate.is_dask(x):
+        if validate.is_dask(x):
             return self._lazily(method, x)
-        x_array = _validate.as_array(f"Bernoulli.{method}", "x", x)
-        dtype = _validate.result_dtype(x, self._given)
-        _validate.broadcast_shapes(f"Bernoulli.{method}", x=x_array.shape, batch=self.batch_shape)
+        x_array = validate.as_array(f"Bernoulli.{method}", "x", x)
+        dtype = validate.result_dtype(x, self._given)
+        validate.broadcast_shapes(f"Bernoulli.{method}", x=x_array.shape, batch=self.batch_shape)
         value = np.where(x_array < 0, below, np.where(x_array < 1, between, above))
         return np.where(np.isnan(x_array), np.nan, value).astype(dtype)[()]
 
@@ -217,10 +217,10 @@ class Bernoulli(Distribution):
         array([0., 0., 1., 1.])
         """
         name = "Bernoulli.quantile"
-        array = _validate.as_array(name, "q", q)
-        _validate.require_probabilities(name, "q", array)
-        _validate.broadcast_shapes(name, q=array.shape, batch=self.batch_shape)
-        dtype = _validate.result_dtype(q, self._given)
+        array = validate.as_array(name, "q", q)
+        validate.require_probabilities(name, "q", array)
+        validate.broadcast_shapes(name, q=array.shape, batch=self.batch_shape)
+        dtype = validate.result_dtype(q, self._given)
         one, zero = self._both()
         upper = (array > zero) & (1 - array < one) | (zero == 0) | (array == 1) & (one > 0)
         return np.where(np.isnan(array), np.nan, upper).astype(dtype)[()]
@@ -237,13 +237,13 @@ class Bernoulli(Distribution):
         array([1.  , 0.25, 0.75, 0.  ])
         """
         name = "Bernoulli.prob_between"
-        low, high = (_validate.as_array(name, key, value) for key, value in (("a", a), ("b", b)))
-        _validate.broadcast_shapes(name, a=low.shape, b=high.shape, batch=self.batch_shape)
+        low, high = (validate.as_array(name, key, value) for key, value in (("a", a), ("b", b)))
+        validate.broadcast_shapes(name, a=low.shape, b=high.shape, batch=self.batch_shape)
         one, zero = self._both()
         has_zero, has_one = (low <= 0) & (high >= 0), (low <= 1) & (high >= 1)
         value = np.where(has_zero & has_one, 1.0, np.where(has_zero, zero, np.where(has_one, one, 0.0)))
         missing = np.isnan(low) | np.isnan(high)
-        return np.where(missing, np.nan, value).astype(_validate.result_dtype(a, b, self._given))[()]
+        return np.where(missing, np.nan, value).astype(validate.result_dtype(a, b, self._given))[()]
 
     # ------------------------------------------------------------------------------------------- moments
 
@@ -267,16 +267,16 @@ class Bernoulli(Distribution):
         """Shannon entropy -p log p - (1 - p) log(1 - p) in nats, with 0 log 0 = 0; at most 8 ulp."""
         return cross_entropy(self, self).astype(self.dtype)[()]
 
-    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
+    def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         one, zero = self._both(np.float64)
-        return _expect.of_outcomes(np.stack([zero, one], axis=-1), g(np.array([0.0, 1.0])))
+        return expectation.of_outcomes(np.stack([zero, one], axis=-1), g(np.array([0.0, 1.0])))
 
     # ------------------------------------------------------------------------------------------- sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = _sampling.discrete(function, dtype, 0, 1)
+        kind = sampling.discrete(function, dtype, 0, 1)
         return kind, functools.partial(
-            _sampling.in_blocks, columns=self.batch_shape, parameters=(self._both(np.float64)[0],), draw=_draw, nanoseconds=2.0
+            sampling.in_blocks, columns=self.batch_shape, parameters=(self._both(np.float64)[0],), draw=_draw, nanoseconds=2.0
         )
 
 

@@ -4,7 +4,7 @@ Design
 - Sums of dice and of variables with exact counts are kept as a *pool*: how often each die is rolled. Adding
   and multiplying touch the pool only, so ``a + b`` is exact and cheap, equal dice merge, and the
   probabilities are made once, when they are first asked for, by the best method for the whole pool.
-- Everything else holds its probabilities (`loglik._pmf`).
+- Everything else holds its probabilities (`loglik._discrete.scaled_pmf`).
 """
 
 import functools
@@ -15,13 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loglik import _counts, _pmf
-from loglik._kernels import cumulative, dice_pmf, fill_discrete
-from loglik._validate import as_array, broadcast_shapes, check_out, first_index, is_dask, require, result_dtype
-from loglik.distributions import _discrete_row_sums, _discrete_rows, _expect, _sampling
-from loglik.distributions._base import Distribution, _literal, apart
-from loglik.distributions._die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
-from loglik.distributions._discrete_checks import (
+from loglik._discrete import exact_counts, pmf_rows, row_sums, scaled_pmf
+from loglik._discrete.checks import (
     MAX_OUTCOMES,
     as_integer,
     check_counts,
@@ -31,9 +26,14 @@ from loglik.distributions._discrete_checks import (
     check_work,
     integer,
 )
+from loglik._discrete.die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
+from loglik._engine import expectation, sampling
+from loglik._engine.validate import as_array, broadcast_shapes, check_out, first_index, is_dask, require, result_dtype
+from loglik._kernels import cumulative, dice_pmf, fill_discrete
+from loglik.distributions.base import Distribution, _literal, apart
 
 if TYPE_CHECKING:
-    from loglik.distributions._normal_limit import NormalDistance
+    from loglik._discrete.normal_limit import NormalDistance
 
 __all__ = ["Discrete"]
 
@@ -143,7 +143,7 @@ class Discrete(Distribution):
         check_work(pool)
         self.__dict__.update(_start=start, _length=length, _pool=pool, dtype=_FLOAT64)
 
-    def _set_pmf(self, pmf: _pmf.Pmf, start: int, dtype: np.dtype) -> None:
+    def _set_pmf(self, pmf: scaled_pmf.Pmf, start: int, dtype: np.dtype) -> None:
         *batch, length = pmf.values.shape
         check_range(start, length)
         self.__dict__.update(_start=start, _length=length, _pool=None, dtype=dtype, _masses=pmf)
@@ -162,31 +162,41 @@ class Discrete(Distribution):
         return cls._from_pool({(sides, 1): n} if n and sides > 1 else {}, n)
 
     @classmethod
-    def _from_pmf(cls, pmf: _pmf.Pmf, start: int, dtype: np.dtype) -> "Discrete":
+    def _from_pmf(cls, pmf: scaled_pmf.Pmf, start: int, dtype: np.dtype) -> "Discrete":
         result = cls.__new__(cls)
         result._set_pmf(pmf, start, dtype)
         return result
 
     @cached_property
-    def _masses(self) -> _pmf.Pmf:
+    def _masses(self) -> scaled_pmf.Pmf:
         assert self._pool is not None
         terms, common = [], math.gcd(*(factor for _, factor in self._pool))  # sums are made without common gaps
         for (die, factor), n in self._pool.items():
             if isinstance(die, int):
-                term = _pmf.uniform_dice(n, die)
+                term = scaled_pmf.uniform_dice(n, die)
             else:
-                term = _pmf.power(_pmf.from_counts(list(die)), n, list(die))
-            terms.append(_pmf.stretch(term, factor // common))
+                term = scaled_pmf.power(scaled_pmf.from_counts(list(die)), n, list(die))
+            terms.append(scaled_pmf.stretch(term, factor // common))
         if not terms:
-            return _pmf.plain(np.ones(1))
+            return scaled_pmf.plain(np.ones(1))
         if self._only_uniform_dice():
             return terms[0]
-        return _pmf.stretch(_pmf.normalised(_pmf.convolve_all(terms)), common)
+        return scaled_pmf.stretch(scaled_pmf.normalised(scaled_pmf.convolve_all(terms)), common)
 
     def __reduce__(self) -> tuple:
         if self._pool is not None:
-            return _from_pool, (self._pool, self._start, self.truncated_mass), self._history()
-        return _from_pmf, (tuple(self._masses), self._start, self.dtype, self.truncated_mass), self._history()
+            return Discrete._restored_pool, (self._pool, self._start, self.truncated_mass), self._history()
+        return Discrete._restored_pmf, (tuple(self._masses), self._start, self.dtype, self.truncated_mass), self._history()
+
+    @classmethod
+    def _restored_pool(cls, pool: Pool, start: int, truncated: float) -> "Discrete":
+        """Made from what a pickle holds."""
+        return with_truncation(cls._from_pool(pool, start), truncated)
+
+    @classmethod
+    def _restored_pmf(cls, parts: tuple, start: int, dtype: np.dtype, truncated: float) -> "Discrete":
+        """Made from what a pickle holds."""
+        return with_truncation(cls._from_pmf(scaled_pmf.Pmf(*parts), start, dtype), truncated)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Discrete):
@@ -194,10 +204,10 @@ class Discrete(Distribution):
         if (self._start, self._length, self.dtype) != (other._start, other._length, other.dtype):
             return False
         if self.batch_shape or other.batch_shape:
-            return self.batch_shape == other.batch_shape and _discrete_rows.equal(self, other)
+            return self.batch_shape == other.batch_shape and pmf_rows.equal(self, other)
         if self._pool is not None and self._pool == other._pool:
             return True
-        mine, theirs = _pmf.as_scaled(self._masses), _pmf.as_scaled(other._masses)
+        mine, theirs = scaled_pmf.as_scaled(self._masses), scaled_pmf.as_scaled(other._masses)
         return all(np.array_equal(x, y) for x, y in zip(mine, theirs, strict=True))
 
     def __hash__(self) -> int:
@@ -237,9 +247,9 @@ class Discrete(Distribution):
         start = f", start={self._start}" if self._start else ""
         return f"Discrete({name}={_literal(getattr(self, name))}{start})"
 
-    def _of_rows(self, function: Callable[[_pmf.Pmf], np.ndarray], dtype: Any, *entries: int) -> np.ndarray:
+    def _of_rows(self, function: Callable[[scaled_pmf.Pmf], np.ndarray], dtype: Any, *entries: int) -> np.ndarray:
         """What `function` has for every pmf of the batch, read-only."""
-        return _read_only(_discrete_rows.per_row(self, function, dtype, *entries))
+        return _read_only(pmf_rows.per_row(self, function, dtype, *entries))
 
     def _needs_one(self, method: str) -> None:
         """Raise an error that says that a method is not for batches."""
@@ -281,21 +291,21 @@ class Discrete(Distribution):
         if self.batch_shape:
             if self._masses.exponents is None and self._masses.values.dtype == self.dtype:
                 return _read_only(self._masses.values)
-            return self._of_rows(lambda rows: _discrete_rows.probs(rows, self.dtype), self.dtype, self._length)
+            return self._of_rows(lambda rows: pmf_rows.probs(rows, self.dtype), self.dtype, self._length)
         only = self._only_uniform_dice()
         if only is not None and "_masses" not in self.__dict__:
             values = dice_pmf(*only, False)
         else:
-            values = _pmf.probs(self._masses)
+            values = scaled_pmf.probs(self._masses)
         return _read_only(values if values.dtype == self.dtype else values.astype(self.dtype))
 
     @cached_property
     def log_probs(self) -> np.ndarray:
         """Natural logarithms of `probs`, right where those underflow; -inf for zero. Read-only."""
         if self.batch_shape:
-            return self._of_rows(lambda rows: _discrete_rows.logs(rows, self.dtype), self.dtype, self._length)
+            return self._of_rows(lambda rows: pmf_rows.logs(rows, self.dtype), self.dtype, self._length)
         return _read_only(
-            _pmf.logs(self._masses.values, self._masses.exponents).astype(self.dtype, copy=False)
+            scaled_pmf.logs(self._masses.values, self._masses.exponents).astype(self.dtype, copy=False)
         )
 
     def counts(self, low: int | None = None, high: int | None = None) -> tuple[list[int], int]:
@@ -355,15 +365,15 @@ class Discrete(Distribution):
         """Counts of the outcomes start + begin .. start + end - 1."""
         only = self._only_uniform_dice()
         if only is not None:
-            return _counts.uniform_dice(*only, begin, end)
+            return exact_counts.uniform_dice(*only, begin, end)
         terms = []
         for (die, factor), n in (self._pool or {}).items():
-            exact = _counts.uniform_dice(n, die) if isinstance(die, int) else _counts.power(list(die), n)
-            terms.append(_counts.stretch(exact, factor))
+            exact = exact_counts.uniform_dice(n, die) if isinstance(die, int) else exact_counts.power(list(die), n)
+            terms.append(exact_counts.stretch(exact, factor))
         if len(terms) < 2:
-            return _counts.convolve(terms)[begin:end]
+            return exact_counts.convolve(terms)[begin:end]
         terms.sort(key=len)
-        return _counts.convolve_range(_counts.convolve(terms[:-1]), terms[-1], begin, end)
+        return exact_counts.convolve_range(exact_counts.convolve(terms[:-1]), terms[-1], begin, end)
 
     def _only_uniform_dice(self) -> tuple[int, int] | None:
         """(n, s) if this is a sum of n equal fair dice, up to a shift."""
@@ -408,8 +418,8 @@ class Discrete(Distribution):
         return self._look_up("prob", x, 0.0, 0.0, only_integers=True)
 
     @cached_property
-    def _tails(self) -> _pmf.Tails:
-        return _pmf.tails(self._masses)
+    def _tails(self) -> scaled_pmf.Tails:
+        return scaled_pmf.tails(self._masses)
 
     def cdf(self, x: Any) -> Any:
         """P(X <= x), summed from the lower end while that is at most one half, else 1 - sf(x)."""
@@ -450,7 +460,7 @@ class Discrete(Distribution):
         q = as_array("Discrete.quantile", "q", q).astype(np.float64)
         require("Discrete.quantile", "q", q, ~((q < 0) | (q > 1)), "within [0, 1]")
         if self.batch_shape:
-            return _discrete_rows.quantiles(self, q)
+            return pmf_rows.quantiles(self, q)
         possible = np.flatnonzero(self._masses.values)
         low = np.searchsorted(self._tails.cdf.astype(self.dtype, copy=False), q.astype(self.dtype))
         # sf never rises: its mirror image is sorted. The first index with sf <= 1 − q.
@@ -470,15 +480,15 @@ class Discrete(Distribution):
         name = "Discrete.prob_between"
         ends = {name_of: as_array(name, name_of, end).astype(np.float64) for name_of, end in (("a", a), ("b", b))}
         if self.batch_shape:
-            return _discrete_rows.over_rows(
-                self, name, self.dtype, ends, lambda rows: _discrete_rows.padded_probs(rows, self.dtype),
-                lambda padded, first, a, b: _discrete_rows.between(
+            return pmf_rows.over_rows(
+                self, name, self.dtype, ends, lambda rows: pmf_rows.padded_probs(rows, self.dtype),
+                lambda padded, first, a, b: pmf_rows.between(
                     padded, first + first // self._length, a, b, self._start, self._length
                 ),
             )  # fmt: skip
         padded = np.append(self.probs.astype(np.float64), 0.0)
         low, high = np.broadcast_arrays(*ends.values())
-        result = _discrete_rows.between(padded, 0, low, high, self._start, self._length)
+        result = pmf_rows.between(padded, 0, low, high, self._start, self._length)
         return result.astype(self.dtype)[()]
 
     def _look_up(
@@ -492,16 +502,16 @@ class Discrete(Distribution):
         if out is not None:
             check_out(name, out, broadcast_shapes(name, x=x.shape, batch=self.batch_shape), dtype)
         if self.batch_shape:
-            prepare = _discrete_rows.TABLES[method]
-            return _discrete_rows.over_rows(
+            prepare = pmf_rows.TABLES[method]
+            return pmf_rows.over_rows(
                 self, name, dtype if out is None else out, {"x": apart(x, out)}, lambda rows: prepare(rows, self.dtype),
-                lambda take, first, x: _discrete_rows.look_up(
+                lambda take, first, x: pmf_rows.look_up(
                     x, self._start, self._length, lambda at: take(first + at), below, above, only_integers
                 ),
             )  # fmt: skip
         table = getattr(self, f"{method}s") if only_integers else getattr(self._tails, method)
         take = table.__getitem__
-        value = _discrete_rows.look_up(x, self._start, self._length, take, below, above, only_integers).astype(dtype)
+        value = pmf_rows.look_up(x, self._start, self._length, take, below, above, only_integers).astype(dtype)
         if out is None:
             return value[()]
         out[...] = value
@@ -526,7 +536,7 @@ class Discrete(Distribution):
             terms = (n * factor**2 * die_moments(die)[1] for (die, factor), n in self._pool.items())
             return self.dtype.type(float(sum(terms)))
         if self.batch_shape:
-            return self._moment(_discrete_rows.Moments.variance)
+            return self._moment(pmf_rows.Moments.variance)
         return self.dtype.type(self._central_moment(2))
 
     @property
@@ -538,7 +548,7 @@ class Discrete(Distribution):
     def skewness(self) -> Any:
         """Third central moment over the cubed standard deviation; NaN where the variance is zero."""
         if self.batch_shape:
-            return self._moment(_discrete_rows.Moments.skewness)
+            return self._moment(pmf_rows.Moments.skewness)
         if self._pool is not None:
             terms = (n * factor**3 * die_cumulants(die)[0] for (die, factor), n in self._pool.items())
             third = float(sum(terms))
@@ -550,7 +560,7 @@ class Discrete(Distribution):
     def kurtosis(self) -> Any:
         """Excess kurtosis: fourth cumulant over the squared variance, 0 for a Normal; NaN where the variance is zero."""
         if self.batch_shape:
-            return self._moment(_discrete_rows.Moments.kurtosis)
+            return self._moment(pmf_rows.Moments.kurtosis)
         if not self.variance > 0:
             return self.dtype.type(np.nan)
         variance = float(self.variance)
@@ -559,9 +569,9 @@ class Discrete(Distribution):
             return self.dtype.type(float(sum(terms)) / variance / variance)
         return self.dtype.type(self._central_moment(4) / variance / variance - 3.0)
 
-    def _moment(self, moment: Callable[[_discrete_rows.Moments], Any]) -> np.ndarray:
+    def _moment(self, moment: Callable[[pmf_rows.Moments], Any]) -> np.ndarray:
         """Of every pmf of the batch."""
-        return self._of_rows(lambda rows: moment(_discrete_rows.Moments(rows, self.dtype)), self.dtype)
+        return self._of_rows(lambda rows: moment(pmf_rows.Moments(rows, self.dtype)), self.dtype)
 
     def _central_moment(self, order: int) -> float:
         distance = np.arange(self._length) - self._offset_mean
@@ -575,8 +585,8 @@ class Discrete(Distribution):
     def mode(self) -> Any:
         """The most probable outcome, an int, for a batch an int64 array; the lowest one of several."""
         if self.batch_shape:
-            return self._of_rows(lambda rows: self._start + _discrete_rows.modes(rows), np.int64)
-        return self._start + _pmf.argmax(self._masses)
+            return self._of_rows(lambda rows: self._start + pmf_rows.modes(rows), np.int64)
+        return self._start + scaled_pmf.argmax(self._masses)
 
     @cached_property
     def modes(self) -> tuple[int, ...]:
@@ -599,16 +609,16 @@ class Discrete(Distribution):
     def entropy(self) -> Any:
         """Shannon entropy -Σ p·log p in nats, of the batch shape."""
         if self.batch_shape:
-            return _discrete_rows.per_row(self, lambda rows: _discrete_rows.entropies(rows, self.dtype), self.dtype)
+            return pmf_rows.per_row(self, lambda rows: pmf_rows.entropies(rows, self.dtype), self.dtype)
         probs = self.probs.astype(np.float64)
         some = probs > 0
         return self.dtype.type(-np.sum(probs[some] * self.log_probs[some]) + 0.0)
 
-    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
+    def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         values = g(self.support.astype(np.float64))
         if self.batch_shape:
-            return _discrete_rows.expectations(self, values), None
-        return _expect.of_outcomes(self.probs.astype(np.float64), values)
+            return pmf_rows.expectations(self, values), None
+        return expectation.of_outcomes(self.probs.astype(np.float64), values)
 
     def normal_approximation(self) -> Any:
         """The Normal distribution with the same mean and standard deviation, of the same batch shape.
@@ -660,7 +670,7 @@ class Discrete(Distribution):
         100 0.00070
         """
         self._needs_one("distance_to_normal")
-        from loglik.distributions._normal_limit import distances
+        from loglik._discrete.normal_limit import distances
 
         return distances(self)
 
@@ -686,18 +696,18 @@ class Discrete(Distribution):
             If this is a batch.
         """
         self._needs_one("plot")
-        from loglik.distributions._normal_limit import plot
+        from loglik._discrete.normal_limit import plot
 
         return plot(self, ax)
 
     # ------------------------------------------------------------------------------------ sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = _sampling.discrete(function, dtype, self._start, self._start + self._length - 1)
+        kind = sampling.discrete(function, dtype, self._start, self._start + self._length - 1)
         if self.batch_shape:
-            return kind, functools.partial(_discrete_rows.sample, self)
+            return kind, functools.partial(pmf_rows.sample, self)
         return kind, functools.partial(
-            _sampling.in_blocks, columns=(), parameters=(), draw=functools.partial(_draw, *self._table), nanoseconds=4.0
+            sampling.in_blocks, columns=(), parameters=(), draw=functools.partial(_draw, *self._table), nanoseconds=4.0
         )
 
     @cached_property
@@ -748,7 +758,7 @@ class Discrete(Distribution):
                 pool[key] = pool.get(key, 0) + n
             return with_truncation(Discrete._from_pool(pool, start), self.truncated_mass)
         return with_truncation(
-            Discrete._from_pmf(_pmf.reverse(self._masses), start, self.dtype), self.truncated_mass
+            Discrete._from_pmf(scaled_pmf.reverse(self._masses), start, self.dtype), self.truncated_mass
         )
 
     def __rmatmul__(self, n: Any) -> "Discrete":
@@ -766,11 +776,11 @@ class Discrete(Distribution):
         length = copies * (self._length - 1) + 1
         check_range(copies * self._start, length)
         if np.count_nonzero(self._masses.values) > 2:
-            check_seconds(math.prod(self.batch_shape) * _pmf.power_seconds(self._length, copies, underflow=False))
+            check_seconds(math.prod(self.batch_shape) * scaled_pmf.power_seconds(self._length, copies, underflow=False))
         if self.batch_shape:
-            pmf = _discrete_row_sums.power(self._masses, copies)
+            pmf = row_sums.power(self._masses, copies)
         else:
-            pmf = _pmf.normalised(_pmf.power(self._masses, copies))
+            pmf = scaled_pmf.normalised(scaled_pmf.power(self._masses, copies))
         return with_truncation(Discrete._from_pmf(pmf, copies * self._start, self.dtype), truncated)
 
     def _shifted(self, shift: int) -> "Discrete":
@@ -794,7 +804,7 @@ class Discrete(Distribution):
             pool = {(die, old * factor): n for (die, old), n in self._pool.items()}
             return with_truncation(Discrete._from_pool(pool, self._start * factor), self.truncated_mass)
         check_range(self._start * factor, (self._length - 1) * factor + 1)
-        stretched = Discrete._from_pmf(_pmf.stretch(self._masses, factor), self._start * factor, self.dtype)
+        stretched = Discrete._from_pmf(scaled_pmf.stretch(self._masses, factor), self._start * factor, self.dtype)
         return with_truncation(stretched, self.truncated_mass)
 
 
@@ -808,16 +818,8 @@ def _draw(cdf: np.ndarray, guide: np.ndarray, outcomes: np.ndarray | int, key: i
     values[...] = outcomes + index if isinstance(outcomes, int) else outcomes[index]
 
 
-def _from_pool(pool: Pool, start: int, truncated: float = 0.0) -> Discrete:
-    return with_truncation(Discrete._from_pool(pool, start), truncated)
-
-
-def _from_pmf(parts: tuple, start: int, dtype: np.dtype, truncated: float = 0.0) -> Discrete:
-    return with_truncation(Discrete._from_pmf(_pmf.Pmf(*parts), start, dtype), truncated)
-
-
 def _sum(terms: list[Discrete]) -> Discrete:
-    from loglik.distributions._discrete_sums import convolve  # which needs the class of this module
+    from loglik.distributions.sums import convolve  # which needs the class of this module
 
     return convolve(terms)
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
-from loglik._validate import as_array, broadcast_shapes, describe_entry, first_index, is_dask, result_dtype
-from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, run
+from loglik._engine.validate import as_array, broadcast_shapes, describe_entry, first_index, is_dask, result_dtype
+from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
 from loglik.distributions.mvnormal import MultivariateNormal, kernel, seconds_per_value
 
 __all__ = ["mixture_log_prob"]
@@ -65,12 +65,12 @@ def mixture_log_prob(x: Any, log_weights: Any, mvn: MultivariateNormal) -> Any:
     if not isinstance(mvn, MultivariateNormal):
         raise TypeError(f"{name}: mvn must be a MultivariateNormal, got {type(mvn).__name__}")
     if is_dask(x):
-        from loglik import _dask
+        from loglik._engine import chunks
 
         log_weights = as_array(name, "log_weights", log_weights)
         mixtures = np.broadcast_shapes(log_weights.shape[:-1], mvn.batch_shape[:-1])
         evaluate = partial(mixture_log_prob, log_weights=log_weights, mvn=mvn)
-        return _dask.of_points(name, evaluate, x, mixtures, 1)
+        return chunks.of_points(name, evaluate, x, mixtures, 1)
     dtype = result_dtype(x, log_weights, mvn.loc)
     points, weights = as_array(name, "x", x), as_array(name, "log_weights", log_weights)
     (d,) = mvn.event_shape

@@ -8,23 +8,17 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._engine import expectation, sampling
+from loglik._engine.parallel import run_blocks
+from loglik._engine.validate import as_array, broadcast_shapes, check_out, is_dask, result_dtype
+from loglik._gaussian import conditional, missing, singular
+from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, hand_over, memory_for, run
+from loglik._gaussian.condition_number import condition_of
+from loglik._gaussian.density_gradients import log_prob_gradients
+from loglik._gaussian.matrices import NO_MEMORY, check_finite, factored, items, marginal_factor, parameter, raise_bad
 from loglik._kernels import fill_normal
-from loglik._parallel import run_blocks
-from loglik._validate import as_array, broadcast_shapes, check_out, is_dask, result_dtype
-from loglik.distributions import _conditional, _expect, _missing, _sampling, _singular, normal
-from loglik.distributions._base import Distribution
-from loglik.distributions._condition import condition_of
-from loglik.distributions._gradients import log_prob_gradients
-from loglik.distributions._grid import BLOCK_SECONDS, Axes, Rows, hand_over, memory_for, run
-from loglik.distributions._matrices import (
-    NO_MEMORY,
-    check_finite,
-    factored,
-    items,
-    marginal_factor,
-    parameter,
-    raise_bad,
-)
+from loglik.distributions import normal
+from loglik.distributions.base import Distribution
 
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
 
@@ -131,7 +125,7 @@ class MultivariateNormal(Distribution):
     _few: Any
     _allow_singular: bool | None = None  # None: not given
     _singular_rtol: float | None = None
-    _support: _singular.Support | None = None  # of the singular matrices, where there are any
+    _support: singular.Support | None = None  # of the singular matrices, where there are any
 
     # ------------------------------------------------------------------------------------ construction
 
@@ -153,7 +147,7 @@ class MultivariateNormal(Distribution):
             "variance": variance,
         }
         if allow_singular is not False or singular_rtol is not None:
-            _singular.check_options(type(self).__name__, allow_singular, singular_rtol, precision is not None)
+            singular.check_options(type(self).__name__, allow_singular, singular_rtol, precision is not None)
             if allow_singular:
                 self._initialise(_allow_singular=True, _singular_rtol=singular_rtol)
         self._construct(type(self).__name__, loc, given)
@@ -193,7 +187,7 @@ class MultivariateNormal(Distribution):
         )
         self._initialise(**{"_" + form: matrix})
         if self._allow_singular:
-            support = _singular.separate(name, form, matrix, self._singular_rtol)
+            support = singular.separate(name, form, matrix, self._singular_rtol)
             if support is not None:
                 matrix = support.regular(matrix)
                 self._initialise(_support=support)
@@ -301,13 +295,13 @@ class MultivariateNormal(Distribution):
     def _log_prob_of_incomplete(self, x: Any, nan_policy: str, out: Any, wrt: Any) -> Any:
         """log_prob for another treatment of NaN than handing it on."""
         function = f"{type(self).__name__}.log_prob"
-        _missing.check_policy(function, nan_policy)
+        missing.check_policy(function, nan_policy)
         if nan_policy == "raise":
-            _missing.check_complete(function, _points(function, x, *self.event_shape))
+            missing.check_complete(function, _points(function, x, *self.event_shape))
             return self.log_prob(x, out=out, wrt=wrt)
         if wrt is not None:
             raise NotImplementedError(f"{function}: no gradients (wrt=) with nan_policy='marginalize'")
-        return _missing.log_prob(function, self, _points(function, x, *self.event_shape), out, _evaluate)
+        return missing.log_prob(function, self, _points(function, x, *self.event_shape), out, _evaluate)
 
     def mahalanobis(self, x: Any) -> Any:
         """Mahalanobis distance of points from the mean, √((x−μ)ᵀ Σ⁻¹ (x−μ)); shapes and errors as in
@@ -441,9 +435,9 @@ class MultivariateNormal(Distribution):
             entropy.reshape(-1)[self._support.where] = self._support.entropy()
         return np.broadcast_to(entropy.astype(self.dtype), self.batch_shape)[()]
 
-    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
+    def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         lower = np.sqrt(self._variance)[..., None] * np.eye(self.event_shape[0]) if self._form == "variance" else self._lower()
-        return _expect.gaussian(function, g, self._loc, lower)
+        return expectation.gaussian(function, g, self._loc, lower)
 
     def _lower(self, dtype: np.dtype | None = None) -> np.ndarray:
         """scale_tril before broadcasting, computed once."""
@@ -471,7 +465,7 @@ class MultivariateNormal(Distribution):
     # ------------------------------------------------------------------------------------ sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = _sampling.floating(function, dtype, self.dtype)
+        kind = sampling.floating(function, dtype, self.dtype)
         wide = np.promote_types(kind, self.dtype)
         with np.errstate(over="ignore"):
             loc = self._loc.astype(kind, copy=False)
@@ -482,7 +476,7 @@ class MultivariateNormal(Distribution):
                 check_finite(f"{function}, in {kind}", name, array)
         if self._form == "variance":
             return kind, functools.partial(
-                _sampling.in_blocks, columns=self.batch_shape + self.event_shape, parameters=(loc, matrix), draw=normal.draw,
+                sampling.in_blocks, columns=self.batch_shape + self.event_shape, parameters=(loc, matrix), draw=normal.draw,
                 nanoseconds=2.0,
             )
         return kind, functools.partial(_sample, self.batch_shape, loc, matrix)
@@ -518,7 +512,7 @@ class MultivariateNormal(Distribution):
         >>> people.marginal([1])
         MultivariateNormal(loc=array([77.]), covariance=array([[144.]]))
         """
-        chosen = _missing.coordinates(f"{type(self).__name__}.marginal", indices, *self.event_shape)
+        chosen = missing.coordinates(f"{type(self).__name__}.marginal", indices, *self.event_shape)
         options: dict[str, Any] = {}
         if self._allow_singular:
             options = {"allow_singular": True, "singular_rtol": self._singular_rtol}
@@ -573,7 +567,7 @@ class MultivariateNormal(Distribution):
         >>> people.condition({0: [160.0, 170.0, 180.0]}).batch_shape
         (3,)
         """
-        return _conditional.given(f"{type(self).__name__}.condition", self, values)
+        return conditional.given(f"{type(self).__name__}.condition", self, values)
 
     def _per_batch(self, matrix: np.ndarray) -> np.ndarray:
         return np.broadcast_to(matrix, self.batch_shape + 2 * self.event_shape)
@@ -735,8 +729,8 @@ def _sample(batch: tuple[int, ...], loc: np.ndarray, lower: np.ndarray, result: 
         return
     # A matrix is packed once for the rows of a block: few of them would not pay for it, many keep Ctrl-C waiting.
     least = 64 if not shared or d > 1024 else 256
-    chosen = min(items_of_row, max(1, _sampling.BLOCK // (d * min(n, least))))
-    rows = min(n, max(least, _sampling.BLOCK // (d * chosen)))
+    chosen = min(items_of_row, max(1, sampling.BLOCK // (d * min(n, least))))
+    rows = min(n, max(least, sampling.BLOCK // (d * chosen)))
     parts, per_row = -(-n // rows), -(-items_of_row // chosen)
     matrices, values = Rows(lower, 2, lead, item_axes), Rows(result, 1, lead, row_axes, item_axes)
     zero = np.zeros(d, result.dtype)

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from loglik import _elementwise, _validate, ufuncs
+from loglik import ufuncs
+from loglik._engine import elementwise, expectation, sampling, validate
+from loglik._engine.slopes import Argument, Slopes, elementwise_gradients
 from loglik._kernels import fill_normal
-from loglik.distributions import _expect, _sampling
-from loglik.distributions._base import Distribution, apart, keep
-from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
+from loglik.distributions.base import Distribution, apart, keep
 
 _HALF_LOG_2PI = 0.9189385332046727
 _HALF_ROOT = 0.19947114020071635  # 1/√(8π): half of φ(0)
@@ -55,15 +55,15 @@ class Normal(Distribution):
         if type(loc) is float and type(scale) is float and -_INFINITY < loc < _INFINITY and 0.0 < scale < _INFINITY:
             self._initialise(_loc=loc, _scale=scale, batch_shape=(), dtype=_FLOAT64)  # the common case, in a microsecond
             return
-        mu, sigma = _validate.as_array("Normal", "loc", loc), _validate.as_array("Normal", "scale", scale)
-        _validate.require("Normal", "loc", mu, np.isfinite(mu), "finite")
-        _validate.require("Normal", "scale", sigma, (sigma > 0) & np.isfinite(sigma), "positive and finite")
+        mu, sigma = validate.as_array("Normal", "loc", loc), validate.as_array("Normal", "scale", scale)
+        validate.require("Normal", "loc", mu, np.isfinite(mu), "finite")
+        validate.require("Normal", "scale", sigma, (sigma > 0) & np.isfinite(sigma), "positive and finite")
         self._initialise(
             # Python scalars stay as they are: they are weak in what follows, so float32 data gives float32 results.
             _loc=keep(loc, mu),
             _scale=keep(scale, sigma),
-            batch_shape=_validate.broadcast_shapes("Normal", loc=mu.shape, scale=sigma.shape),
-            dtype=_validate.result_dtype(loc, scale),
+            batch_shape=validate.broadcast_shapes("Normal", loc=mu.shape, scale=sigma.shape),
+            dtype=validate.result_dtype(loc, scale),
         )
 
     # ------------------------------------------------------------------------------------------- parameters
@@ -122,34 +122,34 @@ class Normal(Distribution):
             return self._gradients(x, wrt, out)
         if type(x) is float:
             x_array: Any = x
-        elif _validate.is_dask(x):
+        elif validate.is_dask(x):
             return self._lazily("log_prob", x, out)
         else:
-            x_array = _validate.as_array("Normal.log_prob", "x", x)
-        dtype = _validate.result_dtype(x, self._loc, self._scale)
-        return _elementwise.apply(
+            x_array = validate.as_array("Normal.log_prob", "x", x)
+        dtype = validate.result_dtype(x, self._loc, self._scale)
+        return elementwise.apply(
             "Normal.log_prob", ufuncs.normal_log_prob, x_array, self._loc, self._scale,
             dtype=dtype, out=out, nanoseconds=1.0,
         )
 
     def _gradients(self, x: Any, wrt: Any, out: Any) -> tuple[Any, Any]:
         name = "Normal.log_prob"
-        points = apart(_validate.as_array(name, "x", x), out)
-        dtype = _validate.result_dtype(x, self._loc, self._scale)
+        points = apart(validate.as_array(name, "x", x), out)
+        dtype = validate.result_dtype(x, self._loc, self._scale)
         arguments = {"x": points, "loc": np.asarray(self._loc), "scale": np.asarray(self._scale)}
         return elementwise_gradients(
             name, lambda into: self.log_prob(x if out is None else points, out=into),
             {key: Argument(array, dtype) for key, array in arguments.items()}, ("x", "loc", "scale"), _slopes,
-            lead=_validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
+            lead=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
             nanoseconds=15.0,
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------- distribution
 
     def _standardise(self, method: str, x: Any) -> tuple[Any, np.dtype]:
-        x_array = _validate.as_array(f"Normal.{method}", "x", x)
-        dtype = _validate.result_dtype(x, self._loc, self._scale)
-        _validate.broadcast_shapes(f"Normal.{method}", x=x_array.shape, batch=self.batch_shape)
+        x_array = validate.as_array(f"Normal.{method}", "x", x)
+        dtype = validate.result_dtype(x, self._loc, self._scale)
+        validate.broadcast_shapes(f"Normal.{method}", x=x_array.shape, batch=self.batch_shape)
         with np.errstate(over="ignore", under="ignore"):
             z = (x_array.astype(dtype, copy=False) - np.asarray(self._loc, dtype)) / np.asarray(self._scale, dtype)
         return z, dtype
@@ -210,10 +210,10 @@ class Normal(Distribution):
         array([      -inf, 1.        , 4.91992797])
         """
         name = "Normal.quantile"
-        array = _validate.as_array(name, "q", q)
-        _validate.require_probabilities(name, "q", array)
-        dtype = _validate.result_dtype(q, self._loc, self._scale)
-        return _elementwise.apply(name, _quantile, array, self._loc, self._scale, dtype=dtype, out=out, nanoseconds=7.0)
+        array = validate.as_array(name, "q", q)
+        validate.require_probabilities(name, "q", array)
+        dtype = validate.result_dtype(q, self._loc, self._scale)
+        return elementwise.apply(name, _quantile, array, self._loc, self._scale, dtype=dtype, out=out, nanoseconds=7.0)
 
     def prob_between(self, a: Any, b: Any) -> Any:
         """P(a ≤ X ≤ b); 0 where a > b.
@@ -251,10 +251,10 @@ class Normal(Distribution):
         4.906713927e-198
         """
         name = "Normal.prob_between"
-        ends = [_validate.as_array(name, key, value) for key, value in (("a", a), ("b", b))]
-        _validate.broadcast_shapes(name, a=ends[0].shape, b=ends[1].shape, batch=self.batch_shape)
-        dtype = _validate.result_dtype(a, b, self._loc, self._scale)
-        return _elementwise.apply(name, _between, *ends, self._loc, self._scale, dtype=dtype, nanoseconds=60.0)
+        ends = [validate.as_array(name, key, value) for key, value in (("a", a), ("b", b))]
+        validate.broadcast_shapes(name, a=ends[0].shape, b=ends[1].shape, batch=self.batch_shape)
+        dtype = validate.result_dtype(a, b, self._loc, self._scale)
+        return elementwise.apply(name, _between, *ends, self._loc, self._scale, dtype=dtype, nanoseconds=60.0)
 
     # ------------------------------------------------------------------------------------------- moments
 
@@ -277,19 +277,19 @@ class Normal(Distribution):
         """Differential entropy in nats: log σ + (1 + log 2π)/2."""
         return (np.log(self.std) + self.dtype.type(0.5 + _HALF_LOG_2PI))[()]
 
-    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
-        return _expect.normal(function, g, np.asarray(self._loc), np.asarray(self._scale))
+    def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
+        return expectation.normal(function, g, np.asarray(self._loc), np.asarray(self._scale))
 
     # ------------------------------------------------------------------------------------------- sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = _sampling.floating(function, dtype, self.dtype)
+        kind = sampling.floating(function, dtype, self.dtype)
         if kind != self.dtype:
             with np.errstate(over="ignore"):
                 return Normal(*(np.asarray(a).astype(kind) for a in (self._loc, self._scale)))._sampler(function, None)
         parameters = np.asarray(self._loc, kind), np.asarray(self._scale, kind)
         return kind, functools.partial(
-            _sampling.in_blocks, columns=self.batch_shape, parameters=parameters, draw=draw, nanoseconds=2.0
+            sampling.in_blocks, columns=self.batch_shape, parameters=parameters, draw=draw, nanoseconds=2.0
         )
 
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from loglik import _elementwise, _validate, ufuncs
+from loglik import ufuncs
+from loglik._engine import elementwise, expectation, sampling, validate
+from loglik._engine.slopes import Argument, Slopes, elementwise_gradients
 from loglik._kernels import fill_uniform
-from loglik.distributions import _expect, _sampling
-from loglik.distributions._base import Distribution, apart, keep
-from loglik.distributions._sums import Argument, Slopes, elementwise_gradients
+from loglik.distributions.base import Distribution, apart, keep
 
 
 class Uniform(Distribution):
@@ -49,17 +49,17 @@ class Uniform(Distribution):
     # ------------------------------------------------------------------------------------------- construction
 
     def __init__(self, low: Any = 0.0, high: Any = 1.0) -> None:
-        a, b = _validate.as_array("Uniform", "low", low), _validate.as_array("Uniform", "high", high)
-        _validate.require("Uniform", "low", a, np.isfinite(a), "finite")
-        _validate.require("Uniform", "high", b, np.isfinite(b), "finite")
-        shape = _validate.broadcast_shapes("Uniform", low=a.shape, high=b.shape)
-        dtype = _validate.result_dtype(low, high)
+        a, b = validate.as_array("Uniform", "low", low), validate.as_array("Uniform", "high", high)
+        validate.require("Uniform", "low", a, np.isfinite(a), "finite")
+        validate.require("Uniform", "high", b, np.isfinite(b), "finite")
+        shape = validate.broadcast_shapes("Uniform", low=a.shape, high=b.shape)
+        dtype = validate.result_dtype(low, high)
         with np.errstate(over="ignore"):
             ordered = a.astype(dtype) < b.astype(dtype)
         if not np.all(ordered):
             wide = [np.broadcast_to(array, shape) for array in (a, b)]
-            index = _validate.first_index(~np.broadcast_to(ordered, shape))
-            entries = [_validate.describe_entry(name, index, w[index]) for name, w in zip(("low", "high"), wide, strict=True)]
+            index = validate.first_index(~np.broadcast_to(ordered, shape))
+            entries = [validate.describe_entry(name, index, w[index]) for name, w in zip(("low", "high"), wide, strict=True)]
             raise ValueError(f"Uniform: low must be less than high, but {entries[0]} and {entries[1]}")
         self._initialise(_low=keep(low, a), _high=keep(high, b), batch_shape=shape, dtype=dtype)
 
@@ -113,13 +113,13 @@ class Uniform(Distribution):
         >>> ll.Uniform(0.0, 4.0).log_prob([1.0, 2.0], wrt="high")
         (array([-1.38629436, -1.38629436]), np.float64(-0.5))
         """
-        if _validate.is_dask(x):
+        if validate.is_dask(x):
             return self._lazily("log_prob", x, out, wrt)
         name = "Uniform.log_prob"
-        x_array = _validate.as_array(name, "x", x)
-        dtype = _validate.result_dtype(x, self._low, self._high)
+        x_array = validate.as_array(name, "x", x)
+        dtype = validate.result_dtype(x, self._low, self._high)
         if wrt is None:
-            return _elementwise.apply(
+            return elementwise.apply(
                 name, ufuncs.uniform_log_prob, x_array, self._low, self._high, dtype=dtype, out=out, nanoseconds=1.0
             )
         points = apart(x_array, out)
@@ -128,7 +128,7 @@ class Uniform(Distribution):
         return elementwise_gradients(
             name, lambda into: self.log_prob(x if out is None else points, out=into),
             {key: Argument(array, dtypes[key]) for key, array in arguments.items()}, ("x", "low", "high"), _slopes,
-            lead=_validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
+            lead=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
             nanoseconds=10.0,
         )  # fmt: skip
 
@@ -136,9 +136,9 @@ class Uniform(Distribution):
 
     def _shares(self, method: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """The shares of the interval below and above `x`, each from its own difference and within [0, 1]."""
-        x_array = _validate.as_array(f"Uniform.{method}", "x", x)
-        dtype = _validate.result_dtype(x, self._low, self._high)
-        _validate.broadcast_shapes(f"Uniform.{method}", x=x_array.shape, batch=self.batch_shape)
+        x_array = validate.as_array(f"Uniform.{method}", "x", x)
+        dtype = validate.result_dtype(x, self._low, self._high)
+        validate.broadcast_shapes(f"Uniform.{method}", x=x_array.shape, batch=self.batch_shape)
         # quarters: no difference overflows, and subnormal numbers keep their bits where it matters
         low, high, at = (np.asarray(a, dtype) for a in (self._low, self._high, x_array.astype(dtype, copy=False)))
         with np.errstate(all="ignore"):
@@ -198,10 +198,10 @@ class Uniform(Distribution):
         array([-1. ,  1.5,  4. ])
         """
         name = "Uniform.quantile"
-        array = _validate.as_array(name, "q", q)
-        _validate.require_probabilities(name, "q", array)
-        dtype = _validate.result_dtype(q, self._low, self._high)
-        return _elementwise.apply(name, _quantile, array, self._low, self._high, dtype=dtype, out=out, nanoseconds=2.0)
+        array = validate.as_array(name, "q", q)
+        validate.require_probabilities(name, "q", array)
+        dtype = validate.result_dtype(q, self._low, self._high)
+        return elementwise.apply(name, _quantile, array, self._low, self._high, dtype=dtype, out=out, nanoseconds=2.0)
 
     def prob_between(self, a: Any, b: Any) -> Any:
         """P(a ≤ X ≤ b): the share of [low, high] that lies in [a, b]; 0 where a > b.
@@ -216,10 +216,10 @@ class Uniform(Distribution):
         array([0.2, 0.5, 0. ])
         """
         name = "Uniform.prob_between"
-        ends = [_validate.as_array(name, key, value) for key, value in (("a", a), ("b", b))]
-        _validate.broadcast_shapes(name, a=ends[0].shape, b=ends[1].shape, batch=self.batch_shape)
-        dtype = _validate.result_dtype(a, b, self._low, self._high)
-        return _elementwise.apply(name, _between, *ends, self._low, self._high, dtype=dtype, nanoseconds=10.0)
+        ends = [validate.as_array(name, key, value) for key, value in (("a", a), ("b", b))]
+        validate.broadcast_shapes(name, a=ends[0].shape, b=ends[1].shape, batch=self.batch_shape)
+        dtype = validate.result_dtype(a, b, self._low, self._high)
+        return elementwise.apply(name, _between, *ends, self._low, self._high, dtype=dtype, nanoseconds=10.0)
 
     # ------------------------------------------------------------------------------------------- moments
 
@@ -252,13 +252,13 @@ class Uniform(Distribution):
         """Differential entropy in nats: log(high - low)."""
         return (0.0 - ufuncs.uniform_log_prob(self.low, self.low, self.high))[()]
 
-    def _expectation(self, function: str, g: _expect.Values) -> _expect.Expectation:
-        return _expect.uniform(function, g, np.asarray(self._low, np.float64), np.asarray(self._high, np.float64))
+    def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
+        return expectation.uniform(function, g, np.asarray(self._low, np.float64), np.asarray(self._high, np.float64))
 
     # ------------------------------------------------------------------------------------------- sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = _sampling.floating(function, dtype, self.dtype)
+        kind = sampling.floating(function, dtype, self.dtype)
         with np.errstate(over="ignore"):
             if kind != self.dtype:
                 return Uniform(*(np.asarray(a).astype(kind) for a in (self._low, self._high)))._sampler(function, None)
@@ -268,7 +268,7 @@ class Uniform(Distribution):
             width = high * unit - low * unit
         parameters = low * unit, width, unit, np.nextafter(high, low)
         return kind, functools.partial(
-            _sampling.in_blocks, columns=self.batch_shape, parameters=parameters, draw=_draw, nanoseconds=2.0
+            sampling.in_blocks, columns=self.batch_shape, parameters=parameters, draw=_draw, nanoseconds=2.0
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from loglik import _validate
+from loglik._engine import validate
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
@@ -19,11 +19,11 @@ def data(estimator: Any, x: Any, *, reset: bool, least: int = 1) -> np.ndarray:
 def sample_weight(function: str, weight: Any, n: int) -> np.ndarray | None:
     if weight is None:
         return None
-    array = _validate.as_array(function, "sample_weight", weight)
+    array = validate.as_array(function, "sample_weight", weight)
     if array.shape != (n,):
         raise ValueError(f"{function}: sample_weight must have shape ({n},), one for each row of X, got {array.shape}")
     array = array.astype(np.float64)
-    _validate.require(function, "sample_weight", array, (array >= 0) & (array < np.inf), "finite and not negative")
+    validate.require(function, "sample_weight", array, (array >= 0) & (array < np.inf), "finite and not negative")
     if not array.any():
         raise ValueError(f"{function}: all sample weights are zero")
     return array

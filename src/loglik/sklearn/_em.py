@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from loglik import ufuncs
+from loglik._engine.parallel import run_blocks
+from loglik._engine.validate import describe_entry
+from loglik._fitting.statistics import Moments, empty_states, state_size, summary, tree
+from loglik._gaussian.matrices import factored
 from loglik._kernels import moments_update
-from loglik._moments import Moments, empty_states, state_size, summary, tree
-from loglik._parallel import run_blocks
-from loglik._validate import describe_entry
-from loglik.distributions._matrices import factored
 from loglik.distributions.mvnormal import kernel
 
 _VALUES = 1 << 16  # log-densities of a block, about

@@ -10,10 +10,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from loglik import _validate
-from loglik._moments import Moments
-from loglik._parallel import num_threads
-from loglik.distributions._matrices import check_symmetric
+from loglik._engine import validate
+from loglik._engine.parallel import num_threads
+from loglik._fitting.statistics import Moments
+from loglik._gaussian.matrices import check_symmetric
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.sklearn import _checks, _em
 
@@ -238,20 +238,20 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         for name, shape in (("weights_init", (k,)), ("means_init", (k, d)), ("precisions_init", square)):
             value = getattr(self, name)
             if value is not None:
-                value = _validate.as_array(_NAME, name, value).astype(np.float64)
+                value = validate.as_array(_NAME, name, value).astype(np.float64)
                 if value.shape != shape:
                     raise ValueError(f"{_NAME}: {name} must have shape {shape}, got {value.shape}")
-                _validate.require(_NAME, name, value, np.isfinite(value), "finite")
+                validate.require(_NAME, name, value, np.isfinite(value), "finite")
             found.append(value)
         weights, means, precisions = found
         if weights is not None:
-            _validate.require(_NAME, "weights_init", weights, (weights >= 0) & (weights <= 1), "within [0, 1]")
+            validate.require(_NAME, "weights_init", weights, (weights >= 0) & (weights <= 1), "within [0, 1]")
             if abs(weights.sum() - 1) > 1e-6:
                 raise ValueError(f"{_NAME}: weights_init must add up to 1, but the sum is {weights.sum()}")
         if precisions is None:
             return weights, means, None
         if self._diagonal:
-            _validate.require(_NAME, "precisions_init", precisions, precisions > 0, "positive")
+            validate.require(_NAME, "precisions_init", precisions, precisions > 0, "positive")
             return weights, means, 1 / precisions
         check_symmetric(_NAME, "precisions_init", precisions.reshape(-1, d, d), precisions.shape[:-2])
         normal = MultivariateNormal(np.zeros(d), precision=precisions)

@@ -1,0 +1,1 @@
+"""What the commands on data of the command line do."""

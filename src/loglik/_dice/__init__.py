@@ -1,0 +1,1 @@
+"""The players' notation for dice, pools of dice, and the report of the command line."""

@@ -1,0 +1,1 @@
+"""Probability masses on integers: their arithmetic, batches of them, sums, exact counts."""

@@ -1,0 +1,1 @@
+"""Formulas of divergences: rows of probabilities, pairs of Gaussians."""

@@ -1,0 +1,1 @@
+"""Statistics of data that merge, and how families are fitted from them."""

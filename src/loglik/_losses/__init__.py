@@ -1,0 +1,1 @@
+"""How the losses are evaluated: one pass over blocks of targets and predictions."""
