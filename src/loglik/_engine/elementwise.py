@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -62,7 +62,9 @@ def apply(
     ndarray, or NumPy scalar where all arguments are scalars and there is no `out`.
     """
     first = arguments[0]
-    if out is None and type(first) is np.ndarray and first.size <= BLOCK and all(type(a) is float for a in arguments[1:]):
+    if out is None and (type(first) is float or (type(first) is np.ndarray and first.size <= BLOCK)) and (
+        all([type(a) is float for a in arguments[1:]])  # noqa: C419 (quicker)
+    ):
         return ufunc(*arguments, dtype=dtype)  # the common small call
     shapes = {f"argument {i}": np.shape(a) for i, a in enumerate(arguments)}
     shape = next(iter(set(shapes.values()))) if len(set(shapes.values())) == 1 else validate.broadcast_shapes(function, **shapes)
@@ -89,3 +91,20 @@ def apply(
 
     run_blocks(one, len(pieces), seconds=size * nanoseconds * 1e-9)
     return out
+
+
+def like_ufunc(function: Callable[..., Any], inner: Literal["result", "float64", "as given"] = "result") -> Callable[..., Any]:
+    """A function of arrays, called like a ufunc. It gets them in the dtype of the result, in float64, or as they are (`inner`);
+    its floating-point warnings are not shown."""
+    double = np.dtype(np.float64)
+
+    def call(*arguments: Any, dtype: np.dtype, out: np.ndarray | None = None) -> Any:
+        kind = dtype if inner == "result" else double if inner == "float64" else None
+        with np.errstate(all="ignore"):
+            value = function(*[np.asarray(a, kind) for a in arguments])
+            if out is None:
+                return np.asarray(value, dtype)[()]
+            out[...] = value
+        return out
+
+    return call

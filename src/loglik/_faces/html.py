@@ -79,7 +79,7 @@ def _picture(d: Any) -> str:
     if kind == "Uniform":
         return _box(float(d.low), float(d.high))
     if kind == "Bernoulli":
-        one, zero = d._both()
+        one, zero = d.wide_probs()
         return _bars([0, 1], [float(zero), float(one)])
     if kind == "Discrete":
         return _outcomes(d) if _is_small(d) else ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loglik._discrete import exact_counts, pmf_rows, row_sums, scaled_pmf
+from loglik._discrete import exact_counts, fitting, pmf_rows, row_sums, scaled_pmf
 from loglik._discrete.checks import (
     MAX_OUTCOMES,
     as_integer,
@@ -29,6 +29,7 @@ from loglik._discrete.checks import (
 from loglik._discrete.die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
 from loglik._engine import expectation, sampling
 from loglik._engine.validate import as_array, broadcast_shapes, check_out, first_index, is_dask, require, result_dtype
+from loglik._fitting import priors
 from loglik._kernels import cumulative, dice_pmf, fill_discrete
 from loglik.distributions.base import Distribution, _literal, apart
 
@@ -613,6 +614,26 @@ class Discrete(Distribution):
         probs = self.probs.astype(np.float64)
         some = probs > 0
         return self.dtype.type(-np.sum(probs[some] * self.log_probs[some]) + 0.0)
+
+    # ------------------------------------------------------------------------------------ what other parts ask for
+
+    _prior = priors.Dirichlet
+    _from_moments = False
+    _fitted = classmethod(fitting.discrete)
+
+    @classmethod
+    def _statistics(cls, function: str, rows: Any, prior: Any) -> fitting.Counts:
+        return fitting.counts(function, rows, fitting.prior_range(function, prior))
+
+    def _floating(self) -> tuple[Any, ...]:
+        return (np.empty(0, self.dtype),)
+
+    def __getitem__(self, index: Any) -> "Discrete":
+        if not self.batch_shape:
+            raise IndexError("Discrete has no batch to index; the probability of i is d.prob(i)")
+        values, exponents, floor = self._masses
+        part = scaled_pmf.Pmf(values[index], None if exponents is None else exponents[index], floor[index])
+        return Discrete._from_pmf(part, self._start, self.dtype)
 
     def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         values = g(self.support.astype(np.float64))
