@@ -27,7 +27,7 @@ _SETS = 16  # of states that are filled side by side, at most,
 _STATES = 1 << 20  # with so many numbers in all
 
 
-class Model(NamedTuple):
+class MixtureParameters(NamedTuple):
     """Parameters in float64."""
 
     weights: np.ndarray
@@ -39,7 +39,7 @@ class Model(NamedTuple):
 class Densities:
     """log w(k) + log N(x | k) of blocks of rows, in a dtype."""
 
-    def __init__(self, model: Model, dtype: np.dtype) -> None:
+    def __init__(self, model: MixtureParameters, dtype: np.dtype) -> None:
         self.dtype, (self.components, d) = dtype, model.means.shape
         self._form = "scale_tril" if model.factors.ndim == 3 else "variance"
         factors = model.factors
@@ -167,7 +167,7 @@ def parameters(m: Moments, unit: float, kind: str, reg_covar: float) -> tuple[np
 
 
 def factors(covariances: np.ndarray, kind: str, components: int) -> np.ndarray:
-    """Of a model, see `Model`; raises LinAlgError for a covariance that is not positive definite."""
+    """Of a model, see `MixtureParameters`; raises LinAlgError for a covariance that is not positive definite."""
     form = "covariance" if kind in ("full", "tied") else "variance"
     try:
         result = factored("GaussianMixture", form, covariances, warn=False)
