@@ -271,6 +271,12 @@ class Bernoulli(Distribution):
         one, zero = self._both(np.float64)
         return expectation.of_outcomes(np.stack([zero, one], axis=-1), g(np.array([0.0, 1.0])))
 
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        one, zero = self._both()
+        return pictures.Masses([0, 1], [float(zero), float(one)])
+
     # ------------------------------------------------------------------------------------------- sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:

@@ -280,6 +280,11 @@ class Normal(Distribution):
     def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         return expectation.normal(function, g, np.asarray(self._loc), np.asarray(self._scale))
 
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        return pictures.bell(float(self.mean), float(self.std))
+
     # ------------------------------------------------------------------------------------------- sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:

@@ -255,6 +255,11 @@ class Uniform(Distribution):
     def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         return expectation.uniform(function, g, np.asarray(self._low, np.float64), np.asarray(self._high, np.float64))
 
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        return pictures.Box(float(self.low), float(self.high))
+
     # ------------------------------------------------------------------------------------------- sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
