@@ -271,7 +271,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return _em.MixtureParameters(size, means, covariances, _em.factors(covariances, self.covariance_type, self.n_components))
 
     def _first_moments(self, blocks: _em.Blocks, weights: np.ndarray | None, random_state: Any) -> Moments:
-        """Of the components of a start, drawn as scikit-learn draws it."""
+        """Moments of the components of a start, drawn as scikit-learn draws it."""
         x, k = blocks.x, self.n_components
         if self.init_params in ("k-means++", "random_from_data"):
             if self.init_params == "k-means++":

@@ -277,9 +277,9 @@ ll.Bernoulli(logits=50.0).prob(0), 1 - 1 / (1 + np.exp(-50))"""
 
     def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 4, width_ratios=(1, 1, 1, 2.2))
-        for ax, one in zip(axes, (0.8, 0.2, 0.5), strict=False):
-            ax.bar([0, 1], [1 - one, one], color=[MUTED, BLUE], width=0.7)
-            ax.set(title=f"p = {one}", xticks=[0, 1], yticks=[0, 0.5, 1], ylim=(0, 1), xlabel="x")
+        for ax, share in zip(axes, (0.8, 0.2, 0.5), strict=False):
+            ax.bar([0, 1], [1 - share, share], color=[MUTED, BLUE], width=0.7)
+            ax.set(title=f"p = {share}", xticks=[0, 1], yticks=[0, 0.5, 1], ylim=(0, 1), xlabel="x")
         p = np.linspace(1e-6, 1 - 1e-6, 201)
         axes[3].plot(p, ll.Bernoulli(p).entropy(), color=RED)
         axes[3].axhline(np.log(2), color=MUTED, lw=0.8, ls="--")
