@@ -54,9 +54,9 @@ class Distribution:
         from loglik._faces import html
 
         picture = None if self.batch_shape else self._picture()
-        return html.page(type(self).__name__, self.batch_shape, self.dtype, self._summary(), picture)
+        return html.page(type(self).__name__, self.batch_shape, self.dtype, self._table_rows(), picture)
 
-    def _summary(self) -> list[tuple[str, Any]]:
+    def _table_rows(self) -> list[tuple[str, Any]]:
         """Names and values for a notebook's table."""
         moments = ((label, getattr(self, name)) for label, name in (("mean", "mean"), ("sd", "std")))
         return [*self._arguments().items(), *moments]

@@ -701,7 +701,7 @@ class Discrete(Distribution):
 
         return plot(self, ax)
 
-    def _summary(self) -> list[tuple[str, Any]]:
+    def _table_rows(self) -> list[tuple[str, Any]]:
         notation = self._notation()
         rows = [] if notation is None else [("dice", notation)]
         outcomes = f"{self._start} to {self._start + self._length - 1}".replace("-", "−")

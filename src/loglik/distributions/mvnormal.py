@@ -462,8 +462,8 @@ class MultivariateNormal(Distribution):
             self._factors[key] = lower
         return self._factors[key]
 
-    def _summary(self) -> list[tuple[str, Any]]:
-        rows = super()._summary()
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        rows = super()._table_rows()
         if self._form != "variance" and 1 < self.event_shape[0] <= 8:
             rows.insert(-1, ("correlation", self.correlation))
         return rows
