@@ -55,7 +55,17 @@ class Distribution:
         """Table and picture for notebooks."""
         from loglik._faces import html
 
-        return html.page(self)
+        picture = None if self.batch_shape else self._picture()
+        return html.page(type(self).__name__, self.batch_shape, self.dtype, self._table_rows(), picture)
+
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        """Names and values for a notebook's table."""
+        moments = ((label, getattr(self, name)) for label, name in (("mean", "mean"), ("sd", "std")))
+        return [*self._arguments().items(), *moments]
+
+    def _picture(self) -> Any:
+        """What a notebook draws of a distribution that is no batch: one of `loglik._faces.pictures`, or None."""
+        return None
 
     def __reduce__(self) -> tuple:
         # A pickle names the class alone, which is `loglik.<name>` wherever it is defined.

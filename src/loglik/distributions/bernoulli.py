@@ -168,6 +168,12 @@ class Bernoulli(Lattice):
         one, zero = self.wide_probs()
         return expectation.of_outcomes(np.stack([zero, one], axis=-1), g(np.array([0.0, 1.0])))
 
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        one, zero = self._both()
+        return pictures.Masses([0, 1], [float(zero), float(one)])
+
     # ------------------------------------------------------------------------------------------- sampling
 
     def _draw_parameters(self, given: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -41,6 +41,7 @@ __all__ = ["Discrete"]
 _FLOAT64 = np.dtype(np.float64)
 
 _SHOWN = 64  # numbers of a batch that `repr` shows
+_DRAWN = 10_000  # outcomes in the picture of a notebook, where the probabilities are still to be found
 _HASHED = 1 << 12  # numbers of a batch that its hash depends on
 _EXACT_MODES = 2**22  # bytes of exact counts that finding all modes may make
 _MIN_CELLS, _MAX_CELLS = 1 << 11, 1 << 20  # of the table that sampling looks outcomes up in: 8 KiB to 4 MiB
@@ -720,6 +721,21 @@ class Discrete(Distribution):
         from loglik._discrete.normal_limit import plot
 
         return plot(self, ax)
+
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        notation = self._notation()
+        rows = [] if notation is None else [("dice", notation)]
+        outcomes = f"{self._start} to {self._start + self._length - 1}".replace("-", "−")
+        return [*rows, ("outcomes", outcomes), ("mean", self.mean), ("sd", self.std)]
+
+    def _picture(self) -> Any:
+        if "_masses" not in self.__dict__ and self._length > _DRAWN:
+            return None
+        from loglik._discrete.normal_limit import shown
+        from loglik._faces import pictures
+
+        outcomes, probs, _ = shown(self)
+        return pictures.Masses(outcomes, probs)
 
     # ------------------------------------------------------------------------------------ sampling
 

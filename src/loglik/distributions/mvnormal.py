@@ -518,6 +518,19 @@ class MultivariateNormal(Distribution):
             self._factors[key] = lower
         return self._factors[key]
 
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        rows = super()._table_rows()
+        if self._form != "variance" and 1 < self.event_shape[0] <= 8:
+            rows.insert(-1, ("correlation", self.correlation))
+        return rows
+
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        if self.event_shape == (1,):
+            return pictures.bell(float(self.mean[0]), float(self.std[0]))
+        return pictures.Ellipses(self.mean, self.std, self.scale_tril) if self.event_shape == (2,) else None
+
     # ------------------------------------------------------------------------------------ sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:

@@ -96,6 +96,11 @@ class Normal(LocationScale):
     def _edges(self, loc: np.ndarray, scale: np.ndarray) -> np.ndarray:
         return loc[:, None] + np.concatenate([-_DEVIATIONS[:0:-1], _DEVIATIONS]) * scale[:, None]
 
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        return pictures.bell(float(self.mean), float(self.std))
+
     def _draw(self, key: int, start: int, values: np.ndarray, loc: Any, scale: Any) -> None:
         draw(key, start, values, loc, scale)
 

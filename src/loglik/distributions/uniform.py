@@ -146,6 +146,11 @@ class Uniform(Univariate):
     def _edges(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         return np.stack([low, high], axis=1)
 
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        return pictures.Box(float(self.low), float(self.high))
+
     # ------------------------------------------------------------------------------------------- sampling
 
     def _draw_parameters(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -64,6 +64,14 @@ class Univariate(Scalar):
             above = self._quantile(p[::-1], np.ones(p.shape, bool), *columns)
         return np.concatenate([below, middle, above], axis=1)
 
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        with np.errstate(all="ignore"):
+            ends, ticks = self.quantile([0.001, 0.999]), self.quantile([0.05, 0.5, 0.95])
+            x = np.linspace(*ends.tolist(), 81)
+            return pictures.Curve(x, np.asarray(self.prob(x), np.float64), [(at, at) for at in ticks.tolist()])
+
     # ------------------------------------------------------------------------------------------- sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:

@@ -9,8 +9,7 @@ import numpy as np
 import loglik as ll
 from loglik._engine.streams import standard_normal, uniform
 from loglik.bench import references
-from loglik.bench.problem import BOTH, F64, Case, Problem
-from loglik.bench.problem import seeded as _rng
+from loglik.bench.problem import BOTH, F64, Case, Problem, seeded
 
 
 def _moments(got: np.ndarray, mean: Any, variance: Any, kurtosis: float) -> float:
@@ -39,21 +38,21 @@ def _problem(
 
 
 def _normals(dtype: str, n: int) -> Problem:
-    run, rng = functools.partial(standard_normal, (n,), key=1, dtype=dtype), _rng()
+    run, rng = functools.partial(standard_normal, (n,), key=1, dtype=dtype), seeded()
     return _problem(
         run, lambda: references.standard_normal(n, rng, dtype), np.empty(n, dtype), (0.0, 1.0, 3.0), "normals", n, dtype
     )
 
 
 def _uniforms(dtype: str, n: int) -> Problem:
-    run, rng = functools.partial(uniform, (n,), key=1, dtype=dtype), _rng()
+    run, rng = functools.partial(uniform, (n,), key=1, dtype=dtype), seeded()
     return _problem(
         run, lambda: references.uniform(n, rng, dtype), np.empty(n, dtype), (0.5, 1 / 12, 1.8), "uniforms", n, dtype
     )
 
 
 def _normal(dtype: str, n: int) -> Problem:
-    loc, scale, rng = np.dtype(dtype).type(1), np.dtype(dtype).type(2), _rng()
+    loc, scale, rng = np.dtype(dtype).type(1), np.dtype(dtype).type(2), seeded()
     return _problem(
         functools.partial(ll.Normal(loc, scale).sample, n, rng=1), lambda: references.normal_sample(n, loc, scale, rng),
         np.empty(n, dtype), (1.0, 4.0, 3.0), "normal_sample", n, loc, scale,
@@ -61,7 +60,7 @@ def _normal(dtype: str, n: int) -> Problem:
 
 
 def _mvn(dtype: str, n: int, d: int) -> Problem:
-    rng = _rng()
+    rng = seeded()
     factor = np.tril(rng.standard_normal((d, d)), -1) + np.diag(rng.uniform(0.5, 2, d))
     mvn = ll.MultivariateNormal(rng.standard_normal(d).astype(dtype), scale_tril=factor.astype(dtype))
     return _problem(
@@ -71,7 +70,7 @@ def _mvn(dtype: str, n: int, d: int) -> Problem:
 
 
 def _bernoulli(n: int) -> Problem:
-    p, rng = 0.3, _rng()
+    p, rng = 0.3, seeded()
     return _problem(
         functools.partial(ll.Bernoulli(p).sample, n, rng=1, dtype=bool), lambda: references.bernoulli_sample(n, p, rng),
         np.empty(n, bool), (p, p * (1 - p), 1 / (p * (1 - p)) - 3), "bernoulli_sample", n, p,
@@ -79,7 +78,7 @@ def _bernoulli(n: int) -> Problem:
 
 
 def _discrete(d: ll.Discrete, n: int) -> Problem:
-    rng = _rng()
+    rng = seeded()
     kurtosis = float(np.dot(d.probs, (d.support - d.mean) ** 4) / d.variance**2)
     return _problem(
         functools.partial(d.sample, n, rng=1), lambda: d.start + references.discrete_sample(n, d.probs, rng),

@@ -25,7 +25,7 @@ def _extended(x: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np
 
 
 def _error(got: tuple[Any, Any], exact: tuple[np.ndarray, np.ndarray], dtype: str) -> float:
-    """Of the covariance, in units of u·std(i)·std(j)."""
+    """Largest error of the covariance in units of u·std(i)·std(j), or of the mean in units of u·(std + |mean|)."""
     mean, covariance = exact
     std = np.sqrt(np.diagonal(covariance))
     worst = np.max(np.abs(got[1] - covariance) / np.multiply.outer(std, std))

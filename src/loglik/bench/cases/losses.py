@@ -10,12 +10,12 @@ from loglik.bench import references
 from loglik.bench.problem import F32, F64, Case, Problem, error_in_units, seeded
 
 
-def _bernoulli(kind: str, dtype: str, n: int) -> Problem:
+def _bernoulli(wanted: str, dtype: str, n: int) -> Problem:
     rng = seeded()
     targets, logits = rng.integers(0, 2, n).astype(dtype), rng.uniform(-8, 8, n).astype(dtype)
     terms = references.bernoulli_nll(targets[::97].astype(np.longdouble), logits[::97].astype(np.longdouble))
     arguments = (targets, logits)
-    if kind == "none":
+    if wanted == "none":
         out = np.empty(n, dtype)
         return Problem(
             run=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="none", out=out),
@@ -29,7 +29,7 @@ def _bernoulli(kind: str, dtype: str, n: int) -> Problem:
             arguments=arguments,
         )
     total = float(references.bernoulli_nll(targets.astype(F64), logits.astype(F64)).sum())
-    if kind == "sum":
+    if wanted == "sum":
         return Problem(
             run=lambda: ll.bernoulli_nll(targets, logits=logits, reduction="sum"),
             reference=lambda: references.bernoulli_nll_sum(targets, logits),
@@ -59,7 +59,7 @@ def _bernoulli(kind: str, dtype: str, n: int) -> Problem:
     )
 
 
-def _gaussian(form: str, kind: str, dtype: str, n: int) -> Problem:
+def _gaussian(form: str, wanted: str, dtype: str, n: int) -> Problem:
     rng = seeded()
     targets, mean = rng.uniform(-8, 8, (2, n)).astype(dtype)
     variance = rng.uniform(0.5, 2, n)
@@ -69,7 +69,7 @@ def _gaussian(form: str, kind: str, dtype: str, n: int) -> Problem:
     total = float(references.gaussian_nll(*wide).sum())
     terms = total + float(np.abs(np.log(wide[2])).sum())
     arguments, names = (targets, mean, spread), ("mean", form)
-    if kind == "sum":
+    if wanted == "sum":
         return Problem(
             run=lambda: ll.gaussian_nll(targets, mean=mean, reduction="sum", **{form: spread}),
             reference=lambda: references.gaussian_nll_sum(*arguments, form),
@@ -95,14 +95,14 @@ def _gaussian(form: str, kind: str, dtype: str, n: int) -> Problem:
     )
 
 
-def _categorical(kind: str, dtype: str, n: int, classes: int) -> Problem:
+def _categorical(wanted: str, dtype: str, n: int, classes: int) -> Problem:
     rng = seeded()
     logits, targets = rng.uniform(-8, 8, (n, classes)).astype(dtype), rng.integers(0, classes, n)
     wide = logits.astype(F64)
     terms = references.categorical_nll(targets, wide)
     total = float(terms.sum())
     arguments = (targets, logits)
-    if kind == "sum":
+    if wanted == "sum":
         return Problem(
             run=lambda: ll.categorical_nll(targets, logits=logits, reduction="sum"),
             reference=lambda: references.categorical_nll(targets, logits).sum(),
@@ -131,12 +131,12 @@ def _categorical(kind: str, dtype: str, n: int, classes: int) -> Problem:
     )
 
 
-def _standard_normal(kind: str, dtype: str, n: int, d: int) -> Problem:
+def _standard_normal(wanted: str, dtype: str, n: int, d: int) -> Problem:
     rng = seeded()
     loc, log_variance = rng.uniform(-2, 2, (n, d)).astype(dtype), rng.uniform(-3, 1, (n, d)).astype(dtype)
     wide = loc.astype(F64), log_variance.astype(F64)
     total, arguments, names = float(references.kl_standard_normal(*wide)), (loc, log_variance), ("loc", "log_variance")
-    if kind == "sum":
+    if wanted == "sum":
         return Problem(
             run=lambda: ll.kl_standard_normal(loc, log_variance, reduction="sum"),
             reference=lambda: references.kl_standard_normal(loc, log_variance),
@@ -162,18 +162,19 @@ def _standard_normal(kind: str, dtype: str, n: int, d: int) -> Problem:
 
 
 def loss_cases(scale: int) -> Iterator[Case]:
-    for kind in ("sum", "none", "gradient"):
+    for wanted in ("sum", "none", "gradient"):
         for dtype in (F32, F64):
             n = 10_000_000 // scale
-            yield Case(f"loss.bernoulli_nll.{kind}", dtype, (n,), functools.partial(_bernoulli, kind, dtype, n), n)
-    for kind in ("sum", "gradient"):
+            yield Case(f"loss.bernoulli_nll.{wanted}", dtype, (n,), functools.partial(_bernoulli, wanted, dtype, n), n)
+    for wanted in ("sum", "gradient"):
         for dtype in (F32, F64):
             for rows, classes in ((8192, 1000), (262_144, 10)):
                 n = rows // scale
-                build = functools.partial(_categorical, kind, dtype, n, classes)
-                yield Case(f"loss.categorical_nll.{kind}.k{classes}", dtype, (n, classes), build, n * classes)
+                build = functools.partial(_categorical, wanted, dtype, n, classes)
+                yield Case(f"loss.categorical_nll.{wanted}.k{classes}", dtype, (n, classes), build, n * classes)
             for form in ("variance", "log_variance", "scale"):
                 n = 10_000_000 // scale
-                yield Case(f"loss.gaussian_nll.{kind}.{form}", dtype, (n,), functools.partial(_gaussian, form, kind, dtype, n), n)
+                build = functools.partial(_gaussian, form, wanted, dtype, n)
+                yield Case(f"loss.gaussian_nll.{wanted}.{form}", dtype, (n,), build, n)
             n, d = 4096 // scale, 512
-            yield Case(f"loss.vae.{kind}", dtype, (n, d), functools.partial(_standard_normal, kind, dtype, n, d), n * d)
+            yield Case(f"loss.vae.{wanted}", dtype, (n, d), functools.partial(_standard_normal, wanted, dtype, n, d), n * d)

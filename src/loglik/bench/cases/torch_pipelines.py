@@ -78,7 +78,7 @@ def _step(batch: int) -> Problem:
     ours, theirs = _terms(torch)
 
     def error(_: Any) -> float:
-        """Of the losses of ten steps from one start."""
+        """Largest difference between the losses of ten steps from the same start."""
         pairs = zip(*([step() for _ in range(10)] for step in (training(ours), training(theirs))), strict=True)
         return max(float(abs(a / b - 1)) for a, b in pairs) * 2.0**24
 
