@@ -11,21 +11,21 @@
  * The C loops are called name_f64 and name_f32.
  *
  * LOGLIK_FUNCTIONS: X(result, name, arguments), with R the floating type and T its suffix: kernels that are
- * not ufuncs (random streams, block sums), called from the Cython skins. Write the name as name_##T; bodies use FN(name).
+ * not ufuncs (random streams, block sums), called from the Cython bindings. Write the name as name_##T; bodies use FN(name).
  * LOGLIK_UNTYPED: X(result, name, arguments), the same for kernels that exist once (their bodies stand under
  * #if REAL_IS_DOUBLE, since the files are included twice).
  * Kernels take and return plain C: pointers, sizes, status codes. Memory comes from the caller. */
 #ifndef LOGLIK_KERNEL_LIST_H
 #define LOGLIK_KERNEL_LIST_H
 
-#include "kernels/elementwise_list.h"
-#include "kernels/densities_list.h"
-#include "kernels/losses_list.h"
-#include "kernels/gaussian_list.h"
-#include "kernels/moments_list.h"
-#include "kernels/random_list.h"
-#include "kernels/convolve_list.h"
-#include "kernels/probes_list.h"
+#include "kernels/elementwise/elementwise_list.h"
+#include "kernels/elementwise/densities_list.h"
+#include "kernels/losses/losses_list.h"
+#include "kernels/gaussian/gaussian_list.h"
+#include "kernels/moments/moments_list.h"
+#include "kernels/random/random_list.h"
+#include "kernels/discrete/discrete_list.h"
+#include "kernels/probes/probes_list.h"
 
 /* clang-format off */
 #define LOGLIK_UFUNCS(X) \
@@ -35,7 +35,7 @@
     LOGLIK_UFUNCS_GAUSSIAN(X) \
     LOGLIK_UFUNCS_MOMENTS(X) \
     LOGLIK_UFUNCS_RANDOM(X) \
-    LOGLIK_UFUNCS_CONVOLVE(X) \
+    LOGLIK_UFUNCS_DISCRETE(X) \
     LOGLIK_UFUNCS_PROBES(X)
 
 #define LOGLIK_FUNCTIONS(X, R, T) \
@@ -45,7 +45,7 @@
     LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T) \
     LOGLIK_FUNCTIONS_MOMENTS(X, R, T) \
     LOGLIK_FUNCTIONS_RANDOM(X, R, T) \
-    LOGLIK_FUNCTIONS_CONVOLVE(X, R, T) \
+    LOGLIK_FUNCTIONS_DISCRETE(X, R, T) \
     LOGLIK_FUNCTIONS_PROBES(X, R, T)
 
 #define LOGLIK_UNTYPED(X) \
@@ -55,7 +55,7 @@
     LOGLIK_UNTYPED_GAUSSIAN(X) \
     LOGLIK_UNTYPED_MOMENTS(X) \
     LOGLIK_UNTYPED_RANDOM(X) \
-    LOGLIK_UNTYPED_CONVOLVE(X) \
+    LOGLIK_UNTYPED_DISCRETE(X) \
     LOGLIK_UNTYPED_PROBES(X)
 
 #endif
