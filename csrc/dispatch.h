@@ -33,10 +33,11 @@ typedef struct {
 
 /* What NumPy must know about a ufunc, the same at every level. */
 typedef struct {
-    char name[28], types[12]; /* types: see kernel_list.h. Arrays take less room than pointers with their relocations */
-    const char *signature;    /* of a generalised ufunc; NULL for an elementwise one */
+    const char *name;
+    const char *types;     /* see kernel_list.h */
+    const char *signature; /* of a generalised ufunc; NULL for an elementwise one */
     const char *doc;
-    size_t offset;            /* of its loops in loglik_kernels */
+    size_t offset;         /* of its loops in loglik_kernels */
 } loglik_ufunc_info;
 
 LOGLIK_API extern const loglik_ufunc_info loglik_ufunc_infos[];

@@ -1,8 +1,8 @@
-# cython: language_level=3, freethreading_compatible=True, binding=False
-"""The one extension module: kernels of every instruction-set level, and thin bindings over them by concept.
+# cython: language_level=3, freethreading_compatible=True
+"""The one extension module: kernels of every instruction-set level, and thin bindings of them by concept.
 
-Bindings check sizes and types, release the GIL and call the table of the level in use. One module, because each has 35 kB of
-Cython's own code; its parts are in the folder `_bindings`.
+Bindings check sizes and types, release the GIL and call the table of the level in use. They are one module, so that one table is
+in use; their parts are in the folder `_bindings`.
 """
 
 cimport cython
