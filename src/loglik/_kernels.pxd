@@ -12,7 +12,6 @@ cdef extern from "dispatch.h" nogil:
         const char *name
         const char *signature
         const char *types
-        const char *doc
         size_t offset
     ctypedef struct loglik_dice_segment:
         pass

@@ -1,4 +1,4 @@
-/* Part of kernel_list.h: sums of discrete variables. */
+/* Part of kernel_list.h: divergences of rows of probabilities; sums of discrete variables. */
 
 #ifndef LOGLIK_DISCRETE_LIST_H
 #define LOGLIK_DISCRETE_LIST_H
@@ -17,9 +17,12 @@ typedef struct {
 
 #endif
 
-#define LOGLIK_UFUNCS_DISCRETE(X)
-
 /* clang-format off */
+#define LOGLIK_UFUNCS_DISCRETE(X) \
+    X(categorical_kl, "(k),(k),(),()->(),()", "rrdd->ri") \
+    X(categorical_js, "(k),(k),(),()->(),()", "rrdd->ri") \
+    X(categorical_cross_entropy, "(k),(k),(),()->(),()", "rrdd->ri")
+
 #define LOGLIK_FUNCTIONS_DISCRETE(X, R, T)                                                                  \
     /* out[k − first] = Σᵢ a[i]·b[k−i] for first <= k < last. LOGLIK_CONVOLVE_PADDING zeros stand on both sides of  \
      * b[0] .. b[nb−1]; first >= 0, last <= na + nb − 1. out overlaps neither. Fastest with na <= nb. */    \

@@ -1,6 +1,4 @@
 /* Part of kernel_list.h: random streams and Monte Carlo. */
-#define LOGLIK_UFUNCS_RANDOM(X)
-
 #define LOGLIK_FUNCTIONS_RANDOM(X, R, T)                                                                    \
     /* min(x scale + shift, last) of the values [start, start + n) of the sequence (key, stream). */        \
     X(void, random_uniform_##T,                                                                             \
