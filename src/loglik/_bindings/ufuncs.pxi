@@ -7,6 +7,7 @@ one promoter is registered for all other combinations of types (NumPy asks it on
 
 cdef extern from "Python.h":
     void Py_INCREF(void *)
+    const char *PyUnicode_AsUTF8(str text) except NULL
 
 cdef extern from "numpy/arrayobject.h":
     ctypedef struct PyArray_DTypeMeta:
@@ -83,8 +84,8 @@ cdef int promote(
     return 0
 
 
-cdef object make_ufunc(const loglik_kernels *level, const loglik_ufunc_info *info):
-    """The ufunc of one kernel. Its small tables live as long as the process, as NumPy requires."""
+cdef object make_ufunc(const loglik_kernels *level, const loglik_ufunc_info *info, str doc):
+    """The ufunc of one kernel. Its small tables and its documentation live as long as the process, as NumPy requires."""
     cdef int nin = strchr(info.types, c"-") - info.types
     cdef int nargs = strlen(info.types) - 2
     cdef const loglik_loops *loops = <const loglik_loops *> (<const char *> level + info.offset)
@@ -104,24 +105,27 @@ cdef object make_ufunc(const loglik_kernels *level, const loglik_ufunc_info *inf
             types[k * nargs + i] = (
                 cnp.NPY_INT32 if letter == c"i" else cnp.NPY_DOUBLE if letter == c"d" or k == 1 else cnp.NPY_FLOAT
             )
+    Py_INCREF(<void *> doc)
     ufunc = PyUFunc_FromFuncAndDataAndSignature(
-        functions, data, types, 2, nin, nargs - nin, PyUFunc_None, info.name, info.doc, 0, info.signature)
+        functions, data, types, 2, nin, nargs - nin, PyUFunc_None, info.name, PyUnicode_AsUTF8(doc), 0, info.signature)
     # Output types do not take part in the choice; None leaves them open.
     pattern = (np.dtype,) * nin + (None,) * (nargs - nin)
     PyUFunc_AddPromoter(ufunc, pattern, PyCapsule_New(<void *> promote, b"numpy._ufunc_promoter", NULL))
     return ufunc
 
 
-def make_ufuncs(str level):
-    """All kernels of an instruction-set level as a dictionary from name to ufunc.
+def make_ufuncs(str level, dict docs not None={}):
+    """All kernels of an instruction-set level as a dictionary from name to ufunc; `docs`: their documentation by name.
 
     `loglik.ufuncs` holds those of the level in use; tests make those of every level that the machine has.
     """
     cdef const loglik_kernels *kernels = kernels_of(level)
     cdef int i
-    return {
-        loglik_ufunc_infos[i].name.decode(): make_ufunc(kernels, &loglik_ufunc_infos[i]) for i in range(loglik_ufunc_count)
-    }
+    ufuncs = {}
+    for i in range(loglik_ufunc_count):
+        name = loglik_ufunc_infos[i].name.decode()
+        ufuncs[name] = make_ufunc(kernels, &loglik_ufunc_infos[i], docs.get(name, ""))
+    return ufuncs
 
 
 def kernel_types():

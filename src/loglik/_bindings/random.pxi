@@ -75,7 +75,7 @@ def mvn_log_ratio_moments(
     Arrays are contiguous, float64: excess (pairs, d, d), shift (pairs, d), constant (pairs), mean and squares (pairs,
     blocks). Samples begin, ..., end - 1 of every pair are cut into blocks of `block` (a multiple of 64, as is `begin`).
     Task i is block i % blocks of pair i // blocks, whose sequence is stream + i // blocks; its mean and its sum of
-    squares about the mean go to mean[pair, block] and squares[pair, block]. csrc/kernels/montecarlo.h explains the rest.
+    squares about the mean go to mean[pair, block] and squares[pair, block]. csrc/kernels/random/montecarlo.h explains the rest.
     """
     cdef const loglik_kernels *kernels = table(level)
     cdef Py_ssize_t d = cnp.PyArray_DIM(shift, 1), blocks = cnp.PyArray_DIM(mean, 1), task, pair, b, start

@@ -1,4 +1,4 @@
-"""Block kernels of the Gaussian gradients: arrays to the task of csrc/kernels/gradient_task.h.
+"""Block kernels of the Gaussian gradients: arrays to the task of csrc/kernels/gaussian/gradient_task.h.
 
 Arguments are trusted: `loglik.distributions._gradients` makes them. Shapes: x (E, N, d), loc (E, K, d), matrix
 (E, K, d, d) or (E, K, d), value (E, N, K), rows and row_sums (E, N, d), sums (E, K, d), outer like the matrix, gradient

@@ -1,4 +1,4 @@
-"""Memory of arrays for the skins. Not by memoryviews, whose code is larger than all else in a skin."""
+"""Memory of arrays for the bindings, which need a pointer and one check; a memoryview would take a buffer at each call."""
 
 cdef inline char *memory(cnp.ndarray array, int dtype, bint write) except NULL:
     """Data of a contiguous array of one dtype; an error for any other, and for one that must be written and may not be."""

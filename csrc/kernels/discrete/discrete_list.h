@@ -1,7 +1,7 @@
-/* Part of kernel_list.h: sums of discrete variables. */
+/* Part of kernel_list.h: divergences of rows of probabilities; sums of discrete variables. */
 
-#ifndef LOGLIK_CONVOLVE_LIST_H
-#define LOGLIK_CONVOLVE_LIST_H
+#ifndef LOGLIK_DISCRETE_LIST_H
+#define LOGLIK_DISCRETE_LIST_H
 
 /* Zeros that `convolve` may read on either side of b. */
 enum { LOGLIK_CONVOLVE_PADDING = 256 };
@@ -17,15 +17,18 @@ typedef struct {
 
 #endif
 
-#define LOGLIK_UFUNCS_CONVOLVE(X)
-
 /* clang-format off */
-#define LOGLIK_FUNCTIONS_CONVOLVE(X, R, T)                                                                  \
+#define LOGLIK_UFUNCS_DISCRETE(X) \
+    X(categorical_kl, "(k),(k),(),()->(),()", "rrdd->ri") \
+    X(categorical_js, "(k),(k),(),()->(),()", "rrdd->ri") \
+    X(categorical_cross_entropy, "(k),(k),(),()->(),()", "rrdd->ri")
+
+#define LOGLIK_FUNCTIONS_DISCRETE(X, R, T)                                                                  \
     /* out[k − first] = Σᵢ a[i]·b[k−i] for first <= k < last. LOGLIK_CONVOLVE_PADDING zeros stand on both sides of  \
      * b[0] .. b[nb−1]; first >= 0, last <= na + nb − 1. out overlaps neither. Fastest with na <= nb. */    \
     X(void, convolve_##T, (const R *a, ptrdiff_t na, const R *b, ptrdiff_t nb, ptrdiff_t first, ptrdiff_t last, R *out))
 
-#define LOGLIK_UNTYPED_CONVOLVE(X)                                                                          \
+#define LOGLIK_UNTYPED_DISCRETE(X)                                                                          \
     /* How many segments dice_pmf may need for n dice of s sides. */                                        \
     X(ptrdiff_t, dice_segments, (int64_t n, int64_t s))                                                     \
     /* Probabilities of the sums of n >= 1 dice of s >= 2 sides, lowest sum first: mantissas into           \

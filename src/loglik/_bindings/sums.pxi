@@ -1,4 +1,4 @@
-"""Sums of discrete variables: a thin skin over csrc/kernels/{convolve,dice,counts,scaled}.h.
+"""Sums of discrete variables: thin bindings of csrc/kernels/discrete/{convolve,dice,counts,scaled}.h.
 
 Arrays are one-dimensional and C-contiguous; the callers (`loglik._pmf`) see to it, and `vector` makes sure. Every
 function takes the name of an instruction-set level for the tests; None is the level in use.

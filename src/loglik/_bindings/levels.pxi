@@ -1,6 +1,6 @@
 """Instruction-set levels: choose one at import, list them, force one.
 
-`table` is where all other skins take the kernels from, so a process has one active level.
+`table` is where all other bindings take the kernels from, so a process has one active level.
 """
 
 cdef extern from "cpu.h" nogil:

@@ -1,4 +1,4 @@
-/* Divergences of rows of probabilities: checks, totals and the sum of terms in one pass. Formulas and bounds: densities_list.h.
+/* Divergences of rows of probabilities: checks, totals and the sum of terms in one pass. Formulas and bounds: src/loglik/_ufunc_docs.py.
  *
  * Sums are taken in double: in each group of ROW_GROUP elements, element k goes to virtual lane k mod 16; the lanes of a part
  * of several groups are added, then joined in a fixed tree, the parts with compensation: few additions in a row, since equal

@@ -1,4 +1,4 @@
-"""Moments of rows: blocks added to a state (csrc/kernels/moments_task.h).
+"""Moments of rows: blocks added to a state (csrc/kernels/moments/moments_task.h).
 
 A state is one array of float64: weight, shift[d], offset[d], low[d], high[d], squares and rest, [d][d] each or [d] if diagonal.
 """

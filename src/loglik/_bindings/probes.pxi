@@ -1,4 +1,4 @@
-"""Skin of the machine probes (csrc/kernels/probes.h) for loglik.bench."""
+"""Bindings of the machine probes (csrc/kernels/probes/probes.h) for loglik.bench."""
 
 cdef extern from "dispatch.h" nogil:
     ctypedef struct probe_kernels "loglik_kernels":

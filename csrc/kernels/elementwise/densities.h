@@ -1,4 +1,4 @@
-/* Log-densities, losses and divergences, element by element. Formulas and bounds: densities_list.h. */
+/* Log-densities, losses and divergences, element by element. Formulas and bounds: src/loglik/_ufunc_docs.py. */
 
 /* ------------------------------------------------------------------------------------------------ continuous */
 

@@ -1,6 +1,4 @@
 /* Part of kernel_list.h: limits of the machine for the benchmarks. */
-#define LOGLIK_UFUNCS_PROBES(X)
-
 #define LOGLIK_FUNCTIONS_PROBES(X, R, T)                                                                    \
     /* Runs independent chains of fused multiply-adds (at baseline: multiplications and additions) in registers,  \
      * `rounds` long; returns the number of floating-point operations and leaves a sum of the results in sink. */ \

@@ -7,10 +7,10 @@
  * drift or jump cost time, never digits. Blocks are joined by the formula of Chan, Golub and LeVeque (1983; Pébay 2008), the mean
  * in two parts and the squares with a compensation, so that neither the number of blocks nor mean/sd matters.
  *
- * Inside a block, tiles of MOMENTS_TILE rows are centred and packed, and go through the register tiles of rank_update.h, in double
- * for both types. Few coordinates are a waste of vectors, so `fold` rows are taken side by side as one row of `width`
- * entries, of whose products those on the diagonal are used. Virtual lanes are the same at every level: so are the bits
- * where multiply-adds are fused. */
+ * Inside a block, tiles of MOMENTS_TILE rows are centred and packed, and go through the register tiles of
+ * gaussian/rank_update.h, in double for both types. Few coordinates are a waste of vectors, so `fold` rows are taken side by side as
+ * one row of `width` entries, of whose products those on the diagonal are used. Virtual lanes are the same at every level: so are
+ * the bits where multiply-adds are fused. */
 
 #if REAL_IS_DOUBLE
 enum {

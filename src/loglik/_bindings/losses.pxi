@@ -1,4 +1,4 @@
-"""Block kernels of the losses: contiguous blocks in, a sum and what else was asked for out (csrc/kernels/loss_task.h)."""
+"""Block kernels of the losses: contiguous blocks in, a sum and what else was asked for out (csrc/kernels/losses/loss_task.h)."""
 
 LOSS_FORMS = {"logits": 0, "probs": 1, "log_probs": 2, "variance": 3, "log_variance": 4, "scale": 5}
 LOSSES = ("bernoulli_nll", "gaussian_nll", "categorical_nll", "kl_standard_normal")
