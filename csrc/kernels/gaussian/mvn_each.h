@@ -524,7 +524,6 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
     V *const scratch = (V *)memory;
     const FN(problems) g = FN(problems_at)(args, n, d, steps, check);
     switch (d) {
-#if LOGLIK_HAVE_FMA /* not at baseline, which is to be small rather than fast */
 #define LOGLIK_EACH(D)                                                                                      \
     case D:                                                                                                 \
         invalid = FN(each_groups)(D, g, n, scratch);                                                        \
@@ -538,7 +537,6 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
         LOGLIK_EACH(7)
         LOGLIK_EACH(8)
 #undef LOGLIK_EACH
-#endif
     default:
         invalid = FN(each_groups)(0, g, n, scratch);
     }

@@ -14,10 +14,9 @@ enum {
     FN(SMALL_GROUP) = 32, /* blocks */
 };
 
-/* Where this file is used: the sizes that people have most, since each is 5 to 10 kB of code at every level. */
+/* Where this file is used: the sizes that people have most. */
 ALWAYS_INLINE int FN(is_small)(ptrdiff_t d, enum loglik_gradient_form form) {
-    const int has = LOGLIK_HAVE_FMA; /* baseline is to be small rather than fast */
-    return has && (form == LOGLIK_GRADIENT_PRECISION ? d == 8 : d <= 4 || d == 8);
+    return form == LOGLIK_GRADIENT_PRECISION ? d == 8 : d <= 4 || d == 8;
 }
 
 /* Columns of s, of y and of δ; sums by lane; what the back-substitution reads. */

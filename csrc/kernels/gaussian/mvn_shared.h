@@ -505,7 +505,6 @@ static __attribute__((noinline)) void FN(mvn_values)(ptrdiff_t d, FN(rows) x, pt
                                                      R *work) {
     const FN(sink) sink = {out, out_n, out_k};
     switch (kind == FN(WHITENER) ? 0 : d) {
-#if LOGLIK_HAVE_FMA /* not at baseline, which is to be small rather than fast */
 #define LOGLIK_SMALL(D)                                                                                     \
     case D:                                                                                                 \
         FN(mvn_small)(D, x, n, g, k, FN(FACTOR), sink);                                                    \
@@ -519,7 +518,6 @@ static __attribute__((noinline)) void FN(mvn_values)(ptrdiff_t d, FN(rows) x, pt
         LOGLIK_SMALL(7)
         LOGLIK_SMALL(8)
 #undef LOGLIK_SMALL
-#endif
     default:
         if (k == 1) {
             FN(mvn_one)(kind, d, x, n, g, sink, work);

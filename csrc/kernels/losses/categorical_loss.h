@@ -430,8 +430,7 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
     enum { ROWS = FN(CATEGORICAL_ROWS), SHORT = FN(CATEGORICAL_SHORT) };
     const fp_state saved = fp_enter();
     const ptrdiff_t width = task->width;
-    const int with_short = LOGLIK_HAVE_FMA; /* baseline is to be small rather than fast */
-    const int is_short = with_short && !task->targets && task->form == LOGLIK_LOSS_LOGITS && width <= SHORT;
+    const int is_short = !task->targets && task->form == LOGLIK_LOSS_LOGITS && width <= SHORT;
     loss_total total = {0, 0};
     vf64 lanes[LOSS_VECTORS] = {{0}};
     task->bad = -1;
