@@ -8,6 +8,7 @@ import numpy as np
 
 from loglik._engine import validate
 from loglik._engine.parallel import run_blocks
+from loglik._engine.results import hand_over, memory_for
 
 # Elements in a block: a few hundred microseconds of work, and its buffers fit a second-level cache.
 BLOCK = 1 << 16
@@ -31,12 +32,6 @@ def split(shape: tuple[int, ...], block: int = BLOCK) -> Iterator[tuple[int | sl
     for outer in np.ndindex(*shape[:axis]):
         for start in range(0, shape[axis], step):
             yield (*outer, slice(start, start + step))
-
-
-def _same_view(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.dtype == b.dtype and a.__array_interface__["data"] == b.__array_interface__["data"] and (
-        a.shape == b.shape and a.strides == b.strides
-    )
 
 
 def apply(
@@ -74,23 +69,18 @@ def apply(
     if size <= BLOCK:
         return ufunc(*arguments, dtype=dtype) if out is None else ufunc(*arguments, out=out, dtype=dtype)
 
-    if out is None:
-        out = np.empty(shape, dtype)
-    else:
-        # A ufunc sees one block at a time and cannot notice that a later block reads what an earlier one wrote.
-        arguments = tuple(
-            a.copy() if isinstance(a, np.ndarray) and np.may_share_memory(a, out) and not _same_view(a, out) else a
-            for a in arguments
-        )
+    # A ufunc sees one block at a time and cannot notice that a later block reads what an earlier one wrote.
+    arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+    result = memory_for(function, out, shape, dtype, *arrays, in_place=True)
     views = [np.broadcast_to(a, shape) if isinstance(a, np.ndarray) and a.ndim else a for a in arguments]
     pieces = list(split(shape))
 
     def one(i: int) -> None:
         index = pieces[i]
-        ufunc(*(v[index] if isinstance(v, np.ndarray) and v.ndim else v for v in views), out=out[index], dtype=dtype)
+        ufunc(*(v[index] if isinstance(v, np.ndarray) and v.ndim else v for v in views), out=result[index], dtype=dtype)
 
     run_blocks(one, len(pieces), seconds=size * nanoseconds * 1e-9)
-    return out
+    return hand_over(result, out)
 
 
 def like_ufunc(function: Callable[..., Any], inner: Literal["result", "float64", "as given"] = "result") -> Callable[..., Any]:

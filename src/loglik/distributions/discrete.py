@@ -28,10 +28,11 @@ from loglik._discrete.checks import (
 )
 from loglik._discrete.die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
 from loglik._engine import expectation, sampling
+from loglik._engine.results import hand_over, memory_for
 from loglik._engine.validate import as_array, broadcast_shapes, check_out, first_index, is_dask, require, result_dtype
 from loglik._fitting import priors
 from loglik._kernels import cumulative, dice_pmf, fill_discrete
-from loglik.distributions.base import Distribution, _literal, apart
+from loglik.distributions.base import Distribution, _literal
 
 if TYPE_CHECKING:
     from loglik._discrete.normal_limit import NormalDistance
@@ -501,23 +502,21 @@ class Discrete(Distribution):
             return self._lazily(method, x, out)
         dtype, name = result_dtype(x, self.dtype.type()), f"Discrete.{method}"
         x = as_array(name, "x", x)
-        if out is not None:
-            check_out(name, out, broadcast_shapes(name, x=x.shape, batch=self.batch_shape), dtype)
         if self.batch_shape:
-            prepare = pmf_rows.TABLES[method]
-            return pmf_rows.over_rows(
-                self, name, dtype if out is None else out, {"x": apart(x, out)}, lambda rows: prepare(rows, self.dtype),
+            prepare, shape = pmf_rows.TABLES[method], broadcast_shapes(name, x=x.shape, batch=self.batch_shape)
+            value = pmf_rows.over_rows(
+                self, name, memory_for(name, out, shape, dtype, x), {"x": x}, lambda rows: prepare(rows, self.dtype),
                 lambda take, first, x: pmf_rows.look_up(
                     x, self._start, self._length, lambda at: take(first + at), below, above, only_integers
                 ),
             )  # fmt: skip
+            return hand_over(value, out)
+        if out is not None:
+            check_out(name, out, x.shape, dtype)
         table = getattr(self, f"{method}s") if only_integers else getattr(self._tails, method)
         take = table.__getitem__
         value = pmf_rows.look_up(x, self._start, self._length, take, below, above, only_integers).astype(dtype)
-        if out is None:
-            return value[()]
-        out[...] = value
-        return out
+        return hand_over(value, out)
 
     # ------------------------------------------------------------------------------------ moments
 

@@ -11,11 +11,12 @@ from loglik import ufuncs
 from loglik._divergences.normal_pairs import Gaussian
 from loglik._engine import expectation, sampling
 from loglik._engine.parallel import run_blocks
+from loglik._engine.results import hand_over, memory_for, overlaps
 from loglik._engine.validate import as_array, broadcast_shapes, check_out, is_dask, result_dtype
 from loglik._fitting import gaussian as fitted_gaussian
 from loglik._fitting import priors
 from loglik._gaussian import conditional, missing, singular
-from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, hand_over, memory_for, run
+from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
 from loglik._gaussian.condition_number import condition_of
 from loglik._gaussian.density_gradients import log_prob_gradients
 from loglik._gaussian.matrices import NO_MEMORY, check_finite, factored, items, marginal_factor, parameter, raise_bad
@@ -677,7 +678,7 @@ def _evaluate(function: str, mvn: MultivariateNormal, x: Any, out: Any, what: st
     if mvn._support is None:
         return _on_grid(function, x, loc, factor, out=out, what=what, form=form)
     # Singular matrices have a regular one in their place: their values are written over.
-    aliased = out is not None and any(np.may_share_memory(out, other) for other in (x, loc))
+    aliased = overlaps(out, x, loc)
     value = np.asarray(_on_grid(function, x, loc, factor, out=None if aliased else out, what=what, form=form))
     if aliased:
         check_out(function, out, value.shape, value.dtype)
