@@ -8,100 +8,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
-import mpmath
 import numpy as np
-
-mp = mpmath.mp.clone()
-mp.dps = 60
-
-INF, NAN = math.inf, math.nan
-
-
-# ------------------------------------------------------------------------------------------------ arguments
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Argument drawn from [low, high]: uniformly, or in the logarithm of its absolute value from `smallest` up."""
-
-    low: float
-    high: float
-    smallest: float | None = None
-
-    def draw(self, rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
-        info = np.finfo(dtype)
-        low, high = max(self.low, -float(info.max)), min(self.high, float(info.max))
-        x = rng.uniform(0.0, 1.0, n)
-        if self.smallest is None:
-            values = low + x * (high - low)
-        else:
-            smallest = max(self.smallest, float(info.smallest_subnormal))
-            sign = np.ones(n)
-            if low < 0:
-                sign = -np.ones(n) if high <= 0 else rng.choice([-1.0, 1.0], n)
-            top = np.where(sign > 0, high, -low)
-            values = sign * np.exp(np.log(smallest) + x * (np.log(top) - np.log(smallest)))
-        with np.errstate(over="ignore", under="ignore"):
-            return np.clip(values, low, high).astype(dtype)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Argument drawn from a few values."""
-
-    values: tuple[float, ...]
-
-    def draw(self, rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
-        return rng.choice(np.array(self.values, dtype), n)
-
-
-REAL = Interval(-INF, INF, 1e-320)
-POSITIVE = Interval(0.0, INF, 1e-320)
-PROBABILITY = Interval(0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """How one elementwise kernel is checked.
-
-    reference: exact values of the inputs (mpf) → exact value, or a tuple for several outputs.
-    domains: tuples of argument kinds; each is tested.
-    ulp: bound per dtype in units in the last place of the result, or, where `terms` is given, in units of u·terms.
-    terms: the sum of the absolute terms of the formula (for results that cross zero).
-    special: table of (inputs, expected); expected NaN means NaN. Zeros are compared with their sign.
-    """
-
-    name: str
-    reference: Callable[..., Any]
-    domains: tuple[tuple[Any, ...], ...]
-    ulp: dict[str, float]
-    special: tuple[tuple[tuple[float, ...], Any], ...]
-    terms: Callable[..., Any] | None = None
-    signed_zero: bool = True  # whether the sign of an exact zero is part of the definition
-
-    @property
-    def nin(self) -> int:
-        return len(self.domains[0])
-
+from families import FAMILIES
+from kernel_rows import (
+    HALF_LOG_2PI,
+    INF,
+    NAN,
+    POSITIVE,
+    PROBABILITY,
+    REAL,
+    TWO_ONE,
+    Choice,
+    Interval,
+    Kernel,
+    mp,
+    softplus,
+)
 
 # ------------------------------------------------------------------------------------------------ definitions
-
-HALF_LOG_2PI = mp.log(2 * mp.pi) / 2
-
-
-def softplus(x):
-    return mp.log1p(mp.exp(x)) if x < 0 else x + mp.log1p(mp.exp(-x))
-
-
-def normal_terms(x, loc, scale):
-    return ((x - loc) / scale) ** 2 / 2 + abs(mp.log(scale)) + HALF_LOG_2PI
-
-
-def normal_log_prob(x, loc, scale):
-    return -(((x - loc) / scale) ** 2) / 2 - mp.log(scale) - HALF_LOG_2PI
-
 
 def gaussian_nll(target, mean, variance):
     return (target - mean) ** 2 / (2 * variance) + mp.log(variance) / 2 + HALF_LOG_2PI
@@ -111,30 +36,8 @@ def gaussian_terms(target, mean, variance):
     return (target - mean) ** 2 / (2 * variance) + abs(mp.log(variance)) / 2 + HALF_LOG_2PI
 
 
-def uniform_log_prob(x, low, high):
-    return -mp.log(high - low) if low <= x <= high else -mp.inf
-
-
-def bernoulli_log_prob(x, logits):
-    return -softplus(-logits) if x == 1 else -softplus(logits) if x == 0 else -mp.inf
-
-
 def bernoulli_nll(target, logits):
     return target * softplus(-logits) + (1 - target) * softplus(logits)
-
-
-def normal_kl(p_loc, p_scale, q_loc, q_scale):
-    with mp.workdps(800):  # near each other it cancels
-        ratio = p_scale / q_scale
-        return +(ratio**2 / 2 - mp.mpf(1) / 2 - mp.log(ratio) + ((p_loc - q_loc) / q_scale) ** 2 / 2)
-
-
-def bernoulli_kl(p, q):
-    with mp.workdps(400):
-        def part(a, b):
-            return mp.mpf(0) if a == 0 else mp.inf if b == 0 else a * mp.log(a / b)
-
-        return part(p, q) + part(1 - p, 1 - q)
 
 
 def relative_entropy(p, q):
@@ -159,12 +62,6 @@ def js_integrand(x):
 def bernoulli_js(p, q):
     with mp.workdps(400):
         return js_term(p, q) + js_term(1 - p, 1 - q)
-
-
-def uniform_kl(p_low, p_high, q_low, q_high):
-    with mp.workdps(800):
-        covered = q_low <= p_low and p_high <= q_high
-        return +mp.log((q_high - q_low) / (p_high - p_low)) if covered else mp.inf
 
 
 def log_ndtr(x):
@@ -199,8 +96,6 @@ def sincos_2pi(u):
 
 
 # ------------------------------------------------------------------------------------------------ the rows
-
-TWO_ONE = {"f64": 2.0, "f32": 1.0}
 
 KERNELS = [
     Kernel(
@@ -267,34 +162,6 @@ KERNELS = [
         signed_zero=False,
     ),
     Kernel(
-        "normal_log_prob", normal_log_prob,
-        ((Interval(-5.0, 5.0), Interval(-2.0, 2.0), Interval(0.1, 3.0)), (Interval(-1e300, 1e300, 1e-300),) * 2 + (Interval(0.0, 1e300, 1e-300),)),
-        {"f64": 4.0, "f32": 4.0},
-        (
-            ((INF, 0.0, 1.0), -INF), ((-INF, 0.0, 1.0), -INF), ((NAN, 0.0, 1.0), NAN), ((0.0, 0.0, 0.0), NAN),
-            ((0.0, 0.0, -1.0), NAN), ((0.0, NAN, 1.0), NAN), ((0.0, 0.0, NAN), NAN),
-        ),
-        normal_terms,
-    ),
-    Kernel(
-        "uniform_log_prob", uniform_log_prob,
-        ((Interval(-1.0, 3.0), Interval(-1.0, 0.0), Interval(0.5, 3.0)), (Interval(-1e300, 1e300, 1e-300), Interval(-1e300, 0.0, 1e-300), Interval(0.0, 1e300, 1e-300))),
-        {"f64": 2.0, "f32": 2.0},
-        (
-            ((0.0, 0.0, 1.0), -0.0), ((1.0, 0.0, 1.0), -0.0), ((-0.1, 0.0, 1.0), -INF), ((1.1, 0.0, 1.0), -INF),
-            ((0.5, 1.0, 0.0), NAN), ((0.5, 0.0, INF), NAN), ((NAN, 0.0, 1.0), NAN), ((0.5, 0.5, 0.5), NAN),
-            ((INF, 0.0, 1.0), -INF),
-        ),
-        lambda x, low, high: 1 + abs(mp.log(high - low)),
-    ),
-    Kernel(
-        "bernoulli_log_prob", bernoulli_log_prob, ((Choice((0.0, 1.0)), Interval(-745.0, 745.0)), (Choice((0.0, 1.0)), REAL)), TWO_ONE,
-        (
-            ((1.0, INF), -0.0), ((0.0, INF), -INF), ((1.0, -INF), -INF), ((0.0, -INF), -0.0), ((0.5, 0.0), -INF),
-            ((2.0, 0.0), -INF), ((NAN, 0.0), NAN), ((1.0, NAN), NAN),
-        ),
-    ),
-    Kernel(
         "bernoulli_nll", bernoulli_nll, ((Choice((0.0, 1.0)), Interval(-745.0, 745.0)), (PROBABILITY, Interval(-40.0, 40.0)), (PROBABILITY, REAL), (Choice((0.0, 0.3, 1.0)), Interval(-1100.0, 1100.0))),
         {"f64": 4.0, "f32": 4.0},
         (
@@ -310,25 +177,6 @@ KERNELS = [
             ((INF, 0.0, 1.0), INF), ((NAN, 0.0, 1.0), NAN), ((0.0, 0.0, 0.0), NAN), ((0.0, 0.0, -1.0), NAN), ((0.0, NAN, 1.0), NAN),
         ),
         gaussian_terms,
-    ),
-    Kernel(
-        "normal_kl", normal_kl,
-        (
-            (Interval(-3.0, 3.0), Interval(0.1, 3.0)) * 2, (Choice((0.25,)), Interval(1.0, 1.0 + 1e-9), Choice((0.25,)), Interval(1.0, 1.0 + 1e-9)),
-            (Interval(-1e10, 1e10, 1e-10), Interval(0.0, 1e100, 1e-100)) * 2,
-        ),
-        {"f64": 8.0, "f32": 8.0},
-        (
-            ((0.0, 1.0, 0.0, 1.0), 0.0), ((0.0, 0.0, 0.0, 1.0), NAN), ((0.0, 1.0, 0.0, -1.0), NAN), ((NAN, 1.0, 0.0, 1.0), NAN),
-        ),
-    ),
-    Kernel(
-        "bernoulli_kl", bernoulli_kl, ((PROBABILITY, PROBABILITY), (Interval(0.3, 0.3 + 1e-9), Interval(0.3, 0.3 + 1e-9)), (Interval(0.0, 1.0, 1e-300),) * 2),
-        {"f64": 8.0, "f32": 8.0},
-        (
-            ((0.5, 0.5), 0.0), ((0.0, 0.0), 0.0), ((1.0, 1.0), 0.0), ((0.5, 0.0), INF), ((0.5, 1.0), INF), ((0.0, 1.0), INF),
-            ((1.0, 0.0), INF), ((1.5, 0.5), NAN), ((0.5, -0.5), NAN), ((NAN, 0.5), NAN), ((0.5, NAN), NAN),
-        ),
     ),
     Kernel(
         "bernoulli_js", bernoulli_js,
@@ -372,21 +220,7 @@ KERNELS = [
         {"f64": 8.0, "f32": 8.0},
         (((0.0,), 0.0), ((-0.0,), 0.0), ((INF,), math.log(2.0)), ((-INF,), math.log(2.0)), ((NAN,), NAN)),
     ),
-    Kernel(
-        "uniform_kl", uniform_kl,
-        (
-            (Interval(0.0, 0.5), Interval(0.6, 1.0), Interval(-3.0, 0.3), Interval(0.7, 9.0)),
-            (Interval(0.25, 0.25 + 1e-9), Interval(1.0, 1.0 + 1e-9), Interval(0.25 - 1e-9, 0.25), Interval(1.0 + 1e-9, 1.0 + 2e-9)),
-            (Interval(-1e10, 0.0, 1e-300), Interval(0.0, 1e10, 1e-300), Interval(-1e308, -1e9, 1e9), Interval(1e9, 1e308, 1e9)),
-            (Choice((-1e38, 0.0)), Choice((1e-40, 1e38)), Choice((-1.5e38, -3e38)), Choice((1.5e38, 3e38))),
-        ),
-        {"f64": 8.0, "f32": 8.0},
-        (
-            ((0.0, 1.0, 0.0, 1.0), 0.0), ((-1.0, 3.0, 0.0, 1.0), INF), ((0.0, 1.0, 0.5, 2.0), INF), ((0.0, 1.0, -1.0, 0.5), INF),
-            ((1.0, 0.0, 0.0, 1.0), NAN), ((0.0, 1.0, 0.0, 0.0), NAN), ((0.0, INF, 0.0, INF), NAN), ((0.0, 1.0, 0.0, INF), NAN),
-            ((0.0, 1.0, -INF, 1.0), NAN), ((NAN, 1.0, 0.0, 1.0), NAN), ((0.0, 1.0, 0.0, NAN), NAN), ((0.0, 1.0, NAN, 1.0), NAN),
-        ),
-    ),
+    *(row for family in FAMILIES.values() for row in family.kernels),
 ]
 
 BY_NAME = {kernel.name: kernel for kernel in KERNELS}

@@ -44,11 +44,12 @@ __attribute__((noinline)) static V FN(laplace_kl_of)(V p_loc, V p_scale, V q_loc
     }
     const V spread = v_select(apart, excess - log_ratio, -FN(vm_log1pmx)(excess));
     V less;
-    const V near = ratio * FN(vm_expm1mx)(-d, &less);
+    const V bend = FN(vm_expm1mx)(-d, &less);
+    const V near = v_zero_if(v_eq(bend, C(0)), ratio * bend); /* also where the ratio is infinite */
     /* Beyond d = 2 little cancels; r·d, of which one factor may be out of range, is |p_loc − q_loc|/q_scale. */
     const V far = v_fma(ratio, less, shift);
     const M valid = v_gt(p_scale, C(0)) & v_gt(q_scale, C(0));
-    const V moved = v_zero_if(v_eq(d, C(0)), v_select(v_lt(d, C(2)), near, far)); /* 0·inf is 0 */
+    const V moved = v_select(v_lt(d, C(2)), near, far);
     return v_select(valid, spread + moved, C(NAN));
 }
 

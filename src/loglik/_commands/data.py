@@ -81,8 +81,10 @@ def fit(options: argparse.Namespace) -> int:
     family = options.model
     if family == "discrete":
         model = _fit_discrete(rows)
-    else:
+    elif FAMILIES[family]._from_moments:
         model = _fit_moments(rows, family)
+    else:
+        model = _fit_all(rows, family)
     if options.output:
         with replacing(options.output) as file:
             file.write(model.as_json().encode())
@@ -102,6 +104,16 @@ def _fit_moments(rows: _CheckedRows, family: str) -> Model:
     if not stats.count:
         raise ValueError(f"{rows.table.source} has no rows to fit")
     return _fitted(rows, family, stats.fit(FAMILIES[family]))
+
+
+def _fit_all(rows: _CheckedRows, family: str) -> Model:
+    """A family that no moments determine is fitted to all rows at once."""
+    blocks = [(values, weights) for values, weights in rows.blocks(finite=True) if len(values)]
+    if not blocks:
+        raise ValueError(f"{rows.table.source} has no rows to fit")
+    x = np.concatenate([values for values, _ in blocks])
+    weights = None if blocks[0][1] is None else np.concatenate([w for _, w in blocks if w is not None])
+    return _fitted(rows, family, FAMILIES[family].fit(x, weights=weights, axis=None if FAMILIES[family]._fit_events else 0))
 
 
 def _fit_discrete(rows: _CheckedRows) -> Model:

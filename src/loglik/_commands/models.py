@@ -8,22 +8,13 @@ import numpy as np
 
 import loglik
 from loglik._saving.models import SavedModel, read_model
+from loglik.distributions import registry
 from loglik.distributions.base import Distribution
-from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.discrete import Discrete
-from loglik.distributions.mvnormal import MultivariateNormal
-from loglik.distributions.normal import Normal
-from loglik.distributions.uniform import Uniform
 
 __all__ = ["FAMILIES", "Model", "load_model"]
 
-FAMILIES: dict[str, type[Distribution]] = {
-    "mvn": MultivariateNormal,
-    "normal": Normal,
-    "uniform": Uniform,
-    "bernoulli": Bernoulli,
-    "discrete": Discrete,
-}
+FAMILIES: dict[str, type[Distribution]] = {registry.short_name(family): family for family in registry.FAMILIES.values()}
 """What ``loglik fit --model`` offers."""
 
 

@@ -83,6 +83,8 @@ class Laplace(LocationScale):
         around = -0.5 * (ufuncs.expm1(-np.abs(low)) + ufuncs.expm1(-np.abs(high)))
         return np.where((low < 0) & (high > 0), around, -0.5 * ufuncs.exp(-nearest) * ufuncs.expm1(-width))
 
+    _from_moments = False
+
     @classmethod
     def _fit_passes(cls, function: str, data: Data, prior: Any, dtype: np.dtype) -> "Laplace":
         return cls._fitted(function, medians(function, data, dtype), prior, dtype)
