@@ -242,7 +242,7 @@ def bernoulli_definition(x, probs=None, logits=None):
     if logits is not None:
         return bernoulli_log_prob(x, logits)
     share = probs if x == 1 else 1 - probs if x == 0 else 0
-    return mp.log(share) if share else -mp.inf
+    return mp.log(share) if share > 0 else -mp.inf
 
 
 BERNOULLI = Family(
@@ -282,15 +282,10 @@ BERNOULLI = Family(
 )
 
 
-def discrete_definition(x, probs=None, log_probs=None, counts=None, start=0):
-    weights = probs or counts or [mp.exp(v) for v in log_probs]
+def discrete_definition(x, probs, start):
     k = x - start
-    weight = weights[int(k)] if k == int(k) and 0 <= k < len(weights) else 0
-    return mp.log(weight / mp.fsum(weights)) if weight else -mp.inf
-
-
-def discrete_ends(start=0, **weights):
-    return int(start), int(start) + len(next(iter(weights.values()))) - 1
+    weight = probs[int(k)] if k == int(k) and 0 <= k < len(probs) else 0
+    return mp.log(weight / mp.fsum(probs)) if weight else -mp.inf
 
 
 DISCRETE = Family(
@@ -307,7 +302,7 @@ DISCRETE = Family(
         "kept": lambda t: ll.dice("4d6kh3"),
     },
     log_prob=discrete_definition,
-    ends=discrete_ends,
+    ends=lambda probs, start: (int(start), int(start) + len(probs) - 1),
     data=lambda rng: rng.integers(-3, 9, 200),
     prior=priors.Dirichlet(),
     near=lambda fit, t: ll.Discrete((fit.probs + abs(t) / 12) / (1 + abs(t)), start=-3),
@@ -402,7 +397,7 @@ def of(d: Any) -> Family:
 
 def arguments(d: Any) -> dict[str, Any]:
     """What the definition of a distribution takes: mpf, and nested lists of them."""
-    given = d._arguments() or {"counts": d.counts()[0], "start": d.counts()[1]}  # dice have no arguments
+    given = d._arguments() or {"probs": d.probs, "start": d.start}  # sums of dice have no arguments
     return {name: exact(value) for name, value in given.items() if value is not None}
 
 

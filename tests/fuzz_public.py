@@ -13,9 +13,13 @@ import time
 import warnings
 
 import numpy as np
+from families import FAMILIES
 
 import loglik as ll
+from loglik.distributions import registry
 
+SCALARS = [registry.FAMILIES[name] for name, entry in FAMILIES.items() if entry.on != "vectors"]
+EXAMPLES = [make for entry in FAMILIES.values() for make in (entry.cases | entry.batches).values()]
 ALLOWED = (ValueError, TypeError, np.linalg.LinAlgError, MemoryError, NotImplementedError)
 SLOW_SECONDS = 1.0
 
@@ -109,12 +113,8 @@ def main(seconds: float, seed: int) -> int:
             lambda: ll.MultivariateNormal(junk(), variance=junk()),
             lambda: ll.Discrete(junk(), start=junk()),
             lambda: ll.Discrete(draw.choice([small(2, 3), small(2, 1, 2), np.full((3, 2), 0.5)]), start=maybe(0)),
-            lambda: ll.Uniform(junk(), junk()),
-            lambda: ll.Bernoulli(maybe(), logits=maybe()),
-            ll.Normal,
-            ll.Uniform,
-            lambda: ll.Bernoulli(0.25),
-            lambda: ll.MultivariateNormal([0, 0], np.eye(2)),
+            lambda: any_of(draw.choice(SCALARS)),
+            lambda: draw.choice(EXAMPLES)(draw.choice([np.float64, np.float32])),
             lambda: ll.die(6),
             lambda: ll.dice("4d6kh3"),
             lambda: ll.dice("d6!"),
@@ -123,6 +123,9 @@ def main(seconds: float, seed: int) -> int:
             return draw.choice(makers)()
         except ALLOWED:
             return junk()
+
+    def any_of(family):
+        return family(**{name: maybe(1.0) for name in family._parameters})
 
     def sampled(**arguments):
         d = distribution()
@@ -207,11 +210,10 @@ def main(seconds: float, seed: int) -> int:
         "@": lambda: draw.randrange(-2, 4) @ distribution(),
         "Uniform": lambda: ll.Uniform(junk(), junk()).log_prob(junk(), wrt=maybe("low"), out=maybe()),
         "Bernoulli": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_prob(junk(), wrt=maybe("probs"), out=maybe()),
-        "Uniform.cdf": lambda: ll.Uniform(junk(), junk()).log_cdf(junk()),
-        "Uniform.quantile": lambda: ll.Uniform(junk(), junk()).quantile(junk(), out=maybe()),
-        "Normal.quantile": lambda: ll.Normal(maybe(0.0), maybe(1.0)).quantile(junk(), out=maybe()),
-        "Bernoulli.cdf": lambda: ll.Bernoulli(maybe(), logits=maybe()).log_sf(junk()),
-        "Bernoulli.quantile": lambda: ll.Bernoulli(maybe(), logits=maybe()).quantile(junk()),
+        **{
+            f"{family.__name__}.{name}": lambda family=family, name=name: getattr(any_of(family), name)(junk())
+            for family in SCALARS for name in ("log_prob", "cdf", "log_sf", "quantile")
+        },
         "prob_between": lambda: method("prob_between", draw.choice([junk(), 0.5]), junk()),
         "expect": lambda: method("expect", draw.choice([junk(), np.square, np.sum, lambda x: x[..., 0], lambda x: junk()])),
         "_repr_html_": lambda: method("_repr_html_"),
@@ -233,7 +235,7 @@ def main(seconds: float, seed: int) -> int:
         "kl_divergence of arrays": lambda: ll.kl_divergence(junk(), junk(), axis=maybe(-1)),
         "js_divergence": lambda: ll.js_divergence(draw.choice([junk(), distribution()]), draw.choice([junk(), distribution()])),
         "cross_entropy": lambda: ll.cross_entropy(draw.choice([junk(), distribution()]), distribution()),
-        "fit": lambda: draw.choice([ll.Normal, ll.Uniform, ll.Bernoulli, ll.MultivariateNormal, ll.Discrete]).fit(
+        "fit": lambda: draw.choice(list(registry.FAMILIES.values())).fit(
             draw.choice([junk(), small(5), small(4, 2), np.arange(5) % 2]), weights=draw.choice([None, None, junk(), small(5)]),
             axis=draw.choice([None, None, 0, -1, junk()]), prior=draw.choice([None, None, prior(), junk()]),
             nan_policy=draw.choice(["raise", "omit", junk()]),

@@ -4,12 +4,12 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
 from fractions import Fraction
 
 import mpmath
 import numpy as np
 import pytest
+from registry import BY_NAME
 
 import loglik as ll
 from loglik import _kernels
@@ -24,40 +24,6 @@ LOG_2PI = mpmath.log(2 * mpmath.pi)
 mpf = mpmath.mpf
 
 # ------------------------------------------------------------------------------- references
-
-
-DEFINITIONS: dict[str, Callable] = {
-    "exp": mpmath.exp,
-    "log": mpmath.log,
-    "log1p": lambda x: mpmath.log(1 + x),
-    "expm1": lambda x: mpmath.exp(x) - 1,
-    "log1pmx": lambda x: mpmath.log(1 + x) - x,
-    "sincos_2pi": lambda u: (mpmath.sinpi(2 * u), mpmath.cospi(2 * u)),
-    "erf": mpmath.erf,
-    "erfc": mpmath.erfc,
-    "ndtr": mpmath.ncdf,
-    "log_ndtr": lambda x: mpmath.log(mpmath.ncdf(x)),
-    "ndtri": lambda p: mpmath.sqrt(2) * mpmath.erfinv(2 * p - 1),
-    "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
-    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-    "log_sigmoid": lambda x: -mpmath.log(1 + mpmath.exp(-x)),
-    "normal_log_prob": lambda x, m, s: mpmath.log(mpmath.npdf(x, m, s)),
-    "uniform_log_prob": lambda x, a, b: mpmath.log(1 / (b - a)) if a <= x <= b else mpf("-inf"),
-    "bernoulli_log_prob": lambda x, z: mpmath.log((1 if x else mpmath.exp(-z)) / (1 + mpmath.exp(-z))),
-    "bernoulli_nll": lambda t, z: -mpmath.log((1 if t else mpmath.exp(-z)) / (1 + mpmath.exp(-z))),
-    "gaussian_nll": lambda t, m, v: -mpmath.log(mpmath.npdf(t, m, mpmath.sqrt(v))),
-    "normal_kl": lambda a, s, b, t: mpmath.log(t / s) + (s**2 + (a - b) ** 2) / (2 * t**2) - mpf(1) / 2,
-    "bernoulli_kl": lambda p, q: p * mpmath.log(p / q) + (1 - p) * mpmath.log((1 - p) / (1 - q)),
-    "bernoulli_js": lambda p, q: _exact_js(p, q) + _exact_js(1 - p, 1 - q),
-    "relative_entropy": lambda p, q: p * mpmath.log(p / q) + q - p,
-    "js_term": lambda p, q: _exact_js(p, q),
-    "js_integrand": lambda x: _exact_js(2 / (1 + mpmath.exp(-x)), 2 / (1 + mpmath.exp(x))),
-    "uniform_kl": lambda a, b, c, d: mpmath.log((d - c) / (b - a)) if c <= a and b <= d else mpf("inf"),
-}
-
-
-def _exact_js(p: mpf, q: mpf) -> mpf:
-    return (p * mpmath.log(2 * p / (p + q)) + q * mpmath.log(2 * q / (p + q))) / 2
 
 
 def _tuple(result: object) -> tuple:
@@ -75,7 +41,7 @@ def test_reference_is_its_definition(name, dtype):
     # Cancellation between terms of size ~30 is allowed, a wrong formula or constant is not.
     tolerance = 3e-14 if dtype == np.float64 else 3e-17
     for i, row in enumerate(zip(*arguments, strict=True)):
-        definition = _tuple(DEFINITIONS[name](*map(mpf, map(float, row))))
+        definition = _tuple(BY_NAME[name].reference(*map(mpf, map(float, row))))
         for got, exact in zip(outputs, definition, strict=True):
             assert got.dtype == dtype
             assert got[i] == exact or abs(mpf(str(got[i])) - exact) < tolerance * max(1, abs(exact))
@@ -87,7 +53,6 @@ def test_every_elementwise_kernel_is_benchmarked():
     for name in kernels:
         assert name in ELEMENTWISE, f"{name}: add a row to loglik.bench.cases.ELEMENTWISE"
         assert callable(getattr(references, name))
-    assert set(DEFINITIONS) == set(ELEMENTWISE)
 
 
 def _spd(d: int, seed: int = 3) -> np.ndarray:

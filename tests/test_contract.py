@@ -12,10 +12,10 @@ import xml.etree.ElementTree as ET
 import mpmath
 import numpy as np
 import pytest
+from families import BATCHES, EXACT, arguments, cases_on, of
 from numpy import array, float32, float64  # noqa: F401  (names in an eval-able repr)
 
 import loglik as ll
-from families import BATCHES, EXACT, arguments, cases_on, of
 from loglik import *  # noqa: F403  (names in an eval-able repr)
 from loglik import Bernoulli, Discrete, MultivariateNormal, Normal, Uniform
 

@@ -4,9 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
+from families import BATCHES, FAMILIES, cases_on
 from subprocess_tools import python_output
 
 import loglik as ll
+from loglik.distributions import registry
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -51,8 +53,14 @@ def chunked(array, *chunks):
     return da.from_array(array, chunks=chunks or 7)
 
 
+def drawn(d):
+    """Points that occur, of a shape that broadcasts with the batch."""
+    return np.asarray(d.sample(30, rng=1))
+
+
+OF_FAMILIES = {name: make(np.float64) for name, make in (cases_on("reals", "integers", "vectors") | BATCHES).items() if "empty" not in name}
 POINTS = {
-    "Normal": (ll.Normal(0.5, 2.0), X),
+    **{name: (d, drawn(d)) for name, d in OF_FAMILIES.items()},
     "Normal, float32": (ll.Normal(0.5, 2.0), X.astype(np.float32)),
     "Normal, integers": (ll.Normal(0.5, 2.0), np.arange(20)),
     "Normal, batch": (ll.Normal(0.0, BATCH), X),
@@ -60,10 +68,7 @@ POINTS = {
     "Normal, one column": (ll.Normal(0.0, BATCH), X[:, :1]),
     "Normal, batch of one": (ll.Normal([0.0], [[2.0]]), X),
     "Normal, points of one axis": (ll.Normal(0.0, RNG.uniform(1, 2, (4, 6))), X[0]),
-    "Uniform": (ll.Uniform(-1.0, 1.0), X),
-    "Bernoulli": (ll.Bernoulli(0.25), (X > 0)),
     "Bernoulli, logits": (ll.Bernoulli(logits=BATCH), (X > 0).astype(int)),
-    "Discrete": (DISCRETE, np.arange(30) % 5 - 1),
     "MultivariateNormal": (MVN, X),
     "MultivariateNormal, one point": (MVN, X[0]),
     "MultivariateNormal, variance": (ll.MultivariateNormal(np.zeros(6), variance=BATCH), X.reshape(5, 12, 6)),
@@ -206,18 +211,16 @@ def close(a, b, rtol=1e-13):
 
 ROLLS = RNG.integers(1, 7, 500)
 FITS = {
-    "Normal": (ll.Normal, X, {}),
+    **{name: (registry.FAMILIES[name], entry.data(RNG), {}) for name, entry in FAMILIES.items()},
+    **{f"{name}, columns": (registry.FAMILIES[name], entry.data(RNG)[:198].reshape(33, 6), {"axis": 0})
+       for name, entry in FAMILIES.items() if entry.on == "reals"},
     "Normal, float32": (ll.Normal, X.astype(np.float32), {}),
-    "Normal, columns": (ll.Normal, X, {"axis": 0}),
     "Normal, rows": (ll.Normal, X, {"axis": 1}),
     "Normal, cube": (ll.Normal, X.reshape(5, 12, 6), {"axis": (0, 2)}),
     "Normal, prior": (ll.Normal, X[:, 0], {"prior": ll.priors.NormalInverseGamma(0.0, 1.0, 2.0, 1.0)}),
-    "Uniform": (ll.Uniform, X, {"axis": 0}),
-    "Bernoulli": (ll.Bernoulli, (X > 0).astype(np.int8), {"axis": 0}),
-    "Discrete": (ll.Discrete, ROLLS, {}),
+    "Bernoulli, columns": (ll.Bernoulli, (X > 0).astype(np.int8), {"axis": 0}),
     "Discrete, batch": (ll.Discrete, ROLLS.reshape(10, 50), {"axis": 1}),
     "Discrete, prior": (ll.Discrete, ROLLS, {"prior": ll.priors.Dirichlet(np.full(9, 2.0), start=0)}),
-    "MultivariateNormal": (ll.MultivariateNormal, X, {}),
     "MultivariateNormal, batch": (ll.MultivariateNormal, X.reshape(2, 30, 6), {}),
 }
 
@@ -328,7 +331,7 @@ def test_what_does_not_stay_lazy_is_refused_with_a_way_out(call):
         call(chunked(X))
 
 
-@pytest.mark.parametrize("d", [ll.Normal(), ll.Normal(np.array([0.5, 1.0]), 2.0), ll.Uniform(-1.0, 2.0), ll.Bernoulli(0.25)])
+@pytest.mark.parametrize("d", [d for d in OF_FAMILIES.values() if d.batch_shape == d.event_shape == ()] + [ll.Normal([0.5, 1.0], 2.0)])
 def test_methods_of_points_stay_lazy(d):
     x = np.linspace(-2, 2, 24).reshape(12, 2)
     lazy = chunked(x)

@@ -290,8 +290,8 @@ def test_moments_are_those_of_the_density(d):
     assert d.mean == pytest.approx(mean, abs=8 * eps * (abs(mean) + std))
     assert d.variance == pytest.approx(variance, rel=16 * eps)
     assert d.std == pytest.approx(std, rel=16 * eps)
-    assert d.skewness == pytest.approx(skewness, rel=32 * eps, abs=32 * eps, nan_ok=True)
     if std:
+        assert d.skewness == pytest.approx(skewness, rel=32 * eps, abs=32 * eps)
         assert d.kurtosis == pytest.approx(kurtosis, rel=64 * eps, abs=64 * eps)
     assert d.entropy() == pytest.approx(entropy, rel=16 * eps, abs=16 * eps)
 
@@ -313,7 +313,7 @@ def test_gradients_are_the_slopes_of_the_definition(d):
     names = family.gradients if family.gradients is not None else (*(("x",) if family.on != "integers" else ()), *given)
     if not names:
         pytest.skip("it has none")
-    kinks = {*family.breaks(**given), *(family.ends(**given) if family.on == "reals" else ())}
+    kinks = [*family.breaks(**given), *(family.ends(**given) if family.on == "reals" else ())]
     step = mp.mpf(10) ** -18
     for x in points(d).astype(d.dtype):
         at = {"x": [mp.mpf(float(v)) for v in x] if x.ndim else mp.mpf(float(x))} | given
@@ -399,8 +399,8 @@ def test_samples_have_the_distribution(d):
     low, high = (float(end) for end in of(d).ends(**arguments(d)))
     assert low <= x.min()
     assert x.max() <= high
-    wide = type(d)(**{k: np.float64(v) if np.ndim(v) == 0 and k != "start" else v for k, v in d._arguments().items()})
     if of(d).on == "reals":
+        wide = type(d)(**{name: np.float64(value) for name, value in d._arguments().items()})
         u = wide.cdf(x.astype(np.float64))
         assert stats.kstest(u, "uniform").pvalue > 1e-4
         for tail in (u, 1 - u):
@@ -434,5 +434,5 @@ def test_the_command_line_fits_saves_and_scores(name, tmp_path, capsys):
     capsys.readouterr()
     loaded = models.load_model(str(model))
     np.testing.assert_allclose(loaded.log_prob(rows), fit.log_prob(rows).reshape(len(rows)), rtol=1e-12)
-    assert main(["score", str(table), str(model)]) == 0
+    assert main(["score", str(table), "--model", str(model)]) == 0
     assert len(capsys.readouterr().out.split()) >= len(rows)

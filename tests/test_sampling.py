@@ -3,8 +3,11 @@
 Whether the numbers have the right distribution is the matter of test_sampling_statistics.py.
 """
 
+import math
+
 import numpy as np
 import pytest
+from families import BATCHES, FAMILIES, cases_on
 from memory_tools import peak_memory
 
 import loglik as ll
@@ -12,29 +15,21 @@ from loglik import _kernels
 from loglik._engine import sampling, streams
 
 F32 = np.float32
-BATCH = np.array([[0.0, 10.0, -5.0], [1.0, 2.0, 3.0]])
+GRID = np.array([[0.0, 10.0, -5.0], [1.0, 2.0, 3.0]])
 SPD = np.array([[4.0, 1.0, 0.5], [1.0, 2.0, -0.25], [0.5, -0.25, 1.0]])
 
 DISTRIBUTIONS = {
-    "Normal": ll.Normal(1.0, 2.0),
-    "Normal, float32": ll.Normal(F32(1), F32(2)),
-    "Normal, batch": ll.Normal(BATCH, [1.0, 2.0, 0.1]),
+    **{name: make(np.float64) for name, make in (cases_on("reals", "integers") | BATCHES).items() if "empty" not in name},
+    **{f"{next(iter(family.cases))}, float32": next(iter(family.cases.values()))(F32) for family in FAMILIES.values()},
     "Normal, batch of one": ll.Normal([3.0], 1.0),
-    "Uniform": ll.Uniform(-1.0, 3.0),
-    "Uniform, float32 batch": ll.Uniform(F32([0, 1, 2]), F32(7)),
     "Uniform, wide": ll.Uniform([-1.7e308, 0.0], [1.7e308, 1.0]),
-    "Bernoulli": ll.Bernoulli(0.3),
-    "Bernoulli, batch": ll.Bernoulli(logits=[[-1.0], [0.0]]),
-    "Discrete": ll.Discrete([0.25, 0.0, 0.5, 0.25], start=-1),
     "dice": ll.dice("3d6 + 4"),
-    "MVN, one coordinate": ll.MultivariateNormal([1.0], [[4.0]]),
     "MVN": ll.MultivariateNormal([1.0, 2.0, 3.0], SPD),
-    "MVN, float32": ll.MultivariateNormal(F32([1, 2, 3]), F32(SPD)),
     "MVN, precision": ll.MultivariateNormal([1.0, 2.0, 3.0], precision=SPD),
     "MVN, variance": ll.MultivariateNormal([1.0, 2.0], variance=[[4.0, 1.0], [1.0, 0.25]]),
-    "MVN, means": ll.MultivariateNormal(BATCH, SPD),
+    "MVN, means": ll.MultivariateNormal(GRID, SPD),
     "MVN, matrices": ll.MultivariateNormal([0.0, 1.0, 2.0], scale_tril=np.linalg.cholesky(SPD) * [[[1.0]], [[2.0]]]),
-    "MVN, means by matrices": ll.MultivariateNormal(BATCH[:, None], SPD * [[[1.0]], [[2.0]]]),
+    "MVN, means by matrices": ll.MultivariateNormal(GRID[:, None], SPD * [[[1.0]], [[2.0]]]),
     "MVN, singular": ll.MultivariateNormal([0.0, 1.0, 2.0], [[1, 1, 0], [1, 1, 0], [0, 0, 0]], allow_singular=True),
 }
 every = pytest.mark.parametrize("d", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
@@ -78,9 +73,9 @@ def test_items_of_a_batch_have_numbers_of_their_own():
     z = ll.Normal(np.zeros((3, 5)), 1.0).sample((100,), rng=1)
     assert np.unique(z).size == z.size
     assert np.array_equal(z.ravel(), streams.standard_normal((1500,), streams.draw_key("", 1)))
-    moved = ll.Normal(BATCH, [1.0, 2.0, 0.1]).sample(100, rng=4)
+    moved = ll.Normal(GRID, [1.0, 2.0, 0.1]).sample(100, rng=4)
     z = ll.Normal().sample((100, 2, 3), rng=4)
-    assert np.array_equal(moved, z * [1.0, 2.0, 0.1] + BATCH)
+    assert np.array_equal(moved, z * [1.0, 2.0, 0.1] + GRID)
 
 
 def test_a_batch_longer_than_a_block():
@@ -107,28 +102,15 @@ def test_scaled_numbers_are_rounded_like_those_of_numpy(level):
 def test_golden_samples():
     """The stream policy (docs/random.md): these change only with a note in the changelog."""
     assert streams.draw_key("", 2026) == 3300764713747675562
-    floats = [
-        (ll.Normal(1.0, 2.0), 3, [2.625816042503117, 1.50022983994045, 1.8865776173612874]),
-        (ll.Normal(F32(1), F32(2)), 3, [-0.9441584348678589, 1.4145904779434204, 4.687369346618652]),
-        (ll.Uniform(-1.0, 3.0), 3, [2.054296989033781, 0.4086952390080798, 0.10505269293977015]),
-        (ll.Uniform(F32(-1), F32(3)), 3, [0.03914594650268555, 1.1245381832122803, -0.9621238708496094]),
-        (ll.MultivariateNormal([1.0, 2.0], [[4.0, 1.0], [1.0, 2.0]]), 2,
-         [2.625816042503117, 2.737324949339798, 1.8865776173612874, 1.4458870781533508]),
-        (ll.MultivariateNormal([1.0, 2.0], precision=[[4.0, 1.0], [1.0, 2.0]]), 2,
-         [1.434517614640526, 1.9595991486666138, 1.2369478350677359, 1.466866349627349]),
-        (ll.MultivariateNormal([1.0, 2.0], variance=[4.0, 1.0]), 2,
-         [2.625816042503117, 2.250114919970225, 1.8865776173612874, 1.4135825820493886]),
-    ]  # fmt: skip
-    for d, n, golden in floats:
-        np.testing.assert_allclose(d.sample(n, rng=2026).ravel(), golden, rtol=1e-14 if d.dtype == float else 1e-6)
-    integers = [
-        (ll.Bernoulli(0.3), [0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0]),
-        (ll.die(6), [5, 3, 2, 2, 4, 6, 6, 1, 4, 3, 2, 3, 2, 4, 4, 2, 5, 1, 4, 3]),
-        (ll.dice(100, 6), [362, 344, 340, 334, 352, 370, 368, 319, 353, 347]),
-        (ll.Discrete([0.1, 0.0, 0.6, 0.3]), [3, 2, 2, 2, 2, 3, 3, 0, 2, 2, 2, 2, 2, 2, 2, 2, 3, 0, 2, 2]),
-    ]
-    for d, golden in integers:
-        assert d.sample(len(golden), rng=2026).tolist() == golden
+    for family in FAMILIES.values():
+        for make, golden in family.golden:
+            for kind, values in golden.items():
+                d = make(np.dtype(kind).type)
+                x = d.sample(len(values) // math.prod(d.event_shape), rng=2026).ravel()
+                if family.on == "integers":
+                    assert x.tolist() == values
+                else:
+                    np.testing.assert_allclose(x, values, rtol=1e-14 if kind == "f8" else 1e-6)
 
 
 # ------------------------------------------------------------------------------------------- shapes, dtypes, memory
