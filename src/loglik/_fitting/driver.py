@@ -14,13 +14,28 @@ What a family brings (class attributes of its distribution):
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from loglik._engine import validate
 from loglik._fitting.report import check_data, check_prior
 from loglik._fitting.statistics import Moments, Rows
+
+
+class Passes(Protocol):
+    """Data that a fit may read several times."""
+
+    @property
+    def kept_shape(self) -> tuple[int, ...]:
+        """Of the batch."""
+
+    @property
+    def rows_in_memory(self) -> float:
+        """Observations of a sample; infinity where the data are not in memory."""
+
+    def collect(self, statistics: Callable[[Rows], Any]) -> Any:
+        """What `statistics` tells of all data."""
 
 
 class Data:
@@ -32,8 +47,7 @@ class Data:
         self._lazy = validate.is_dask(x, weights)
         kept = [a for a in range(x.ndim - events) if a not in reduced]
         self.kept_shape = tuple(x.shape[a] for a in kept)
-        self.rows_in_memory = math.inf if self._lazy else math.prod(x.shape[a] for a in reduced)
-        """Observations of a sample; infinity where the data are lazy."""
+        self.rows_in_memory: float = math.inf if self._lazy else math.prod(x.shape[a] for a in reduced)
 
     def collect(self, statistics: Callable[[Rows], Any]) -> Any:
         """What `statistics` tells of all data: of the rows at once, or of chunks, which are added up in a tree."""

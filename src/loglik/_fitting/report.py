@@ -74,9 +74,8 @@ def check_scale(function: str, scale: Any, location: Any) -> None:
     where = f" of batch item {list(index)}" if index else ""
     value = np.asarray(scale)[index]
     if value == 0:
-        raise ValueError(
-            f"{function}: all observations{where} are {np.asarray(location)[index]}, so the scale would be 0 and there is no density"
-        )
+        same = np.asarray(location)[index]
+        raise ValueError(f"{function}: all observations{where} are {same}, so the scale would be 0 and there is no density")
     raise ValueError(f"{function}: the scale{where} overflows; fit scaled data")
 
 
@@ -93,8 +92,8 @@ def row_totals(x: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, np.ndar
     return np.broadcast_to(np.count_nonzero(w, axis=-1), len(x)), np.broadcast_to(np.add.reduce(w, axis=-1), len(x))
 
 
-def make_report(result: Any, m: Moments, prior: Any, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
-    """`result`, new and not yet shown to anyone, with the report of its fit."""
+def make_report(result: Any, m: Any, prior: Any, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
+    """`result`, new and not yet shown to anyone, with the report of its fit; `m` has the observations `n` and their `weight`."""
     report = FitReport(
         "ml" if prior is None else "map", _plain(m.n), _plain(m.weight), parameters, _plain(log_likelihood),
         {name: np.asarray(value)[()] for name, value in errors.items()},

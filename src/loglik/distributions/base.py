@@ -197,7 +197,7 @@ class Distribution:
         return moments
 
     @classmethod
-    def _fit_passes(cls, function: str, data: driver.Data, prior: Any, dtype: np.dtype) -> Any:
+    def _fit_passes(cls, function: str, data: driver.Passes, prior: Any, dtype: np.dtype) -> Any:
         found = data.collect(functools.partial(_statistics_of, cls, function, prior))
         return driver.from_statistics(cls, function, found.moments() if cls._from_moments else found, prior, dtype)
 
