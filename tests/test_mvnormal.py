@@ -686,3 +686,6 @@ def test_empty():
     assert mvn.log_prob(np.zeros((0, 2))).shape == (0,)
     assert ll.MultivariateNormal(np.zeros((0, 2)), IDENTITY).log_prob(np.zeros((4, 1, 2))).shape == (4, 0)
     assert ll.mvn_log_prob(np.zeros((0, 2)), np.zeros(2), np.zeros((0, 2, 2))).shape == (0,)
+    no_matrices = ll.MultivariateNormal(np.zeros(2), np.zeros((0, 2, 2)))
+    assert no_matrices.log_prob(np.zeros(2)).shape == no_matrices.mahalanobis(np.zeros(2)).shape == (0,)
+    assert no_matrices.log_prob(np.zeros((3, 1, 2))).shape == (3, 0)

@@ -188,14 +188,6 @@ def factored(function: str, form: str, matrix: np.ndarray, warn: bool = True) ->
     return result
 
 
-def marginal_factor(lower: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Factor (..., m, m) of the covariance of the coordinates `chosen`, from that of all: L[chosen] = L'·(orthogonal)."""
-    m = len(chosen)
-    if (chosen == np.arange(m)).all():
-        return lower[..., :m, :m]
-    return triangular(lower[..., chosen, :].astype(np.float64)).astype(lower.dtype)
-
-
 def triangular(rows: np.ndarray) -> np.ndarray:
     """Lower triangular L (..., m, m) with L Lᵀ = rows·rowsᵀ and a diagonal >= 0, for rows (..., m, k), k >= m."""
     upper: np.ndarray = np.linalg.qr(rows.swapaxes(-1, -2), mode="r")  # type: ignore[assignment]
