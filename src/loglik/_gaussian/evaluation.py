@@ -13,16 +13,9 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._engine.parallel import run_blocks
+from loglik._engine.results import hand_over, memory_for, overlaps
 from loglik._engine.validate import as_array, broadcast_shapes, check_out, result_dtype
-from loglik._gaussian.axes import (
-    BLOCK_SECONDS,
-    BroadcastAxes,
-    GroupedArray,
-    hand_over,
-    memory_for,
-    points_per_block,
-    run,
-)
+from loglik._gaussian.axes import BLOCK_SECONDS, BroadcastAxes, GroupedArray, points_per_block, run
 from loglik._gaussian.batch import GaussianBatch
 from loglik._gaussian.matrices import NO_MEMORY
 
@@ -80,13 +73,11 @@ def _evaluate(function: str, gaussians: GaussianBatch, x: Any, out: Any, *, maha
                 return hand_over(result, out)
         return _broadcast_values(function, x, loc, factor, form=form, out=out, mahalanobis=mahalanobis)
     # Singular matrices have a regular one in their place: their values are written over.
-    overlaps = out is not None and any(np.may_share_memory(out, other) for other in (x, loc))
+    aliased = overlaps(out, x, loc)
     value = np.asarray(
-        _broadcast_values(
-            function, x, loc, factor, form=form, out=None if overlaps else out, mahalanobis=mahalanobis
-        )
+        _broadcast_values(function, x, loc, factor, form=form, out=None if aliased else out, mahalanobis=mahalanobis)
     )
-    if overlaps:
+    if aliased:
         check_out(function, out, value.shape, value.dtype)
     gaussians.support.overwrite(x, loc, value, mahalanobis=mahalanobis)
     return hand_over(value, out)

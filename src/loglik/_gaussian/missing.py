@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._engine.results import hand_over, overlaps
 from loglik._engine.validate import check_out, describe_entry, first_index
 from loglik._gaussian import evaluation
-from loglik._gaussian.axes import BLOCK_SECONDS, BroadcastAxes, GroupedArray, hand_over, run
+from loglik._gaussian.axes import BLOCK_SECONDS, BroadcastAxes, GroupedArray, run
 from loglik._gaussian.batch import GaussianBatch, prepare
 from loglik._gaussian.coordinates import marginal_matrix, marginal_source
 from loglik._gaussian.matrices import batch_index, blocks
@@ -53,9 +54,9 @@ def check_complete(function: str, x: np.ndarray) -> None:
 
 def log_prob(function: str, gaussians: GaussianBatch, x: np.ndarray, out: Any) -> Any:
     """Log-density of the observed coordinates of every point; 0 where none is."""
-    overlaps = out is not None and np.may_share_memory(out, x)
-    value = np.asarray(evaluation.log_prob(function, gaussians, x, None if overlaps else out))
-    if overlaps:
+    aliased = overlaps(out, x)
+    value = np.asarray(evaluation.log_prob(function, gaussians, x, None if aliased else out))
+    if aliased:
         check_out(function, out, value.shape, value.dtype)
     if x.dtype.kind == "f" and value.size:
         _overwrite_incomplete(function, gaussians, x, value)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._engine.results import hand_over, memory_for
 from loglik._engine.validate import as_array, broadcast_shapes, result_dtype
 from loglik._gaussian import evaluation
-from loglik._gaussian.axes import BroadcastAxes, GroupedArray, hand_over, memory_for, run
+from loglik._gaussian.axes import BroadcastAxes, GroupedArray, run
 from loglik._gaussian.batch import prepare
 from loglik._gaussian.matrices import check_finite, raise_bad
 
