@@ -192,21 +192,21 @@ def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -
     found: list[tuple[np.ndarray, ...]] = []
     where: list[np.ndarray] = []
     for block in blocks(len(members), 8 * d * d):
-        part = members[block]
+        matrices = members[block]
         if form == "covariance":
-            _check_constants(function, form, part, batch, block.start)
-            check_symmetric(function, form, part, batch, block.start)
-        lower, refused = _ordinary(part, form)
-        at = np.flatnonzero(refused | ~_surely_regular(part, lower, form, limit))
+            _check_constants(function, form, matrices, batch, block.start)
+            check_symmetric(function, form, matrices, batch, block.start)
+        lower, refused = _ordinary(matrices, form)
+        at = np.flatnonzero(refused | ~_surely_regular(matrices, lower, form, limit))
         if not len(at):
             continue
-        whole = np.tril(part[at].astype(np.float64))
+        whole = np.tril(matrices[at].astype(np.float64))
         if form == "covariance":
             whole += np.tril(whole, -1).swapaxes(-1, -2)
         b, rank, order, residue = _pivoted(whole, form, limit)
         bad = residue > 2 * max(limit, default)
         if bad.any():
-            _raise_indefinite(function, form, part, int(at[np.argmax(bad)]), block.start, batch)
+            _raise_indefinite(function, form, matrices, int(at[np.argmax(bad)]), block.start, batch)
         # The rank rule may pass what a factorisation in another order does not survive.
         rank = np.where(refused[at], np.minimum(rank, d - 1), rank)
         singular = np.flatnonzero(rank < d)
@@ -219,46 +219,46 @@ def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -
     return _support((b, rank, order), np.concatenate(where), batch, tolerance, roundoff)
 
 
-def _ordinary(part: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
+def _ordinary(matrices: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
     """Triangles of matrices (items, d, d) by the ordinary factorisation, and where there is none."""
     if form == "scale_tril":
-        return part, (np.diagonal(part, axis1=-2, axis2=-1) == 0).any(axis=-1)
+        return matrices, (np.diagonal(matrices, axis1=-2, axis2=-1) == 0).any(axis=-1)
     with np.errstate(invalid="ignore"):
-        lower, info = ufuncs.cholesky(part)
+        lower, info = ufuncs.cholesky(matrices)
     return lower, info != 0
 
 
-def _surely_regular(part: np.ndarray, lower: np.ndarray, form: str, limit: float) -> np.ndarray:
+def _surely_regular(matrices: np.ndarray, lower: np.ndarray, form: str, limit: float) -> np.ndarray:
     """Where the smallest eigenvalue of H exceeds the tolerance, since det H / e does (the eigenvalues add up to d)."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         pivots = np.diagonal(lower, axis1=-2, axis2=-1).astype(np.float64)
         if form == "scale_tril":
-            largest = np.abs(part).max(axis=-1)
-            std = largest * np.sqrt(np.square(part / largest[..., None]).sum(axis=-1, dtype=np.float64))
+            largest = np.abs(matrices).max(axis=-1)
+            std = largest * np.sqrt(np.square(matrices / largest[..., None]).sum(axis=-1, dtype=np.float64))
         else:
-            std = np.sqrt(np.diagonal(part, axis1=-2, axis2=-1).astype(np.float64))
+            std = np.sqrt(np.diagonal(matrices, axis1=-2, axis2=-1).astype(np.float64))
         return np.prod(np.square(pivots / std), axis=-1) > 2 * math.e * limit
 
 
-def _check_constants(function: str, form: str, part: np.ndarray, batch: tuple[int, ...], first: int) -> None:
+def _check_constants(function: str, form: str, matrices: np.ndarray, batch: tuple[int, ...], first: int) -> None:
     """A coordinate of variance 0 has no covariance with any other."""
-    constant = np.diagonal(part, axis1=-2, axis2=-1) == 0
-    wrong = (part != 0) & (constant[:, :, None] | constant[:, None, :])
+    constant = np.diagonal(matrices, axis1=-2, axis2=-1) == 0
+    wrong = (matrices != 0) & (constant[:, :, None] | constant[:, None, :])
     if wrong.any():
         item, i, j = (int(k) for k in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
         index = batch_index(first + item, batch)
         k = i if constant[item, i] else j
         raise np.linalg.LinAlgError(
-            f"{function}: {named(form, index)} is indefinite: {describe_entry(form, (*index, i, j), part[item, i, j])} "
+            f"{function}: {named(form, index)} is indefinite: {describe_entry(form, (*index, i, j), matrices[item, i, j])} "
             f"beside {describe_entry(form, (*index, k, k), 0.0)}"
         )
 
 
 def _raise_indefinite(
-    function: str, form: str, part: np.ndarray, item: int, first: int, batch: tuple[int, ...]
+    function: str, form: str, matrices: np.ndarray, item: int, first: int, batch: tuple[int, ...]
 ) -> NoReturn:
-    varies = np.diagonal(part[item]) > 0
-    smallest = smallest_eigenvalue(part[item][np.ix_(varies, varies)])
+    varies = np.diagonal(matrices[item]) > 0
+    smallest = smallest_eigenvalue(matrices[item][np.ix_(varies, varies)])
     raise np.linalg.LinAlgError(
         f"{function}: {named(form, batch_index(first + item, batch))} is indefinite: its smallest eigenvalue, scaled to "
         f"unit diagonal, is {smallest:.3g}"

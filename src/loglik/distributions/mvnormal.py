@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -115,6 +115,7 @@ class MultivariateNormal(Distribution):
     """
 
     _parameters = ("loc", *FORMS, "allow_singular", "singular_rtol")
+    _event_axes: ClassVar = {"loc": 1, "covariance": 2, "precision": 2, "scale_tril": 2, "variance": 1}
     _loc: Any
     _covariance: Any
     _precision: Any
@@ -290,6 +291,11 @@ class MultivariateNormal(Distribution):
     mean = loc
 
     @property
+    def mode(self) -> np.ndarray:
+        """Where the density is largest, the mean, of shape batch_shape + (d,); read-only."""
+        return self.loc
+
+    @property
     def rank(self) -> Any:
         """Rank of the covariance, of shape batch_shape: d, or less where `allow_singular` found it singular.
 
@@ -375,20 +381,6 @@ class MultivariateNormal(Distribution):
     _fit_events = 1
     _fitted = classmethod(fitted_gaussian.multivariate_normal)
 
-    def _item(self, index: Any) -> dict[str, Any]:
-        given = self._arguments()
-        depths = {"loc": 1, "variance": 1, "covariance": 2, "precision": 2, "scale_tril": 2}
-        for name, depth in depths.items():
-            if name in given:
-                core = given[name].shape[given[name].ndim - depth :]
-                given[name] = np.broadcast_to(given[name], self.batch_shape + core)[index]
-        return given
-
-    @property
-    def mode(self) -> np.ndarray:
-        """Where the density is largest, the mean, of shape batch_shape + (d,)."""
-        return np.broadcast_to(self._loc, self.batch_shape + self.event_shape)
-
     def _as_gaussian(self) -> Gaussian:
         loc, lower = np.asarray(self._loc, np.float64), self._lower(np.dtype(np.float64))
         if self._form == "scale_tril":
@@ -437,21 +429,21 @@ class MultivariateNormal(Distribution):
     # ------------------------------------------------------------------------------------ sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = sampling.floating(function, dtype, self.dtype)
-        wide = np.promote_types(kind, self.dtype)
+        sample_dtype = sampling.floating(function, dtype, self.dtype)
+        factor_dtype = np.promote_types(sample_dtype, self.dtype)
         with np.errstate(over="ignore"):
-            loc = self._loc.astype(kind, copy=False)
-            matrix = np.sqrt(self._variance.astype(wide)) if self._form == "variance" else self._lower(wide)
-            matrix = matrix.astype(kind, copy=False)
-        if kind != wide:
+            loc = self._loc.astype(sample_dtype, copy=False)
+            matrix = np.sqrt(self._variance.astype(factor_dtype)) if self._form == "variance" else self._lower(factor_dtype)
+            matrix = matrix.astype(sample_dtype, copy=False)
+        if sample_dtype != factor_dtype:
             for name, array in (("loc", loc), ("scale_tril", matrix)):
-                check_finite(f"{function}, in {kind}", name, array)
+                check_finite(f"{function}, in {sample_dtype}", name, array)
         if self._form == "variance":
-            return kind, functools.partial(
+            return sample_dtype, functools.partial(
                 sampling.in_blocks, columns=self.batch_shape + self.event_shape, parameters=(loc, matrix), draw=normal.draw,
                 nanoseconds=2.0,
             )
-        return kind, functools.partial(gaussian_sampling.fill, self.batch_shape, loc, matrix)
+        return sample_dtype, functools.partial(gaussian_sampling.fill, self.batch_shape, loc, matrix)
 
     # ------------------------------------------------------------------------------------ other distributions
 
