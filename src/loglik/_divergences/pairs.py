@@ -120,8 +120,8 @@ def gradients_in_blocks(
         return dict(zip(arguments, slopes(*blocks.values()), strict=True))
 
     return elementwise_gradients(
-        function, lambda out: value(), arguments, tuple(arguments), by_name, lead=batch(function, p, q), dtype=result_dtype(p, q),
-        wrt=wrt, nanoseconds=50.0,
+        function, lambda out: value(), arguments, tuple(arguments), by_name,
+        value_shape=batch(function, p, q), dtype=result_dtype(p, q), wrt=wrt, nanoseconds=50.0,
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ class Distribution:
     """
 
     _parameters: ClassVar[tuple[str, ...]] = ()
+    _event_axes: ClassVar[dict[str, int]] = {}
+    """How many axes a parameter has behind those of the batch, for parameters that are vectors or matrices."""
 
     batch_shape: tuple[int, ...]
     event_shape: tuple[int, ...]
@@ -102,8 +104,17 @@ class Distribution:
         return (self[i] for i in range(self.batch_shape[0]))
 
     def _item(self, index: Any) -> dict[str, Any]:
-        """The constructor's arguments for a part of the batch."""
-        raise NotImplementedError
+        """The constructor's arguments for a part of the batch. Those without batch axes stay as they are, so Python numbers stay
+        weak and one matrix stays one matrix."""
+        axes = np.indices(self.batch_shape, sparse=True)
+        where = tuple(np.broadcast_to(positions, self.batch_shape)[index] for positions in axes)
+        arguments = self._arguments()
+        for name, value in arguments.items():
+            event = self._event_axes.get(name, 0)
+            if np.ndim(value) > event:
+                event_shape = value.shape[value.ndim - event :]
+                arguments[name] = np.broadcast_to(value, self.batch_shape + event_shape)[where]
+        return arguments
 
     def _floating(self) -> tuple[Any, ...]:
         """What decides the floating type of a result, beside other arguments: the parameters as they were given."""

@@ -261,7 +261,7 @@ class Scalar(Distribution):
 
         return elementwise_gradients(
             name, lambda into: self.log_prob(x if out is None else points, out=into), arguments, self._differentiable(), slopes,
-            lead=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
+            value_shape=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
             nanoseconds=15.0,
         )  # fmt: skip
 
@@ -461,15 +461,6 @@ class Scalar(Distribution):
     def _draw(self, key: int, start: int, values: np.ndarray, *parameters: Any) -> None:
         """Fill a block with the numbers start, start + 1, ... of a sample."""
         raise NotImplementedError
-
-    # ------------------------------------------------------------------------------------------- batches
-
-    def _item(self, index: Any) -> dict[str, Any]:
-        """The arguments of the constructor for a part of the batch; Python numbers stay weak."""
-        return {
-            name: value if type(value) is float else np.broadcast_to(value, self.batch_shape)[index]
-            for name, value in self._arguments().items()
-        }
 
 
 def _parameter(name: str, self: Scalar) -> Any:
