@@ -150,9 +150,7 @@ def _bars(outcomes: Any, probs: Any) -> str:
 
 def _outcomes(d: Any) -> str:
     """The outcomes that have all but a millionth of the probability."""
-    from loglik._discrete.normal_limit import shown
-
-    x, p, _ = shown(d)
+    x, p, _ = d._visible()
     if len(x) > 2 * _BARS:  # of each stretch the most probable
         cuts = np.linspace(0, len(x), 2 * _BARS + 1).astype(int)[:-1]
         tops = np.maximum.reduceat(p, cuts)

@@ -1,0 +1,37 @@
+"""Pictures of the probabilities of outcomes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_BARS = 200
+
+
+def draw(ax: Any, outcomes: np.ndarray, probs: np.ndarray, step: int, **style: Any) -> None:
+    """Bars, or a filled line of steps where there are many; neighbouring outcomes are `step` apart."""
+    if len(outcomes) <= _BARS:
+        ax.bar(outcomes, probs, width=0.85 * step, **style)
+    else:
+        ax.stairs(probs, np.append(outcomes, outcomes[-1] + step) - step / 2, fill=True, **style)
+
+
+def draw_normal(
+    ax: Any, outcomes: np.ndarray, step: int, mean: Any, std: Any, density: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """The curve of a Normal over bars."""
+    low, high = max(outcomes[0] - step, mean - 5 * std), min(outcomes[-1] + step, mean + 5 * std)
+    x = np.linspace(low, high, 400)
+    # The step makes an area of the density: what falls to one bar.
+    y = step * density(x)
+    ax.plot(x, y, color="#c0392b", linewidth=1.5, label=f"Normal: mean {float(mean):.6g}, sd {float(std):.4g}")
+
+
+def finish(ax: Any) -> None:
+    """Axes from zero, with names and a legend."""
+    ax.set(xlabel="outcome", ylabel="probability")
+    ax.locator_params(axis="x", integer=True)
+    legend = ax.legend(frameon=False, loc="upper right")
+    # Room for it above all that is drawn: in a small panel every other place has bars. A third more for the margins.
+    share = min(1.35 * legend.get_window_extent().height / ax.get_window_extent().height, 0.6)
+    ax.set_ylim(0, ax.dataLim.y1 / (1 - share))
