@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from loglik._dice.text import QUANTILES, percent
-from loglik._faces import bars
+from loglik._faces import axes
 from loglik.dice import render
 from loglik.distributions.comparison import prob_equal, prob_greater
 from loglik.distributions.discrete import Discrete
@@ -130,6 +130,6 @@ def plot(path: str, names: Sequence[str], variables: Sequence[Discrete]) -> None
         ax.set_title(names[0])
     else:
         for name, d, color in zip(names, variables, ("#2f6fb0", "#c0392b"), strict=True):
-            bars.draw(ax, *d._visible(), color=color, label=name, alpha=0.45)
-        bars.finish(ax)
+            axes.draw_masses(ax, *d._visible(), color=color, label=name, alpha=0.45)
+        axes.finish(ax)
     figure.savefig(path, dpi=150)

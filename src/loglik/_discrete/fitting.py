@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from loglik import priors
 from loglik._discrete.checks import MAX_OUTCOMES
-from loglik._fitting.families import check_data, check_prior, make_report, row_totals
-from loglik._fitting.statistics import Moments, Rows
+from loglik._fitting import priors
+from loglik._fitting.report import check_data, make_report, row_totals
+from loglik._fitting.statistics import Moments, Observations
 
 _EXACT_OUTCOMES = 1 << 16  # with as many or fewer, integer counts stay exact
 _BLOCK = 1 << 19
@@ -48,7 +48,7 @@ def _check_span(function: str, start: int, length: int, shape: tuple[int, ...]) 
 
 def prior_range(function: str, prior: Any) -> tuple[int, int] | None:
     """First outcome and number of those that a prior lists."""
-    if not check_prior(function, prior, priors.Dirichlet):
+    if prior is None:
         return None
     p = prior.check(function)
     return (p.start, p.alpha.size) if p.alpha.ndim else None
@@ -56,8 +56,7 @@ def prior_range(function: str, prior: Any) -> tuple[int, int] | None:
 
 def discrete(cls: Any, function: str, found: Counts, prior: Any, dtype: np.dtype) -> Any:
     """Relative frequencies; of a batch, on the outcomes that any of its items has."""
-    has_prior = check_prior(function, prior, priors.Dirichlet)
-    p = prior.check(function) if has_prior else priors.Dirichlet(np.asarray(1.0))
+    p = prior.check(function) if prior is not None else priors.Dirichlet(np.asarray(1.0))
     counts, weight = found.counts, found.weight
     m = Moments(found.n, weight, weight, weight, weight, weight)  # no mean and no more is asked for
     check_data(function, m)
@@ -72,7 +71,7 @@ def discrete(cls: Any, function: str, found: Counts, prior: Any, dtype: np.dtype
     with np.errstate(divide="ignore", invalid="ignore"):
         log_likelihood = _sums(np.where(counts > 0, counts * np.log(probs), 0.0))
     errors = {"probs": np.sqrt(probs * (1 - probs) / weight[..., None])}
-    return make_report(result, m, has_prior, counts.shape[-1] - 1, log_likelihood, errors)
+    return make_report(result, m, prior, counts.shape[-1] - 1, log_likelihood, errors)
 
 
 def _sums(x: np.ndarray) -> np.ndarray:
@@ -80,10 +79,10 @@ def _sums(x: np.ndarray) -> np.ndarray:
     return np.reshape([math.fsum(row.tolist()) for row in x.reshape(-1, x.shape[-1])], x.shape[:-1])
 
 
-def counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> Counts:
+def counts(function: str, data: Observations, outcomes: tuple[int, int] | None) -> Counts:
     """Of the outcomes that there are, or of those asked for by the first one and their number."""
-    start, length = _outcomes(function, rows, outcomes)
-    _check_span(function, start, length, rows.kept_shape)
+    start, length = _outcomes(function, data, outcomes)
+    _check_span(function, start, length, data.kept_shape)
 
     def count(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, Any, np.ndarray, np.ndarray]:
         samples, _, d = x.shape
@@ -107,25 +106,25 @@ def counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> Count
         some, inverse = np.unique(key, return_inverse=True)  # few of very many outcomes
         return (some // span, some % span + first), np.bincount(inverse, w), *totals
 
-    shape = (rows.samples, rows.d)
-    total = np.zeros((rows.samples * rows.d, length))
-    n, weight = np.zeros((rows.samples, 1), np.int64), np.zeros((rows.samples, 1))
-    for (e0, e1, _, _), (at, found, number, weights) in rows.fold(count, _integral, "integers"):
-        total[e0 * rows.d : e1 * rows.d][at] += found
+    shape = (data.samples, data.d)
+    total = np.zeros((data.samples * data.d, length))
+    n, weight = np.zeros((data.samples, 1), np.int64), np.zeros((data.samples, 1))
+    for (e0, e1, _, _), (at, found, number, weights) in data.fold(count, _integral, "integers"):
+        total[e0 * data.d : e1 * data.d][at] += found
         n[e0:e1, 0] += number
         weight[e0:e1, 0] += weights
-    n, weight = (np.broadcast_to(a, shape).reshape(rows.kept_shape) for a in (n, weight))
-    return Counts(start, total.reshape((*rows.kept_shape, length)), weight, n)
+    n, weight = (np.broadcast_to(a, shape).reshape(data.kept_shape) for a in (n, weight))
+    return Counts(start, total.reshape((*data.kept_shape, length)), weight, n)
 
 
-def _outcomes(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> tuple[int, int]:
+def _outcomes(function: str, data: Observations, outcomes: tuple[int, int] | None) -> tuple[int, int]:
     """The first outcome, and how many there are."""
 
     def extremes(x: np.ndarray, w: np.ndarray | None) -> tuple[float, float]:
         taken = x if w is None else x[np.broadcast_to((w > 0)[..., None], x.shape)]
         return (float(taken.min()), float(taken.max())) if taken.size else (math.inf, -math.inf)
 
-    ranges = [r for _, r in rows.fold(extremes, _integral, "integers")]
+    ranges = [r for _, r in data.fold(extremes, _integral, "integers")]
     low, high = min((r[0] for r in ranges), default=math.inf), max((r[1] for r in ranges), default=-math.inf)
     if outcomes is None:
         return (0, 1) if low > high else (int(low), int(high - low) + 1)

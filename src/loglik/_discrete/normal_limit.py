@@ -21,7 +21,7 @@ class NormalDistance(NamedTuple):
     wasserstein: float
 
 
-class Lattice(NamedTuple):
+class Places(NamedTuple):
     """Where outcomes are possible: indices of the first and the last one, and the largest step that all share."""
 
     first: int
@@ -29,14 +29,14 @@ class Lattice(NamedTuple):
     step: int  # 2 for twice a die
 
 
-def lattice(pmf: Pmf) -> Lattice:
-    """The lattice of one pmf."""
+def possible_places(pmf: Pmf) -> Places:
+    """The places of one pmf."""
     possible = np.flatnonzero(pmf.values)
     step = int(np.gcd.reduce(np.diff(possible))) if len(possible) > 1 else 1
-    return Lattice(int(possible[0]), int(possible[-1]), step)
+    return Places(int(possible[0]), int(possible[-1]), step)
 
 
-def visible(places: Lattice, low: int, high: int) -> slice:
+def visible(places: Places, low: int, high: int) -> slice:
     """The indices of possible outcomes from `low` to `high`, or from one before `low`."""
     low, high = max(places.first, low), min(places.last, high)
     low -= (low - places.first) % places.step
@@ -44,7 +44,7 @@ def visible(places: Lattice, low: int, high: int) -> slice:
 
 
 def distances(
-    places: Lattice, probs: np.ndarray, log_probs: np.ndarray, tails: Tails, start: int, mean: float, std: float
+    places: Places, probs: np.ndarray, log_probs: np.ndarray, tails: Tails, start: int, mean: float, std: float
 ) -> NormalDistance:
     """The distances of a distribution on start, start + 1, … from the Normal with its `mean` and its positive `std`."""
     first, last, step = places

@@ -47,6 +47,19 @@ def take_row(rows: Pmf, i: int) -> Pmf:
     return Pmf(rows.values[i], exponents, int(rows.floor[i]))
 
 
+def item(pmf: Pmf, index: Any) -> Pmf:
+    """What an index picks from a batch: one pmf or a batch."""
+    *shape, length = pmf.values.shape
+    places = np.arange(math.prod(shape)).reshape(shape)[index]  # so that the index cannot reach the outcomes
+    exponents = None if pmf.exponents is None else pmf.exponents.reshape(-1, length)
+    rows = Pmf(pmf.values.reshape(-1, length), exponents, pmf.floor.reshape(-1))
+    if np.ndim(places) == 0:
+        return take_row(rows, int(places))
+    if exponents is not None:
+        exponents = exponents[places] if exponents[places].any() else None
+    return Pmf(rows.values[places], exponents, rows.floor[places])
+
+
 def broadcast(pmf: Pmf, shape: tuple[int, ...]) -> Pmf:
     """One pmf or a batch, repeated to a batch of `shape`."""
     whole = (*shape, pmf.values.shape[-1])

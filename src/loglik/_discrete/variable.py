@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from loglik._discrete import row_sums, scaled_pmf
-from loglik._discrete.checks import check_pool_work, check_range, check_seconds
+from loglik._discrete.checks import MAX_OUTCOMES, check_pool_work, check_range, check_seconds
 from loglik._discrete.die_pool import Die, Pool, merged
 from loglik._discrete.scaled_pmf import Pmf
 from loglik._engine.validate import broadcast_shapes
 
 _FLOAT64 = np.dtype(np.float64)
+_EXACT_MODES = 2**22  # bytes of exact counts that finding all modes may make
 
 
 class Variable(NamedTuple):
@@ -40,6 +41,18 @@ class Variable(NamedTuple):
             return self.pmf
         assert self.pool is not None
         return self.pool.pmf()
+
+    def counts(self, first: int, last: int) -> list[int]:
+        """Exact counts of the outcomes from `first` to `last` of a variable that is a pool; 0 outside of the support."""
+        assert self.pool is not None
+        wanted = last + 1 - first
+        if max(wanted, 0) > MAX_OUTCOMES:
+            raise ValueError(f"Discrete.counts: {wanted} outcomes are more than the limit of {MAX_OUTCOMES}")
+        begin, end = max(first - self.start, 0), min(last + 1 - self.start, self.length)
+        if begin >= end:
+            return [0] * wanted
+        below, above = begin + self.start - first, last + 1 - self.start - end
+        return [0] * below + self.pool.counts(begin, end) + [0] * above
 
     def shifted(self, shift: int) -> "Variable":
         """The variable plus an integer."""
@@ -157,3 +170,14 @@ def joint_truncation(variables: Sequence[Variable]) -> float:
     """The mass that independent variables have lost together."""
     lost = [variable.truncated_mass for variable in variables if variable.truncated_mass]
     return -math.expm1(math.fsum(math.log1p(-mass) for mass in lost)) if lost else 0.0
+
+
+def highest(heights: np.ndarray, pool: Pool | None) -> list[int]:
+    """Indices of the largest of the probabilities, or of their logarithms; by the exact counts of a pool if they are not huge."""
+    top = heights.max()
+    near = np.flatnonzero(heights >= top - 1e-9 * abs(top))
+    if len(near) > 1 and pool is not None and pool.equal_fair_dice() is None and pool.length * pool.bits() / 8 <= _EXACT_MODES:
+        counts = pool.counts(0, pool.length)
+        most = max(counts)
+        return [i for i in near.tolist() if counts[i] == most]
+    return near[heights[near] == top].tolist()

@@ -137,7 +137,7 @@ class Part:
         return Moments(*(np.reshape(a, shape) for a in (count, weight, m.mean, m.squares, m.low, m.high)))
 
 
-class Rows:
+class Observations:
     """Samples in an array: which axes are observations, which are coordinates, and their weights.
 
     Parameters

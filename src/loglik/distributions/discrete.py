@@ -6,36 +6,33 @@ Design
   and the probabilities are made once, when they are first asked for, by the best method for the whole pool.
 - Everything else holds its probabilities (`loglik._discrete.scaled_pmf`), a batch of them likewise
   (`loglik._discrete.pmf_rows`).
-- The class adds the public face: arithmetic lies in `loglik._discrete.variable`, values at points in
-  `loglik._discrete.look_ups`, both on plain data.
+- The class adds the public face to plain data (`loglik._discrete.variable`, where its arithmetic lies); values at points, moments
+  and samples are in its base (`loglik.distributions.listed`).
 """
 
-import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from loglik._discrete import look_ups, normal_limit, pmf_rows, sampling, scaled_pmf, variable
-from loglik._discrete.checks import MAX_OUTCOMES, as_integer, check_counts, check_probs, integer
+from loglik._discrete import fitting, normal_limit, pmf_rows, scaled_pmf, variable
+from loglik._discrete.checks import as_integer, check_counts, check_probs, integer
 from loglik._discrete.die_pool import Die, Pool
-from loglik._discrete.moments import Moments
 from loglik._discrete.variable import Variable
-from loglik._engine import expectation
-from loglik._engine.sampling import discrete as sample_dtype
-from loglik._engine.validate import as_array, broadcast_shapes, check_out, first_index, is_dask, require, result_dtype
-from loglik.distributions.base import Distribution, _literal, apart
+from loglik._engine.validate import first_index
+from loglik._fitting import priors
+from loglik.distributions.base import _literal
+from loglik.distributions.listed import ListedOutcomes
 
 __all__ = ["Discrete"]
 
 _SHOWN = 64  # numbers that `repr` shows
+_DRAWN = 10_000  # outcomes in the picture of a notebook, where the probabilities are still to be found
 _HASHED = 1 << 12  # numbers of a batch that its hash depends on
-_EXACT_MODES = 2**22  # bytes of exact counts that finding all modes may make
 
 
-class Discrete(Distribution):
+class Discrete(ListedOutcomes):
     r"""Distribution on the consecutive integers start, start + 1, …
 
     .. math:: P(X = \mathrm{start} + k) = p_k, \qquad p_k \ge 0, \quad \sum_k p_k = 1
@@ -72,6 +69,15 @@ class Discrete(Distribution):
     Batches broadcast with arguments and with each other; every pmf of a batch has the bits that it would have alone.
     `counts`, `modes`, `plot` and `distance_to_normal` are for one pmf.
 
+    Points may be any real numbers: between the integers the probability is 0, and tails are those of the next lower integer.
+    Tails are summed from their own end, and are 1 minus the other one where they are above one half; `prob_between` and
+    `log_prob_between` are sums over the outcomes between their ends, in the dtype of the distribution. All of these keep their
+    relative accuracy however small they are, logarithms also where the probability underflows. Outcomes have no gradients:
+    `log_prob` raises NotImplementedError for `wrt`.
+
+    ``quantile(cdf(x))`` is x, also where `cdf` was rounded: outcomes are float64 whatever the dtype. For q within 2^13 eps of 1
+    it is 1 - q that is compared with the upper tail, exactly.
+
     Accuracy: entries of `probs` and `log_probs` have a relative error of at most about 20·N·2⁻⁵³ for N outcomes, however
     small they are (see `convolve`); sums of equal fair dice are correctly rounded
     but for rare ties. Sums that would take more than 2^26 outcomes or about a minute raise ValueError
@@ -92,16 +98,6 @@ class Discrete(Distribution):
     >>> (coins + 1).sample(3, rng=1).shape
     (3, 2)
     """
-
-    _variable: Variable
-    _start: int
-    _length: int
-    _pool: Pool | None  # None: only the probabilities are known
-    batch_shape: tuple[int, ...] = ()
-    event_shape = ()
-
-    truncated_mass: float = 0.0
-    """Probability that was cut off when this was made, and spread over the rest: above 0 for exploding dice only."""
 
     # ------------------------------------------------------------------------------------ construction
 
@@ -124,17 +120,6 @@ class Discrete(Distribution):
             pmf, dtype = check_probs("log_probs", log_probs) if probs is None else check_probs("probs", probs)
             self._set(variable.from_pmf(pmf, start, dtype))
 
-    def _set(self, data: Variable) -> None:
-        attributes = self.__dict__
-        attributes["_variable"] = data
-        attributes["_start"], attributes["_length"], attributes["_pool"], pmf, attributes["dtype"], truncated = data
-        if pmf is not None:
-            attributes["_masses"] = pmf
-            if pmf.values.ndim > 1:
-                attributes["batch_shape"] = pmf.values.shape[:-1]
-        if truncated:
-            attributes["truncated_mass"] = truncated
-
     @classmethod
     def _from_variable(cls, data: Variable) -> "Discrete":
         """The object of a variable in plain data."""
@@ -145,11 +130,6 @@ class Discrete(Distribution):
     def _with_pmf(self) -> Variable:
         """Plain data with the probabilities, which this object keeps, also where it is a pool."""
         return self._variable if self._pool is None else self._variable._replace(pmf=self._masses)
-
-    @cached_property
-    def _masses(self) -> scaled_pmf.Pmf:
-        assert self._pool is not None  # without a pool it is set at construction
-        return self._pool.pmf()
 
     def __reduce__(self) -> tuple:
         if self._pool is not None:
@@ -203,49 +183,7 @@ class Discrete(Distribution):
         numbers = ["-float('inf')" if value == -math.inf else repr(value) for value in values.tolist()]
         return f"Discrete({name}=[{', '.join(numbers)}]{start})"
 
-    def _row_values(self, function: Callable[[scaled_pmf.Pmf], np.ndarray], dtype: Any, *entries: int) -> np.ndarray:
-        """`function` of all pmfs of the batch, with so many `entries` for each, read-only."""
-        return _read_only(pmf_rows.per_row(self._masses, function, dtype, *entries))
-
-    def _require_one_pmf(self, method: str) -> None:
-        """Raise an error that says that a method is not for batches."""
-        if self.batch_shape:
-            raise ValueError(f"Discrete.{method}: one pmf is needed, not a batch of shape {self.batch_shape}")
-
-    # ------------------------------------------------------------------------------------ values
-
-    @property
-    def start(self) -> int:
-        """The lowest outcome that the arrays cover."""
-        return self._start
-
-    @property
-    def support(self) -> np.ndarray:
-        """The outcomes that `probs` belongs to, int64."""
-        return np.arange(self._start, self._start + self._length)
-
-    @cached_property
-    def probs(self) -> np.ndarray:
-        """Probabilities of the outcomes, shape (..., K); 0 where they are below the subnormal numbers. Read-only."""
-        if self.batch_shape:
-            if self._masses.exponents is None and self._masses.values.dtype == self.dtype:
-                return _read_only(self._masses.values)
-            return self._row_values(lambda rows: pmf_rows.probs(rows, self.dtype), self.dtype, self._length)
-        values = None
-        if self._pool is not None and "_masses" not in self.__dict__:
-            values = self._pool.probs_of_equal_fair_dice()
-        if values is None:
-            values = scaled_pmf.probs(self._masses)
-        return _read_only(values if values.dtype == self.dtype else values.astype(self.dtype))
-
-    @cached_property
-    def log_probs(self) -> np.ndarray:
-        """Natural logarithms of `probs`, right where those underflow; -inf for zero. Read-only."""
-        if self.batch_shape:
-            return self._row_values(lambda rows: pmf_rows.logs(rows, self.dtype), self.dtype, self._length)
-        return _read_only(
-            scaled_pmf.logs(self._masses.values, self._masses.exponents).astype(self.dtype, copy=False)
-        )
+    # ------------------------------------------------------------------------------------ exact counts
 
     def counts(self, low: int | None = None, high: int | None = None) -> tuple[list[int], int]:
         """Exact numbers of ways to reach each outcome, or each from `low` to `high`, and the lowest of these outcomes.
@@ -288,225 +226,31 @@ class Discrete(Distribution):
         self._require_one_pmf("counts")
         if self._pool is None:
             raise ValueError("Discrete.counts: this distribution was built from probabilities; it has no exact counts")
-        first = self._start if low is None else integer("Discrete.counts", "low", low)
-        last = (self._start + self._length if high is None else integer("Discrete.counts", "high", high) + 1)
+        first, last = self._extent()
+        first = first if low is None else integer("Discrete.counts", "low", low)
+        last = last if high is None else integer("Discrete.counts", "high", high)
         if low is not None and high is not None and low > high:
             raise ValueError(f"Discrete.counts: low must be at most high, got {low} and {high}")
-        if max(last - first, 0) > MAX_OUTCOMES:
-            raise ValueError(f"Discrete.counts: {last - first} outcomes are more than the limit of {MAX_OUTCOMES}")
-        begin, end = max(first - self._start, 0), min(last - self._start, self._length)
-        if begin >= end:
-            return [0] * (last - first), first
-        below, above = begin + self._start - first, last - self._start - end
-        return [0] * below + self._pool.counts(begin, end) + [0] * above, first
+        return self._variable.counts(first, last), first
 
-    # ------------------------------------------------------------------------------------ density
+    # ------------------------------------------------------------------------------------ what other parts ask for
 
-    def log_prob(self, x: Any, *, out: Any = None, wrt: Any = None) -> Any:
-        """Natural logarithm of P(X = x).
+    _prior = priors.Dirichlet
+    _from_moments = False
+    _fitted = classmethod(fitting.discrete)
 
-        Parameters
-        ----------
-        x : array_like
-            Any shape that broadcasts with the batch. -inf outside the support and for what is not an integer; NaN gives NaN.
-        out : numpy.ndarray, optional
-            Where to put the result.
-        wrt : None
-            A discrete distribution has no gradient.
+    @classmethod
+    def _statistics(cls, function: str, data: Any, prior: Any) -> fitting.Counts:
+        return fitting.counts(function, data, fitting.prior_range(function, prior))
 
-        Returns
-        -------
-        numpy.ndarray or scalar
-            In nats, of the shape of `x` broadcast with the batch. Right where the probability itself underflows.
+    def _floating(self) -> tuple[Any, ...]:
+        return (np.empty(0, self.dtype),)
 
-        Raises
-        ------
-        NotImplementedError
-            If `wrt` is given.
-        ValueError
-            If `x` does not broadcast with the batch, or `out` does not fit.
-        """
-        if wrt is not None:
-            raise NotImplementedError("Discrete.log_prob: wrt is not supported, outcomes are integers")
-        return self._look_up("log_prob", x, -np.inf, -np.inf, out=out, only_integers=True)
-
-    def prob(self, x: Any) -> Any:
-        """P(X = x); 0 outside the support and for what is not an integer, NaN for NaN."""
-        return self._look_up("prob", x, 0.0, 0.0, only_integers=True)
-
-    @cached_property
-    def _tails(self) -> scaled_pmf.Tails:
-        return scaled_pmf.tails(self._masses)
-
-    def cdf(self, x: Any) -> Any:
-        """P(X <= x), summed from the lower end while that is at most one half, else 1 - sf(x)."""
-        return self._look_up("cdf", x, 0.0, 1.0)
-
-    def sf(self, x: Any) -> Any:
-        """P(X > x), summed from the upper end while that is at most one half, else 1 - cdf(x)."""
-        return self._look_up("sf", x, 1.0, 0.0)
-
-    def log_cdf(self, x: Any) -> Any:
-        """Natural logarithm of P(X <= x), with full relative accuracy in the lower tail."""
-        return self._look_up("log_cdf", x, -np.inf, 0.0)
-
-    def log_sf(self, x: Any) -> Any:
-        """Natural logarithm of P(X > x), with full relative accuracy in the upper tail."""
-        return self._look_up("log_sf", x, 0.0, -np.inf)
-
-    def quantile(self, q: Any) -> Any:
-        """The smallest outcome x with P(X <= x) >= q.
-
-        Parameters
-        ----------
-        q : array_like
-            Within [0, 1]; 0 gives the lowest and 1 the highest outcome that is possible at all. NaN gives
-            NaN. Broadcasts with the batch.
-
-        Returns
-        -------
-        numpy.ndarray or scalar
-            Outcomes as float64. ``quantile(cdf(x))`` is x, also where `cdf` was rounded. For q within 2^13 eps of 1 it is
-            1 - q that is compared with the upper tail, exactly.
-
-        Raises
-        ------
-        ValueError
-            If an element of `q` is outside [0, 1], or `q` does not broadcast with the batch.
-        """
-        q = as_array("Discrete.quantile", "q", q).astype(np.float64)
-        require("Discrete.quantile", "q", q, ~((q < 0) | (q > 1)), "within [0, 1]")
-        if self.batch_shape:
-            return look_ups.batch_quantile("Discrete.quantile", self._masses, self._start, self.dtype, q)
-        return look_ups.quantile(self._masses, self._tails, self._start, self.dtype, q)[()]
-
-    def prob_between(self, a: Any, b: Any) -> Any:
-        """P(a <= X <= b), both ends included, summed over the outcomes between them; 0 where a > b.
-
-        `a` and `b` broadcast, with the batch as well; NaN gives NaN. All terms are positive: nothing cancels.
-        """
-        name = "Discrete.prob_between"
-        a, b = (as_array(name, argument, end).astype(np.float64) for argument, end in (("a", a), ("b", b)))
-        if self.batch_shape:
-            return look_ups.batch_prob_between(name, self._masses, self._start, self.dtype, a, b)
-        return look_ups.prob_between(self.probs, self._start, a, b).astype(self.dtype)[()]
-
-    def _look_up(
-        self, method: str, x: Any, below: float, above: float, *, out: Any = None, only_integers: bool = False
-    ) -> Any:
-        """Values of `method` at floor(x); `below` and `above` outside; `below` for no integer if `only_integers`."""
-        if is_dask(x):
-            return self._lazily(method, x, out)
-        dtype, name = result_dtype(x, self.dtype.type()), f"Discrete.{method}"
-        x = as_array(name, "x", x)
-        if out is not None:
-            check_out(name, out, broadcast_shapes(name, x=x.shape, batch=self.batch_shape), dtype)
-        if self.batch_shape:
-            result = dtype if out is None else out
-            return look_ups.batch_at_points(
-                name, self._masses, self._start, self.dtype, method, apart(x, out), result, below, above, only_integers
-            )
-        table = getattr(self, f"{method}s") if only_integers else getattr(self._tails, method)
-        take = table.__getitem__
-        value = look_ups.at_points(x, self._start, self._length, take, below, above, only_integers).astype(dtype)
-        if out is None:
-            return value[()]
-        out[...] = value
-        return out
-
-    # ------------------------------------------------------------------------------------ moments
-
-    @cached_property
-    def mean(self) -> Any:
-        """Expectation; correctly rounded where counts are known."""
-        if self._pool is not None:
-            return self.dtype.type(float(self._start + self._pool.mean()))
-        if self.batch_shape:
-            return self._row_moments(lambda moments: self._start + moments.mean)
-        return self.dtype.type(self._start + self._moments.mean)
-
-    @cached_property
-    def variance(self) -> Any:
-        """Expected squared distance from the mean; correctly rounded where counts are known."""
-        if self._pool is not None:
-            return self.dtype.type(float(self._pool.variance()))
-        return self._row_moments(Moments.variance) if self.batch_shape else self._moments.variance()
-
-    @property
-    def std(self) -> Any:
-        """Square root of the variance."""
-        return np.sqrt(self.variance)
-
-    @cached_property
-    def skewness(self) -> Any:
-        """Third central moment over the cubed standard deviation; NaN where the variance is zero."""
-        if self.batch_shape:
-            return self._row_moments(Moments.skewness)
-        third = float(self._moments.central(3) if self._pool is None else self._pool.third_cumulant())
-        return self.dtype.type(third / float(self.variance) / float(self.std) if self.variance > 0 else np.nan)
-
-    @cached_property
-    def kurtosis(self) -> Any:
-        """Excess kurtosis: fourth cumulant over the squared variance, 0 for a Normal; NaN where the variance is zero."""
-        if self.batch_shape:
-            return self._row_moments(Moments.kurtosis)
-        variance = float(self.variance)
-        if not variance > 0:
-            return self.dtype.type(np.nan)
-        if self._pool is None:
-            return self.dtype.type(self._moments.central(4) / variance / variance - 3.0)
-        return self.dtype.type(float(self._pool.fourth_cumulant()) / variance / variance)
-
-    def _row_moments(self, moment: Callable[[Moments], Any]) -> np.ndarray:
-        """A moment of each pmf of the batch."""
-        return self._row_values(lambda rows: moment(Moments(pmf_rows.probs(rows, self.dtype))), self.dtype)
-
-    @cached_property
-    def _moments(self) -> Moments:
-        return Moments(self.probs)
-
-    @cached_property
-    def mode(self) -> Any:
-        """The most probable outcome, an int, for a batch an int64 array; the lowest one of several."""
-        if self.batch_shape:
-            return self._row_values(lambda rows: self._start + pmf_rows.modes(rows), np.int64)
-        return self._start + scaled_pmf.argmax(self._masses)
-
-    @cached_property
-    def modes(self) -> tuple[int, ...]:
-        """Every outcome of the largest probability, lowest first; by exact counts where they are known and not huge.
-
-        A batch has none, as its pmfs may have different numbers of modes.
-        """
-        self._require_one_pmf("modes")
-        heights = self._masses.values if self._masses.exponents is None else self.log_probs
-        top = heights.max()
-        near = np.flatnonzero(heights >= top - 1e-9 * abs(top))
-        pool = self._pool
-        if (
-            len(near) > 1
-            and pool is not None
-            and pool.equal_fair_dice() is None
-            and self._length * pool.bits() / 8 <= _EXACT_MODES
-        ):
-            counts = pool.counts(0, self._length)
-            most = max(counts)
-            return tuple(self._start + i for i in near.tolist() if counts[i] == most)
-        return tuple((self._start + near[heights[near] == top]).tolist())
-
-    def entropy(self) -> Any:
-        """Shannon entropy -Σ p·log p in nats, of the batch shape."""
-        if self.batch_shape:
-            return pmf_rows.per_row(self._masses, lambda rows: pmf_rows.entropies(rows, self.dtype), self.dtype)
-        probs = self.probs.astype(np.float64)
-        positive = probs > 0
-        return self.dtype.type(-np.sum(probs[positive] * self.log_probs[positive]) + 0.0)
-
-    def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
-        values = g(self.support.astype(np.float64))
-        if self.batch_shape:
-            return pmf_rows.expectations(self._masses, self.dtype, values), None
-        return expectation.of_outcomes(self.probs.astype(np.float64), values)
+    def __getitem__(self, index: Any) -> "Discrete":
+        if not self.batch_shape:
+            raise IndexError("Discrete has no batch to index; the probability of i is d.prob(i)")
+        data = self._variable._replace(pmf=pmf_rows.item(self._masses, index))
+        return Discrete._from_variable(data)
 
     def normal_approximation(self) -> Any:
         """The Normal distribution with the same mean and standard deviation, of the same batch shape.
@@ -558,7 +302,7 @@ class Discrete(Distribution):
         100 0.00070
         """
         self._require_one_pmf("distance_to_normal")
-        normal, places = self.normal_approximation(), normal_limit.lattice(self._masses)
+        normal, places = self.normal_approximation(), normal_limit.possible_places(self._masses)
         return normal_limit.distances(
             places, self.probs, self.log_probs, self._tails, self._start, float(normal.mean), float(normal.std)
         )
@@ -585,35 +329,37 @@ class Discrete(Distribution):
             If this is a batch.
         """
         self._require_one_pmf("plot")
-        from loglik._faces import axes, bars
+        from loglik._faces import axes
 
         ax = axes.new_axes("Discrete.plot") if ax is None else ax
         outcomes, probs, step = self._visible()
-        bars.draw(ax, outcomes, probs, step, color="#8fb4d9", label="probability")
+        axes.draw_masses(ax, outcomes, probs, step, color="#8fb4d9", label="probability")
         if self.variance > 0:
             normal = self.normal_approximation()
-            bars.draw_normal(ax, outcomes, step, normal.mean, normal.std, normal.prob)
-        bars.finish(ax)
+            axes.draw_normal(ax, outcomes, step, normal.mean, normal.std, normal.prob)
+        axes.finish(ax)
         return ax
 
     def _visible(self) -> tuple[np.ndarray, np.ndarray, int]:
         """The outcomes for a picture, all but a millionth of the probability; their probabilities; the step between them."""
         low, high = self.quantile([normal_limit.HIDDEN, 1 - normal_limit.HIDDEN])
-        places = normal_limit.lattice(self._masses)
+        places = normal_limit.possible_places(self._masses)
         taken = normal_limit.visible(places, int(low) - self._start, int(high) - self._start)
         return self.support[taken], self.probs[taken], places.step
 
-    # ------------------------------------------------------------------------------------ sampling
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        notation = None if self._pool is None else self._pool.notation(self._start)
+        rows = [] if notation is None else [("dice", notation)]
+        outcomes = f"{self._start} to {self._start + self._length - 1}".replace("-", "−")
+        return [*rows, ("outcomes", outcomes), ("mean", self.mean), ("sd", self.std)]
 
-    def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        result_dtype = sample_dtype(function, dtype, self._start, self._start + self._length - 1)
-        if self.batch_shape:
-            return result_dtype, functools.partial(sampling.sample_batch, self._masses, self._start, self.dtype)
-        return result_dtype, sampling.sampler(self._table)
+    def _picture(self) -> Any:
+        if "_masses" not in self.__dict__ and self._length > _DRAWN:
+            return None
+        from loglik._faces import pictures
 
-    @cached_property
-    def _table(self) -> sampling.InversionTable:
-        return sampling.inversion_table(self.probs, self._start)
+        outcomes, probs, _ = self._visible()
+        return pictures.Masses(outcomes, probs)
 
     # ------------------------------------------------------------------------------------ arithmetic
 
@@ -668,9 +414,3 @@ def sum_of_discrete(terms: Sequence[Discrete], stacks: Sequence[np.ndarray] = ()
     if stacks or any(term._pool is None for term in terms):
         return Discrete._from_variable(variable.sum_of([term._with_pmf() for term in terms], stacks, dtype))
     return Discrete._from_variable(variable.sum_of([term._variable for term in terms]))
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    view = array.view()
-    view.setflags(write=False)
-    return view

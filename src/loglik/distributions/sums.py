@@ -66,7 +66,7 @@ def convolve(variables: Any) -> Discrete:
         return sum_of_discrete(others)
     if any(term.batch_shape for term in others):
         return sum_of_discrete([*others, convolve(coins)])
-    both = [coin._both(np.float64) for coin in coins]
+    both = [coin.wide_probs() for coin in coins]
     stack = np.stack([np.concatenate([np.ravel(pair[i]) for pair in both]) for i in (1, 0)], axis=-1)
     dtype = np.result_type(*(term.dtype for term in terms if isinstance(term, Distribution)), *(d.dtype for d in others))
     return sum_of_discrete(others, [stack], dtype)
