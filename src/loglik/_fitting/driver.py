@@ -41,8 +41,8 @@ class Data:
 
 
 def _of_rows(
-    function: str, statistics: Callable[[Observations], Any], reduced: tuple[int, ...], events: int, nan_policy: str, x: np.ndarray,
-    weights: Any,
+    function: str, statistics: Callable[[Observations], Any], reduced: tuple[int, ...], events: int, nan_policy: str,
+    x: np.ndarray, weights: Any,
 ) -> Any:  # fmt: skip
     return statistics(Observations(function, x, weights, reduced, events, nan_policy, finite=True))
 
