@@ -270,7 +270,7 @@ def _log_reader(rows: Pmf, cdf: np.ndarray, sf: np.ndarray, start: int) -> Reade
 def _faint_logs(rows: Pmf, row: np.ndarray, part: _Span) -> np.ndarray:
     """Logarithms of sums over some intervals, none empty: sums with largest terms alike are made together, on one scale."""
     assert rows.exponents is not None
-    lowest = np.iinfo(np.int64).min
+    lowest = -(2**60)  # of what is 0, below all others
     exponents = np.full((len(rows.values), rows.values.shape[1] + 1), lowest)
     exponents[:, :-1] = np.where(rows.values > 0, rows.exponents, lowest)
     exponents, mantissas = exponents.reshape(-1), _padded(rows.values)
@@ -281,8 +281,8 @@ def _faint_logs(rows: Pmf, row: np.ndarray, part: _Span) -> np.ndarray:
     for scale in np.unique(scales[top > lowest]).tolist():
         index = np.flatnonzero((scales == scale) & (top > lowest))
         # Terms below 2^-1022 do not count beside the largest one, which is at least 1; outside of the intervals anything may be.
-        powers = np.clip(exponents, -(2**40), 2**40) - scale * _STEP
-        terms = np.ldexp(mantissas, np.clip(powers, -1100, 1023).astype(np.int32))
+        powers = np.clip(exponents - scale * _STEP, -1100, 1023)
+        terms = np.ldexp(mantissas, powers.astype(np.int32))
         sums = _sums(terms, row[index], _Span(*(x[index] for x in part)))
         result[index] = scaled_pmf.logs(sums, np.full(sums.shape, scale * _STEP))
     return result
