@@ -178,11 +178,11 @@ def count_below(table: np.ndarray, first: Any, length: int, key: np.ndarray, *, 
 
 
 class _Span(NamedTuple):
-    """The outcomes from a to b: indices of the first one and behind the last one."""
+    """The outcomes from a to b: indices of the first one, of the shape of a, and behind the last one, of the shape of b."""
 
     first: np.ndarray
     stop: np.ndarray
-    missing: np.ndarray  # an end is NaN
+    missing: np.ndarray  # where an end is NaN, of the shape of both
 
     @property
     def empty(self) -> np.ndarray:
@@ -190,18 +190,20 @@ class _Span(NamedTuple):
 
 
 def _span(a: np.ndarray, b: np.ndarray, start: int, length: int) -> _Span:
-    a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
-    missing = np.isnan(a) | np.isnan(b)
-    first = np.clip(np.ceil(np.where(missing, 0, a)) - start, 0, length)
-    stop = np.clip(np.floor(np.where(missing, 0, b)) - start + 1, 0, length)
-    return _Span(np.asarray(first, np.int64), np.asarray(stop, np.int64), np.asarray(missing))
+    # fmax passes over NaN
+    first = np.minimum(np.fmax(np.ceil(np.asarray(a, np.float64)) - start, 0.0), length)
+    stop = np.minimum(np.fmax(np.floor(np.asarray(b, np.float64)) - start + 1, 0.0), length)
+    return _Span(np.asarray(first, np.int64), np.asarray(stop, np.int64), np.isnan(a) | np.isnan(b))
 
 
 def _sums(padded: np.ndarray, row: Any, part: _Span) -> np.ndarray:
     """Sums over intervals, from rows of numbers with one more behind each; `row` is where a row begins."""
     # reduceat sums from each index to the next; a number behind the end lets every index be in range.
-    bounds = np.stack(np.broadcast_arrays(part.first + row, np.maximum(part.stop, part.first) + row), axis=-1).reshape(-1)
-    return np.add.reduceat(padded, bounds)[::2].reshape(part.first.shape) if bounds.size else np.zeros(part.first.shape)
+    shape = np.shape(part.missing)
+    bounds = np.empty((*shape, 2), np.int64)
+    bounds[..., 0] = part.first + row
+    bounds[..., 1] = np.maximum(part.stop, part.first) + row
+    return np.add.reduceat(padded, bounds.reshape(-1))[::2].reshape(shape) if bounds.size else np.zeros(shape)
 
 
 def _padded(rows: np.ndarray) -> np.ndarray:
@@ -260,8 +262,8 @@ def _log_reader(rows: Pmf, cdf: np.ndarray, sf: np.ndarray, start: int) -> Reade
         if rows.exponents is not None:
             faint = (share < _FAINT) & ~part.empty
             if faint.any():
-                some = _Span(*(x[faint] for x in part))
-                value[faint] = _faint_logs(rows, np.broadcast_to(row, faint.shape)[faint], some)
+                row, *some = (np.broadcast_to(x, faint.shape)[faint] for x in (row, *part))
+                value[faint] = _faint_logs(rows, row, _Span(*some))
         return value
 
     return read

@@ -107,13 +107,18 @@ class ListedOutcomes(Lattice):
             return self._lazily(method, x, out)
         function = f"Discrete.{method}"
         dtype = _FLOAT64 if method == "quantile" else result_dtype(x, self.dtype.type())
-        return self._at(method, function, {name: as_array(function, name, x)}, dtype, out)
+        points = as_array(function, name, x)
+        if out is None and not self.batch_shape and points.size <= elementwise.BLOCK:
+            return self._reader(method)(points, dtype=dtype)  # the common small call
+        return self._at(method, function, {name: points}, dtype, out)
 
     def _apply_between(self, method: str, a: Any, b: Any, out: Any) -> Any:
         if is_dask(a, b):
             return self._lazily_between(method, a, b, out)
         function = f"Discrete.{method}"
         ends = {name: as_array(function, name, end) for name, end in (("a", a), ("b", b))}
+        if out is None and not self.batch_shape and ends["a"].shape == ends["b"].shape and ends["a"].size <= elementwise.BLOCK:
+            return self._reader(method)(*ends.values(), dtype=self.dtype)
         return self._at(method, function, ends, self.dtype, out)
 
     def _at(self, method: str, function: str, points: dict[str, np.ndarray], dtype: np.dtype, out: Any) -> Any:
