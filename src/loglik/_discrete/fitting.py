@@ -80,7 +80,7 @@ def _sums(x: np.ndarray) -> np.ndarray:
 
 
 def counts(function: str, data: Observations, outcomes: tuple[int, int] | None) -> Counts:
-    """Of the outcomes that there are, or of those asked for by the first one and their number."""
+    """Weights of the outcomes that the data have, or of those asked for by the first one and their number."""
     start, length = _outcomes(function, data, outcomes)
     _check_span(function, start, length, data.kept_shape)
 

@@ -21,7 +21,7 @@ class Listed(NamedTuple):
 
     array: np.ndarray
     eps: float
-    """Of the type that they were rounded to; infinite: they need not total 1."""
+    """The eps of the type that they were rounded to; infinite: they need not total 1."""
 
 
 class PairOfRows(NamedTuple):

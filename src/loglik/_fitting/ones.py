@@ -44,7 +44,7 @@ def count_ones(function: str, data: Observations, prior: Any) -> Ones:
 
 
 def check_bits(function: str, m: Moments) -> None:
-    """Of 0 and 1, which moments tell up to rounding: no x is outside [0, 1], and Σw x (1 − x) = 0."""
+    """Refuse data with more than 0 and 1, as moments tell up to rounding: no x is outside [0, 1], and Σw x (1 − x) = 0."""
     inside = (m.low >= 0) & (m.high <= 1)
     rest = m.weight * m.mean * (1 - m.mean) - m.squares
     good = inside & (np.abs(rest) <= 1e-12 * m.weight)

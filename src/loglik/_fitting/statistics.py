@@ -330,7 +330,7 @@ class Observations:
         return x.shape[1] if w is None else np.count_nonzero(w, axis=-1)
 
     def part(self, diagonal: bool) -> "Part":
-        """Of covariances without extremes."""
+        """States and counts that add up; those of covariances have no extremes."""
         return Part(*self.states(diagonal, extremes=diagonal), self.kept_shape, self.d, diagonal, self.dtype)
 
     def moments(self, diagonal: bool) -> Moments:

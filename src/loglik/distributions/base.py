@@ -121,7 +121,7 @@ class Distribution:
         return chunks.of_points(name, call, x, self.batch_shape, len(self.event_shape), out, wrt)
 
     def prob(self, x: Any, *, out: Any = None) -> Any:
-        """Density or probability of `x`: exp(log_prob(x)), whose arguments and errors it has."""
+        """Density or probability of `x`: exp(log_prob(x)). Arguments and errors are those of `log_prob`, but for `wrt`."""
         return np.exp(self.log_prob(x, out=out), out=out)
 
     def expect(self, g: Callable[[np.ndarray], Any]) -> Any:

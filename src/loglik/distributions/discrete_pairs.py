@@ -148,7 +148,7 @@ def _bernoulli_in_discrete(b: Bernoulli, d: Discrete) -> tuple[Outcome, Outcome,
 
 
 def _zero_and_one(d: Discrete, masses: Pmf) -> np.ndarray:
-    """Of d, or of some of its rows: P(0), P(1), their logarithms, and what the other probabilities total."""
+    """P(0), P(1), their logarithms, and what the other probabilities total, for one pmf or for rows of them."""
     every = _double(pmf_rows.probs(masses, d.dtype))
     logs = pmf_rows.logs(masses, np.dtype(np.float64)) if every.ndim > 1 else _logs(d)
     listed, elsewhere = np.zeros((*every.shape[:-1], 5)), np.ones(d._length, bool)
