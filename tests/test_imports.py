@@ -23,21 +23,10 @@ MOST_FILES_AT_THE_TOP = 16
 # Imports that still break the rule: (who, whom) and the branch that mends it. An entry that is no longer needed fails a test.
 STILL_TO_OPEN: dict[tuple[str, str], str] = {
     ("_engine.config", "__init__"): "csrc",
-    ("_dice.notation", "distributions.discrete"): "discrete",
-    ("_dice.pools", "distributions.discrete"): "discrete",
-    ("_dice.report", "dice"): "discrete",
-    ("_dice.report", "distributions.comparison"): "discrete",
-    ("_dice.report", "distributions.discrete"): "discrete",
-    ("_discrete.normal_limit", "distributions.discrete"): "discrete",
-    ("_discrete.pmf_rows", "distributions.discrete"): "discrete",
-    ("distributions.discrete", "distributions.sums"): "discrete",
 }
 
 # Class names that several modules still share, and the branches that give them other names.
-STILL_SHARED: dict[str, str] = {
-    "Moments": "discrete",  # _discrete.pmf_rows, _fitting.statistics
-    "Rows": "discrete, main",  # _discrete.pmf_rows, _divergences.probability_rows, _fitting.statistics
-}
+STILL_SHARED: dict[str, str] = {}
 
 ROOT = Path(loglik.__file__).parent
 LEVEL = {room: level for level, rooms in enumerate(LAYERS.values()) for room in rooms.split()}

@@ -216,7 +216,7 @@ def _names(entries: list[tuple[type, type]]) -> str:
     return ", ".join(f"{p.__name__} ‖ {q.__name__}" for p, q in dict.fromkeys(found))
 
 
-def _closed_form(function: str, table: pairs.Table, p: Any, q: Any, otherwise: str) -> Any:
+def _closed_form(function: str, table: pairs.ClosedForms, p: Any, q: Any, otherwise: str) -> Any:
     entry = table.find(p, q)
     if entry is None:
         there = _names(table.pairs())

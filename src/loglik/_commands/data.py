@@ -15,7 +15,7 @@ from loglik._commands.models import FAMILIES, Model, load_model
 from loglik._commands.tables import STANDARD_INPUT, Table, open_table, replacing, table_writer
 from loglik._discrete.checks import MAX_OUTCOMES
 from loglik._engine.progress import Progress
-from loglik._fitting.statistics import Rows
+from loglik._fitting.statistics import Observations
 from loglik.distributions.discrete import Discrete
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.moments import MomentStats
@@ -124,9 +124,9 @@ class _TableData:
         """Values and weights, from the first row on."""
         return iter(self._blocks) if self._blocks is not None else self._rows.blocks(finite=True)
 
-    def collect(self, statistics: Callable[[Rows], Any]) -> Any:
+    def collect(self, statistics: Callable[[Observations], Any]) -> Any:
         """What `statistics` tells of all rows."""
-        parts = (statistics(Rows(self._function, x, w, (0,), 0, "raise", finite=True)) for x, w in self.blocks())
+        parts = (statistics(Observations(self._function, x, w, (0,), 0, "raise", finite=True)) for x, w in self.blocks())
         return functools.reduce(operator.add, parts)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from loglik._fitting.driver import Passes
 from loglik._fitting.report import check_weight
-from loglik._fitting.statistics import Rows
+from loglik._fitting.statistics import Observations
 from loglik._kernels import ORDER_BINS, absolute_deviations, order_counts, order_gather
 
 _FEW = 1 << 12  # values that are collected and sorted
@@ -186,7 +186,7 @@ def _together(a: Any, b: Any) -> Any:
 
 
 def _pass(
-    rows: Rows, join: Callable[[Any, Any], Any], look: Callable[[int, np.ndarray, Any], Iterable[tuple[Any, Any]]]
+    data: Observations, join: Callable[[Any, Any], Any], look: Callable[[int, np.ndarray, Any], Iterable[tuple[Any, Any]]]
 ) -> Found:
     """All that ``look(sample, values, weights)`` finds in the parts of each sample."""
     result = Found(join)
@@ -195,17 +195,17 @@ def _pass(
         found: list[tuple[Any, Any]] = []
         for e in range(len(x)):
             own = None if w is None else np.ascontiguousarray(w if w.ndim == 1 else w[e])
-            for j in range(rows.d):
-                found += look((place[0] + e) * rows.d + j, np.ascontiguousarray(x[e, :, j]), own)
+            for j in range(data.d):
+                found += look((place[0] + e) * data.d + j, np.ascontiguousarray(x[e, :, j]), own)
         return found
 
-    for _, found in rows.fold(block, np.isfinite, "finite"):
+    for _, found in data.fold(block, np.isfinite, "finite"):
         for key, what in found:
             result.put(key, what)
     return result
 
 
-def _look(rows: Rows) -> Found:
+def _look(data: Observations) -> Found:
     """Of each sample the observations and the weight in each block, and some values."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
@@ -213,13 +213,13 @@ def _look(rows: Rows) -> Found:
         some = x[:: max(1, len(x) // _GUESSES)]
         yield sample, (np.array([n]), np.array([weight]), some[np.isfinite(some)])
 
-    result = _pass(rows, _together, look)
-    for sample in range(0 if rows.n else rows.samples * rows.d):
-        result.put(sample, (np.array([0]), np.array([0.0]), np.empty(0, rows.dtype)))
+    result = _pass(data, _together, look)
+    for sample in range(0 if data.n else data.samples * data.d):
+        result.put(sample, (np.array([0]), np.array([0.0]), np.empty(0, data.dtype)))
     return result
 
 
-def _count(ranges: list[Range], rows: Rows) -> Found:
+def _count(ranges: list[Range], data: Observations) -> Found:
     """Observations and their weight in the parts of ranges."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
@@ -229,10 +229,10 @@ def _count(ranges: list[Range], rows: Rows) -> Found:
             yield wanted, (counts, counts if w is None else sums)
 
     by_sample = _by_sample(ranges)
-    return _pass(rows, np.add, look)
+    return _pass(data, np.add, look)
 
 
-def _gather(ranges: list[Range], rows: Rows) -> Found:
+def _gather(ranges: list[Range], data: Observations) -> Found:
     """The values in ranges, and their weights."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
@@ -240,16 +240,16 @@ def _gather(ranges: list[Range], rows: Rows) -> Found:
             yield wanted, order_gather(x, w, *wanted[1:])
 
     by_sample = _by_sample(ranges)
-    return _pass(rows, _together, look)
+    return _pass(data, _together, look)
 
 
-def _deviate(centers: list[float], rows: Rows) -> Found:
+def _deviate(centers: list[float], data: Observations) -> Found:
     """Sums of absolute deviations."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
         yield sample, (absolute_deviations(x, w, centers[sample]),)
 
-    return _pass(rows, operator.add, look)
+    return _pass(data, operator.add, look)
 
 
 def _by_sample(ranges: list[Range]) -> dict[int, list[Range]]:
@@ -262,10 +262,10 @@ def _by_sample(ranges: list[Range]) -> dict[int, list[Range]]:
 # ------------------------------------------------------------------------------------------- small samples
 
 
-def _of_small_samples(rows: Rows) -> tuple[np.ndarray, ...]:
+def _of_small_samples(data: Observations) -> tuple[np.ndarray, ...]:
     """What `Medians` holds, of samples that lie whole in a block: sorted, many at a time."""
-    shape = (rows.samples, rows.d)
-    n, weight, deviation, middle = (np.zeros(shape, t) for t in (np.int64, np.float64, np.float64, rows.dtype))
+    shape = (data.samples, data.d)
+    n, weight, deviation, middle = (np.zeros(shape, t) for t in (np.int64, np.float64, np.float64, data.dtype))
 
     def block(x: np.ndarray, w: np.ndarray | None, place: tuple[int, int, int, int]) -> None:
         at = slice(*place[:2])
@@ -288,6 +288,6 @@ def _of_small_samples(rows: Rows) -> tuple[np.ndarray, ...]:
         deviation[at] = np.add.reduce(w * distance, axis=1) / weight[at]
 
     with np.errstate(all="ignore"):
-        for _ in rows.fold(block, np.isfinite, "finite"):
+        for _ in data.fold(block, np.isfinite, "finite"):
             pass
-    return tuple(a.reshape(rows.kept_shape) for a in (n, weight, middle, deviation))
+    return tuple(a.reshape(data.kept_shape) for a in (n, weight, middle, deviation))

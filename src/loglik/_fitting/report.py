@@ -24,7 +24,7 @@ class FitReport:
     """Their total weight; n without weights."""
     n_parameters: int
     log_likelihood: Any
-    """Of the data under the fitted distribution, in nats, each observation times its weight; without the prior."""
+    """Log-likelihood of the data, in nats, each observation times its weight; without the prior."""
     standard_errors: dict[str, Any]
     """By parameter, from the Fisher information of the data at the estimate; see ``fit``."""
 
@@ -86,7 +86,7 @@ def rounded(values: Any, dtype: np.dtype) -> Any:
 
 
 def row_totals(x: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Of the samples in a block: observations of positive weight, and their weight."""
+    """For each sample in a block: the number of observations of positive weight, and their weight."""
     if w is None:
         return np.full(len(x), x.shape[1]), np.full(len(x), float(x.shape[1]))
     return np.broadcast_to(np.count_nonzero(w, axis=-1), len(x)), np.broadcast_to(np.add.reduce(w, axis=-1), len(x))

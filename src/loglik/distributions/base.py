@@ -10,7 +10,7 @@ import numpy as np
 from loglik._engine import expectation, sampling, validate
 from loglik._fitting import driver
 from loglik._fitting.report import FitReport
-from loglik._fitting.statistics import Rows
+from loglik._fitting.statistics import Observations
 
 
 class Distribution:
@@ -131,9 +131,9 @@ class Distribution:
         name = f"{type(self).__name__}.{method}"
         return chunks.of_points(name, call, x, self.batch_shape, len(self.event_shape), out, wrt)
 
-    def prob(self, x: Any) -> Any:
-        """Density or probability of `x`: exp(log_prob(x))."""
-        return np.exp(self.log_prob(x))
+    def prob(self, x: Any, *, out: Any = None) -> Any:
+        """Density or probability of `x`: exp(log_prob(x)). Arguments and errors are those of `log_prob`, but for `wrt`."""
+        return np.exp(self.log_prob(x, out=out), out=out)
 
     def expect(self, g: Callable[[np.ndarray], Any]) -> Any:
         """Expectation E[g(X)].
@@ -200,8 +200,8 @@ class Distribution:
     _fitted: ClassVar[Any] = None
 
     @classmethod
-    def _statistics(cls, function: str, rows: Rows, prior: Any) -> Any:
-        return rows.part(not cls._fit_events)
+    def _statistics(cls, function: str, data: Observations, prior: Any) -> Any:
+        return data.part(not cls._fit_events)
 
     @classmethod
     def _moments_as_statistics(cls, function: str, moments: Any) -> Any:
@@ -340,8 +340,8 @@ class Distribution:
         raise NotImplementedError
 
 
-def _statistics_of(cls: type[Distribution], function: str, prior: Any, rows: Rows) -> Any:
-    return cls._statistics(function, rows, prior)
+def _statistics_of(cls: type[Distribution], function: str, prior: Any, data: Observations) -> Any:
+    return cls._statistics(function, data, prior)
 
 
 def _literal(value: Any) -> str:
