@@ -286,7 +286,7 @@ def short_pass(
         return None
     shape, dtype = first.shape, first.dtype
     names = () if wrt is None else parse_wrt(function, wrt, tuple(model))
-    if rows and not shape:
+    if rows and not shape or targets is None and not rows:  # of what is missing, LossPass says the name
         return None
     width = shape[-1] if rows else 1
     if targets is not None:
