@@ -173,6 +173,36 @@ def _gaussian(form: str) -> Loss:
     )  # fmt: skip
 
 
+# ------------------------------------------------------------------------------- Laplace
+
+
+def _laplace(form: str) -> Loss:
+    def exact(t: Any, loc: Any, s: Any) -> Exact:
+        scale = s if form == "scale" else mp.exp(s)
+        z, log_scale, log_2 = abs(t - loc) / scale, mp.log(scale), mp.log(2)
+        chain = 1 / scale if form == "scale" else mp.mpf(1)
+        return Exact(
+            z + log_scale + log_2, (mp.sign(loc - t) / scale, (1 - z) * chain),
+            z + abs(log_scale) + log_2, (1 / scale, (1 + z) * chain),
+        )  # fmt: skip
+
+    def draw(rng: np.random.Generator, n: int, dtype: np.dtype) -> Arguments:
+        """Some close, some far, half of them over the range of the type; a few targets on the kink."""
+        exponent = np.where(rng.random(n) < 0.5, 3.0, 480.0 if dtype == np.float64 else 55.0)
+        scale = 2.0 ** (exponent * rng.uniform(-1, 1, n))
+        z = rng.laplace(size=n) * 10.0 ** rng.integers(-8, 3, n)
+        loc = scale * rng.standard_normal(n) * rng.choice([0, 1, 100], n)
+        targets = np.where(rng.random(n) < 0.05, loc, loc + scale * z)
+        return _of(dtype, (targets, loc, scale if form == "scale" else np.log(scale)))
+
+    wrong = (np.inf, -np.inf) if form == "log_scale" else (0.0, -1.0, np.inf, -np.inf)
+    condition = "finite" if form == "log_scale" else "positive and finite"
+    return Loss(
+        "laplace_nll", ("loc", form), lambda rng, shape: (*rng.standard_normal((2, *shape)), rng.uniform(0.5, 2, shape)),
+        exact, draw, (4.0, 8.0), refused=tuple((form, entry, condition) for entry in wrong),
+    )  # fmt: skip
+
+
 # ------------------------------------------------------------------------------- rows
 
 
@@ -239,6 +269,7 @@ def _standard_normal(width: int) -> Loss:
 LOSSES: list[Loss] = [
     _bernoulli_logits(), _bernoulli_probs(),
     _gaussian("variance"), _gaussian("log_variance"), _gaussian("scale"),
+    _laplace("scale"), _laplace("log_scale"),
     _categorical("logits", 3), _categorical("logits", 40), _categorical("logits", 5, soft=True),
     _categorical("log_probs", 4), _categorical("log_probs", 6, soft=True),
     _standard_normal(1), _standard_normal(7),

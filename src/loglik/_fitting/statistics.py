@@ -329,11 +329,11 @@ class Rows:
 
     def fold(
         self,
-        function: Callable[[np.ndarray, np.ndarray | None], Any],
+        function: Callable[[np.ndarray, np.ndarray | None, tuple[int, int, int, int]], Any],
         check: Callable[[np.ndarray], np.ndarray],
         condition: str,
     ) -> Iterator[tuple[tuple[int, int, int, int], Any]]:
-        """Each block with ``function(x, weights)``, in order; entries must pass `check`. For what is not moments."""
+        """Each block with ``function(x, weights, block)``, in order; entries must pass `check`. For what is not moments."""
         blocks = [block for part in self.parts(1) for block in part]
 
         def one(i: int) -> Any:
@@ -345,7 +345,7 @@ class Rows:
                 bad = ~good if w is None else ~good & (w > 0)[..., None]
                 if bad.any():
                     self.refuse(bad, blocks[i], condition)
-            return function(x, w)
+            return function(x, w, blocks[i])
 
         results = in_order(one, len(blocks), _FOLDED, seconds=len(blocks) * _ELEMENTS * 2e-9)
         return zip(blocks, results, strict=True)
