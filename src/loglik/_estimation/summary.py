@@ -1,4 +1,4 @@
-"""What every estimator tells of its samples."""
+"""What every estimator tells of its samples, and how the moments of blocks of them are joined."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -27,3 +27,16 @@ class Estimator(Protocol):
         """Go on to `n` samples in all."""
 
     def summary(self) -> Summary: ...
+
+
+def add_moments(
+    n: int, mean: np.ndarray, products: np.ndarray, more: int, more_mean: np.ndarray, more_products: np.ndarray
+) -> None:
+    """Add `more` samples to `n`, in place: means (..., k) and sums of products about them (..., k, k).
+
+    Chan, Golub and LeVeque (1983).
+    """
+    share = more / (n + more)
+    difference = more_mean - mean
+    mean += difference * share
+    products += more_products + difference[..., :, None] * difference[..., None, :] * (n * share)
