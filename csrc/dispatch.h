@@ -21,7 +21,7 @@ typedef struct {
     uint32_t needs;          /* LOGLIK_CPU_* bits */
     int vector_bytes;        /* width of one register */
     int has_fma;             /* fused multiply-adds are one instruction */
-#define LOGLIK_FIELD(name, signature, types, doc) loglik_loops name;
+#define LOGLIK_FIELD(name, signature, types) loglik_loops name;
     LOGLIK_UFUNCS(LOGLIK_FIELD)
 #undef LOGLIK_FIELD
 #define LOGLIK_FIELD(result, name, arguments) result(*name) arguments;
@@ -33,10 +33,10 @@ typedef struct {
 
 /* What NumPy must know about a ufunc, the same at every level. */
 typedef struct {
-    char name[28], types[12]; /* types: see kernel_list.h. Arrays take less room than pointers with their relocations */
-    const char *signature;    /* of a generalised ufunc; NULL for an elementwise one */
-    const char *doc;
-    size_t offset;            /* of its loops in loglik_kernels */
+    const char *name;
+    const char *types;     /* see kernel_list.h */
+    const char *signature; /* of a generalised ufunc; NULL for an elementwise one */
+    size_t offset;         /* of its loops in loglik_kernels */
 } loglik_ufunc_info;
 
 LOGLIK_API extern const loglik_ufunc_info loglik_ufunc_infos[];

@@ -27,7 +27,7 @@ __attribute__((visibility("hidden"))) const loglik_kernels JOIN(loglik_kernels_,
     .needs = LOGLIK_NEEDS,
     .vector_bytes = LOGLIK_VECTOR_BYTES,
     .has_fma = LOGLIK_HAVE_FMA,
-#define LOGLIK_FIELD(name, signature, types, doc) .name = {name##_f64, name##_f32},
+#define LOGLIK_FIELD(name, signature, types) .name = {name##_f64, name##_f32},
     LOGLIK_UFUNCS(LOGLIK_FIELD)
 #undef LOGLIK_FIELD
 #define LOGLIK_FIELD(result, name, arguments) .name = name,

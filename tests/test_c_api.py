@@ -219,6 +219,25 @@ def test_the_c_example_is_built_with_these_options(tmp_path: Path) -> None:
     )[0].tolist()
 
 
+@pytest.mark.skipif(COMPILER is None or sys.platform == "win32", reason="no C compiler, or one with other options")
+def test_the_static_library_of_the_package_makes_a_program_that_needs_no_other(tmp_path: Path) -> None:
+    """With the options of loglik.pc, which pkg-config would print."""
+    folder = Path(ll.get_include()).parent / "lib" / "pkgconfig"
+    text = (folder / "loglik.pc").read_text()
+    prefix = re.findall("^prefix=(.*)$", text, re.MULTILINE)[0].replace("${pcfiledir}", str(folder))
+    fields = dict(re.findall(r"^(\w+): (.*)$", text.replace("${prefix}", prefix), re.MULTILINE))
+    assert fields["Version"] == ll.__version__
+    source, program = ROOT / "examples" / "c" / "score.c", tmp_path / "score"
+    command = [str(COMPILER), *shlex.split(fields["Cflags"]), str(source), *shlex.split(fields["Libs"]), "-o", str(program)]
+    subprocess.run(command, check=True)
+    lines = subprocess.run([program], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[0] == f"loglik {ll.__version__} with {ll.isa()}"
+    values, _ = ll.ufuncs.mvn_log_prob_shared([[0, 0], [1, 1], [-1, 2], [3, 0.5]], [0.5, 0.5], [[2, 0.6], [0.6, 1]])
+    assert [float(line.split()[-1]) for line in lines[1:5]] == values.tolist()
+    # Linked in, not loaded: the loader finds no libloglik in this process.
+    assert b"libloglik.so" not in program.read_bytes()
+
+
 # ------------------------------------------------------------------------------------------------ numba, cffi
 
 

@@ -322,11 +322,27 @@ def test_values_are_checked_by_the_tasks():
         lazy.compute()
 
 
-@pytest.mark.parametrize("call", [lambda x: ll.Normal(x), lambda x: ll.Normal().cdf(x), lambda x: ll.kl_divergence(x, x)])
+@pytest.mark.parametrize("call", [lambda x: ll.Normal(x), lambda x: ll.kl_divergence(x, x)])
 def test_what_does_not_stay_lazy_is_refused_with_a_way_out(call):
     with pytest.raises(TypeError, match="dask collection; use its map_blocks"):
         call(chunked(X))
-    np.testing.assert_array_equal(chunked(X).map_blocks(ll.Normal().cdf).compute(), ll.Normal().cdf(X))
+
+
+@pytest.mark.parametrize("d", [ll.Normal(), ll.Normal(np.array([0.5, 1.0]), 2.0), ll.Uniform(-1.0, 2.0), ll.Bernoulli(0.25)])
+def test_methods_of_points_stay_lazy(d):
+    x = np.linspace(-2, 2, 24).reshape(12, 2)
+    lazy = chunked(x)
+    for name in ("cdf", "sf", "log_cdf", "log_sf", "prob"):
+        result = getattr(d, name)(lazy)
+        assert isinstance(result, da.Array)
+        np.testing.assert_array_equal(result.compute(), getattr(d, name)(x))
+    q = np.linspace(0, 1, 24).reshape(12, 2)
+    np.testing.assert_array_equal(d.quantile(chunked(q)).compute(), d.quantile(q))
+    for a, b, lazy_a, lazy_b in ((x, 1.5, lazy, 1.5), (x, x + 1, lazy, lazy + 1), (-1.0, x[:, :1], -1.0, chunked(x[:, :1]))):
+        for name in ("prob_between", "log_prob_between"):
+            result = getattr(d, name)(lazy_a, lazy_b)
+            assert isinstance(result, da.Array)
+            np.testing.assert_array_equal(result.compute(), getattr(d, name)(a, b))
 
 
 def test_tasks_use_one_thread():

@@ -8,8 +8,7 @@ import pytest
 from subprocess_tools import run_python
 
 import loglik as ll
-from loglik._commands import tables
-from loglik._saving import models
+from loglik._commands import models, tables
 from loglik.cli import main
 from loglik.data import load_body
 

@@ -43,6 +43,14 @@ def test_every_page_is_listed():
         assert page.stem in lines | {"index"}, f"{page.name} is in no table of contents of index.md, guide.md or development.md"
 
 
+def test_every_decision_is_listed():
+    folder = DOCS / "decisions"
+    lines = {line.strip() for line in (folder / "index.md").read_text(encoding="utf-8").splitlines()}
+    pages = {page.stem for page in folder.glob("*.md")} - {"index"}
+    assert pages
+    assert pages <= lines, f"not in the table of contents of decisions/index.md: {sorted(pages - lines)}"
+
+
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_examples_are_short_and_say_what_they_show(file):
     text = file.read_text(encoding="utf-8")

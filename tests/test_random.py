@@ -70,7 +70,7 @@ def test_words_are_philox_at_every_counter(level, counter):
 
 
 def group_words(dtype, groups=4):
-    """The words of the first groups in the order of the sequences (csrc/kernels/philox.h)."""
+    """The words of the first groups in the order of the sequences (csrc/kernels/random/philox.h)."""
     w = words(KEY, STREAM, 0, 32 * groups).astype(np.uint64).reshape(groups, 32, 4)
     pairs = np.concatenate([w[..., 0] << np.uint64(32) | w[..., 1], w[..., 2] << np.uint64(32) | w[..., 3]], axis=1)
     if dtype is np.float64:

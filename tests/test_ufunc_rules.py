@@ -15,6 +15,7 @@ import pytest
 
 import loglik as ll
 from loglik._kernels import kernel_types
+from loglik._ufunc_docs import TEXTS
 
 KERNELS = sorted(kernel_types())
 ELEMENTWISE = [name for name in KERNELS if kernel_types()[name][1] is None]
@@ -206,6 +207,10 @@ def test_errstate_decides_what_a_made_nan_does(name: str) -> None:
 # ------------------------------------------------------------------------------------------------ objects
 
 
+def test_every_text_is_that_of_a_kernel() -> None:
+    assert set(TEXTS) == set(KERNELS)
+
+
 @pytest.mark.parametrize("name", KERNELS)
 class TestObjects:
     def test_name_is_its_attribute(self, name: str) -> None:
@@ -228,8 +233,13 @@ class TestObjects:
         call_signature, _, rest = text.partition("\n")
         assert call_signature.startswith(f"{name}(")
         assert len(rest.strip().splitlines()) >= 3, "a formula or sentence, and its accuracy"
+        assert re.search(r"\S = \S", rest), "a formula"
+        accuracy = re.search(r"^Accuracy: (.+?)(?:\n\n|\Z)", rest, re.MULTILINE | re.DOTALL)
+        assert accuracy, "says how accurate it is"
         if "r" in letters(name)[1]:
-            assert re.search(r"(?i)accura|error|\bulp\b|\bu\b", rest), "says how accurate it is"
+            assert re.search(r"\bulp\b|\bu\b|error", accuracy[1]), "a bound"
+        assert max(map(len, rest.splitlines())) <= 130
+        assert not re.match(r"(Of|As|The same)\b", rest.strip()), "makes sense by itself"
 
     def test_reductions_are_errors(self, name: str) -> None:
         """Except on two arguments with one result, where NumPy folds whatever the function means."""

@@ -1,4 +1,4 @@
-"""Coefficients of the polynomials in kernels/random.h: python csrc/tools/box_muller.py (needs mpmath).
+"""Coefficients of the polynomials in kernels/random/random.h: python csrc/tools/box_muller.py (needs mpmath).
 
 Each is the minimax polynomial of relative error (Remez exchange, 60 digits) over its interval, printed with the
 error of the exact coefficients. Rounding them to the element type adds less than half a unit in the last place

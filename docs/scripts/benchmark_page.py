@@ -65,7 +65,7 @@ def size(row: Row) -> str:
 
 
 def table(rows: list[Row]) -> list[str]:
-    """Of one family; a column for each contestant that is in it."""
+    """The rows of one family, with a column for each contestant that is in any of them."""
     peers = list(dict.fromkeys(name for row in rows for name in row["peers"]))
     columns = [YARDSTICKS.get(name, f"× {name}") for name in peers]
     titles = ["case", "type", "size", "loglik", "each", *columns, "of the limit", "error"]

@@ -7,7 +7,7 @@ from loglik import priors, ufuncs
 from loglik._engine.config import available_isas, get_include, isa, show_config
 from loglik._engine.parallel import get_num_threads, num_threads, set_num_threads
 from loglik._engine.validate import AccuracyWarning
-from loglik._fitting.families import FitReport
+from loglik._fitting.report import FitReport
 from loglik.bayes import diagnostic_test, posterior
 from loglik.dice import dice, die
 from loglik.distributions.bernoulli import Bernoulli

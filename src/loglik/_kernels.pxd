@@ -1,4 +1,4 @@
-"""C types of the kernels that the skins call: csrc/dispatch.h and csrc/kernels/*_list.h in the words of Cython."""
+"""C types of the kernels that the bindings call: csrc/dispatch.h and csrc/kernels/*/*_list.h in the words of Cython."""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
@@ -12,7 +12,6 @@ cdef extern from "dispatch.h" nogil:
         const char *name
         const char *signature
         const char *types
-        const char *doc
         size_t offset
     ctypedef struct loglik_dice_segment:
         pass
@@ -92,7 +91,7 @@ cdef extern from "dispatch.h" nogil:
         Py_ssize_t (*mvn_gradient_scratch_f32)(Py_ssize_t d) noexcept nogil
         Py_ssize_t (*mvn_gradient_each_scratch_f64)(Py_ssize_t d) noexcept nogil
         Py_ssize_t (*mvn_gradient_each_scratch_f32)(Py_ssize_t d) noexcept nogil
-        # convolve_list.h
+        # discrete_list.h
         void (*convolve_f64)(const double *a, Py_ssize_t na, const double *b, Py_ssize_t nb, Py_ssize_t first,
                              Py_ssize_t last, double *out) noexcept nogil
         void (*convolve_f32)(const float *a, Py_ssize_t na, const float *b, Py_ssize_t nb, Py_ssize_t first,

@@ -1,8 +1,8 @@
-# cython: language_level=3, freethreading_compatible=True, binding=False
-"""The one extension module: kernels of every instruction-set level, and thin skins over them by concept.
+# cython: language_level=3, freethreading_compatible=True
+"""The one extension module: kernels of every instruction-set level, and thin bindings of them by concept.
 
-Skins check sizes and types, release the GIL and call the table of the level in use. One module, because each has 35 kB of
-Cython's own code; its parts are in the folder `_skins`.
+Bindings check sizes and types, release the GIL and call the table of the level in use. They are one module, so that one table is
+in use; their parts are in the folder `_bindings`.
 """
 
 cimport cython
@@ -22,12 +22,12 @@ import numpy as np
 cnp.import_array()
 cnp.import_ufunc()
 
-include "_skins/levels.pxi"
-include "_skins/arrays.pxi"
-include "_skins/ufuncs.pxi"
-include "_skins/losses.pxi"
-include "_skins/gradients.pxi"
-include "_skins/sums.pxi"
-include "_skins/moments.pxi"
-include "_skins/random.pxi"
-include "_skins/probes.pxi"
+include "_bindings/levels.pxi"
+include "_bindings/arrays.pxi"
+include "_bindings/ufuncs.pxi"
+include "_bindings/losses.pxi"
+include "_bindings/gradients.pxi"
+include "_bindings/sums.pxi"
+include "_bindings/moments.pxi"
+include "_bindings/random.pxi"
+include "_bindings/probes.pxi"

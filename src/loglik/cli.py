@@ -10,19 +10,8 @@ from typing import Any, NoReturn
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
-# What the thread pools of NumPy's and other libraries' BLAS, of JAX and of torch read when they are loaded.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NPROC",
-)
-BENCH_CHILD = "LOGLIK_BENCH_CHILD"  # set in the process that measures
 
-
-class _Parser(argparse.ArgumentParser):
+class _ArgumentParser(argparse.ArgumentParser):
     """argparse, with one line on stderr for bad input instead of the whole usage."""
 
     def error(self, message: str) -> NoReturn:
@@ -38,7 +27,7 @@ def _positive(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     import loglik
 
-    parser = _Parser(
+    parser = _ArgumentParser(
         prog="loglik",
         description="Compiled log-likelihoods, losses, divergences and exact discrete sums on NumPy arrays.",
     )
@@ -91,7 +80,7 @@ _DATA = 'table: .csv (with or without names in the first line), .csv.gz, .npy, .
 
 
 def _add_data_commands(commands: Any) -> None:
-    from loglik._saving.models import FAMILIES
+    from loglik._commands.models import FAMILIES
 
     fit = commands.add_parser("fit", help="fit a distribution to the rows of a table", description=_fit.__doc__)
     fit.add_argument("data", metavar="DATA", help=_DATA)
@@ -188,17 +177,15 @@ def _sample(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     """Time the kernels beside NumPy, the installed other libraries and the limits of this machine."""
-    if options.list:
-        from loglik.bench import all_cases, select
+    from loglik.bench import BenchmarkError, all_cases, process, run, select
+    from loglik.bench.report import COLUMNS, LEGEND, line
 
+    if options.list:
         for case in select(all_cases(quick=options.quick), options.filter):
             print(case.name, case.dtype, "x".join(map(str, case.shape)))
         return 0
-    if not os.environ.get(BENCH_CHILD):
+    if not process.is_child():
         return _bench_process(options)
-
-    from loglik.bench import BenchmarkError, run
-    from loglik.bench.report import COLUMNS, LEGEND, line
 
     def say(text: str) -> None:
         if not options.json:
@@ -227,21 +214,13 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _bench_process(options: argparse.Namespace) -> int:
     """Measure in a new process, where every library starts with the number of threads that was asked for."""
+    from loglik.bench import process
+
     arguments = ["--threads", str(options.threads)]
     arguments += ["--filter", options.filter] if options.filter else []
     arguments += [f"--{name}" for name in ("json", "quick") if getattr(options, name)]
     arguments += ["--no-peers"] if options.no_peers else []
-    return subprocess.run(bench_command(arguments), env=bench_environment(options.threads), check=False).returncode
-
-
-def bench_command(arguments: Sequence[str]) -> list[str]:
-    """Command line of the process that measures."""
-    return [sys.executable, "-m", "loglik", "bench", *arguments]
-
-
-def bench_environment(threads: int) -> dict[str, str]:
-    """Environment of the process that measures."""
-    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | {BENCH_CHILD: "1"}
+    return subprocess.run(process.command(arguments), env=process.environment(options.threads), check=False).returncode
 
 
 def _info(options: argparse.Namespace) -> int:

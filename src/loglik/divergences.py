@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from loglik._divergences import closed_forms, probability_rows
-from loglik._divergences.closed_forms import Form, form_of
-from loglik._divergences.gradients import kl_gradients
+from loglik._divergences import pairs, probability_rows
+from loglik.distributions import discrete_pairs, gaussian_pairs  # noqa: F401  (which register closed forms)
 from loglik.distributions.base import Distribution
 
 __all__ = ["cross_entropy", "js_distance", "js_divergence", "kl_divergence"]
@@ -80,7 +79,7 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, wrt: str | tuple[str, ...] 
     if wrt is not None:
         if not (isinstance(p, Distribution) and isinstance(q, Distribution)):
             raise NotImplementedError("kl_divergence: gradients (wrt) are there for distributions, not for arrays")
-        return kl_gradients("kl_divergence", p, q, wrt, lambda: closed_form_kl("kl_divergence", p, q))
+        return _kl_gradients(p, q, wrt)
     if _both_listed(p, q):
         return probability_rows.kl(probability_rows.rows("kl_divergence", p, q, axis))
     return closed_form_kl("kl_divergence", p, q)
@@ -88,12 +87,12 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, wrt: str | tuple[str, ...] 
 
 def closed_form_kl(function: str, p: Any, q: Any) -> Any:
     """KL(p ‖ q) of distributions; NotImplementedError in the name of `function` where there is no closed form."""
-    return _closed_form(function, "KL", closed_forms.KL, p, q, "loglik.estimate_kl is for other pairs")
+    return _closed_form(function, pairs.KL, p, q, "loglik.estimate_kl is for other pairs")
 
 
 def closed_form_js(function: str, p: Any, q: Any) -> Any:
     """JS(p, q) of distributions; NotImplementedError in the name of `function` where there is no closed form."""
-    return _closed_form(function, "JS", closed_forms.JS, p, q, "loglik.estimate_js is for other pairs")
+    return _closed_form(function, pairs.JS, p, q, "loglik.estimate_js is for other pairs")
 
 
 def cross_entropy(p: Any, q: Any, *, axis: int = -1) -> Any:
@@ -131,7 +130,7 @@ def cross_entropy(p: Any, q: Any, *, axis: int = -1) -> Any:
     """
     if _both_listed(p, q):
         return probability_rows.cross_entropy(probability_rows.rows("cross_entropy", p, q, axis))
-    return _closed_form("cross_entropy", "H", closed_forms.CROSS_ENTROPY, p, q, "-E_p[log q] can be sampled")
+    return _closed_form("cross_entropy", pairs.CROSS_ENTROPY, p, q, "-E_p[log q] can be sampled")
 
 
 def js_divergence(p: Any, q: Any, *, axis: int = -1) -> Any:
@@ -196,12 +195,26 @@ def _both_listed(p: Any, q: Any) -> bool:
     return not any(isinstance(x, Distribution) or hasattr(x, "log_prob") for x in (p, q))
 
 
-def _closed_form(function: str, what: str, table: dict[tuple[type, type], Form], p: Any, q: Any, otherwise: str) -> Any:
-    form = form_of(table, p, q)
-    if form is None:
-        pairs = ", ".join(f"{a.__name__} ‖ {b.__name__}" for a, b in table)
+def _kl_gradients(p: Distribution, q: Distribution, wrt: Any) -> Any:
+    """(value, gradient) or (value, (gradients, ...))."""
+    function = "kl_divergence"
+    pairs.batch(function, p, q)
+    entry = pairs.KL.find(p, q)
+    if entry is not None and entry.gradients is not None:
+        return entry.gradients(function, p, q, wrt, lambda: entry.form(function, p, q))
+    closed_form_kl(function, p, q)  # whether there is a closed form at all
+    families = ", ".join(f"{a.__name__} ‖ {b.__name__}" for a, b in pairs.KL.with_gradients())
+    raise NotImplementedError(
+        f"{function}: no gradients (wrt) for KL({type(p).__name__} ‖ {type(q).__name__}); there are some for {families}"
+    )
+
+
+def _closed_form(function: str, table: pairs.Table, p: Any, q: Any, otherwise: str) -> Any:
+    entry = table.find(p, q)
+    if entry is None:
+        there = ", ".join(f"{a.__name__} ‖ {b.__name__}" for a, b in table.pairs())
         raise NotImplementedError(
-            f"{function}: no closed form for {what}({type(p).__name__} ‖ {type(q).__name__}); there is one for {pairs} and "
-            f"arrays of probabilities. {otherwise}"
+            f"{function}: no closed form for {table.symbol}({type(p).__name__} ‖ {type(q).__name__}); there is one for {there} "
+            f"and arrays of probabilities. {otherwise}"
         )
-    return form(function, p, q)
+    return entry.form(function, p, q)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from loglik import ufuncs
-from loglik._divergences import closed_forms
+from loglik._divergences import pairs
 from loglik._divergences.normal_pairs import normal_pair
 from loglik._engine import validate
 from loglik._engine.progress import Progress
@@ -25,8 +25,7 @@ from loglik._estimation.lattice import MOST_SAMPLES, REPLICATES, LatticeSampler
 from loglik._estimation.summary import Estimator, Summary
 from loglik.distributions.base import Distribution
 from loglik.distributions.mvnormal import MultivariateNormal
-from loglik.distributions.normal import Normal
-from loglik.distributions.uniform import Uniform
+from loglik.distributions.registry import continuous
 from loglik.divergences import closed_form_js, closed_form_kl
 
 __all__ = ["Estimate", "estimate_js", "estimate_kl"]
@@ -278,8 +277,8 @@ def _estimate(
     if method == "quadrature" or (method == "auto" and not sampled and one_dimensional):
         if not one_dimensional:
             raise NotImplementedError(
-                f'{function}: method "quadrature" is there for Normal, Uniform and 1-dimensional MultivariateNormal, '
-                f"not for the pair {type(p).__name__}, {type(q).__name__}"
+                f'{function}: method "quadrature" is there for {", ".join(continuous())} and MultivariateNormal of one '
+                f"dimension, not for the pair {type(p).__name__}, {type(q).__name__}"
             )
         return _by_quadrature(function, p, q, js, rtol is not None or atol is not None, *tolerances)
 
@@ -311,9 +310,10 @@ def _check_distributions(function: str, p: Any, q: Any, *, both_sampled: bool) -
 
 
 def _as_scalars(distribution: Any, other: Any) -> Any:
-    """A 1-dimensional Gaussian beside a Uniform, as the Normal that it is."""
-    if isinstance(other, Uniform) and isinstance(distribution, MultivariateNormal):
-        return Normal(distribution.loc[..., 0], np.sqrt(distribution.variance[..., 0]))
+    """A Gaussian of one dimension beside a distribution of numbers, as the Normal that it is."""
+    beside_numbers = getattr(other, "_has_line", False) and not hasattr(other, "_as_gaussian")
+    if beside_numbers and isinstance(distribution, MultivariateNormal):
+        return distribution._as_normal() or distribution
     return distribution
 
 
@@ -348,7 +348,7 @@ def _check_tolerance(function: str, name: str, value: Any) -> float:
 
 def _has_closed_form(p: Distribution, q: Distribution, js: bool) -> bool:
     singular = any(getattr(d, "_support", None) is not None for d in (p, q))
-    return not singular and closed_forms.form_of(closed_forms.JS if js else closed_forms.KL, p, q) is not None
+    return not singular and (pairs.JS if js else pairs.KL).find(p, q) is not None
 
 
 def _by_quadrature(function: str, p: Any, q: Any, js: bool, given: bool, rtol: float, atol: float) -> Estimate:

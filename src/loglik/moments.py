@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from loglik._engine import validate
-from loglik._fitting import families
+from loglik._fitting import driver
 from loglik._fitting.statistics import Moments, Part, Rows, empty_states, join, summary
 from loglik._gaussian.matrices import check_symmetric, items
 
@@ -223,7 +223,7 @@ class MomentStats:
         Uniform(low=1.0, high=3.0)
         """
         dtype = np.dtype(np.float64) if self._dtype is None else self._dtype
-        return families.fit_moments(family, self._moments(), bool(self._shape), prior, dtype)
+        return driver.fit_moments(family, self._moments(), bool(self._shape), prior, dtype)
 
     # ------------------------------------------------------------------------------------------- as a value
 

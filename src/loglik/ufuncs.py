@@ -10,8 +10,9 @@ Broadcasting, ``out=``, ``where=``, casting, overlapping memory and layouts are 
 """
 
 from loglik import _kernels
+from loglik._ufunc_docs import TEXTS
 
-_ufuncs = _kernels.make_ufuncs(_kernels.isa())
+_ufuncs = _kernels.make_ufuncs(_kernels.isa(), TEXTS)
 globals().update(_ufuncs)
 
 __all__ = sorted(_ufuncs)  # noqa: PLE0605  (generated from csrc/kernel_list.h)

@@ -1,5 +1,5 @@
 /* loglik: the C API, for C11 and C++. Examples: docs/c-api.md. `loglik info --cflags --libs` prints the compiler's options
- * for the library of the Python package; with the static library define LOGLIK_STATIC.
+ * for the shared library of the Python package; with the static library, which is in its folder `lib`, define LOGLIK_STATIC.
  *
  * Names end in _f64 (REAL is double) or _f32 (float). Results are in nats, with the bits of the Python functions.
  *

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from loglik._commands.models import FAMILIES, Model, load_model
 from loglik._commands.tables import Table, open_table, replacing, table_writer
 from loglik._discrete.checks import MAX_OUTCOMES
 from loglik._engine.progress import Progress
-from loglik._saving.models import FAMILIES, Model, load_model
 from loglik.distributions.discrete import Discrete
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.moments import MomentStats
@@ -24,7 +24,7 @@ _SHOWN = 20  # columns in the summary
 _UNLIKELY = 5  # rows that `score` names
 
 
-class _Rows:
+class _CheckedRows:
     """The rows of a table that a command works on: columns, weights, and what becomes of missing values."""
 
     def __init__(self, command: str, options: argparse.Namespace, columns: list[str] | None) -> None:
@@ -77,7 +77,7 @@ class _Rows:
 
 def fit(options: argparse.Namespace) -> int:
     """Fit a distribution to the rows of a table by maximum likelihood, in blocks."""
-    rows = _Rows("fit", options, options.columns)
+    rows = _CheckedRows("fit", options, options.columns)
     family = options.model
     if family == "discrete":
         model = _fit_discrete(rows)
@@ -93,7 +93,7 @@ def fit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _fit_moments(rows: _Rows, family: str) -> Model:
+def _fit_moments(rows: _CheckedRows, family: str) -> Model:
     stats = MomentStats()
     for values, weights in rows.blocks(finite=True):
         if family == "bernoulli":
@@ -104,7 +104,7 @@ def _fit_moments(rows: _Rows, family: str) -> Model:
     return _fitted(rows, family, stats.fit(FAMILIES[family]))
 
 
-def _fit_discrete(rows: _Rows) -> Model:
+def _fit_discrete(rows: _CheckedRows) -> Model:
     """Relative frequencies of whole numbers in one column."""
     if len(rows.columns) != 1:
         raise ValueError(f"discrete is a distribution of one column: choose one of {', '.join(rows.names)} with --columns")
@@ -127,13 +127,13 @@ def _fit_discrete(rows: _Rows) -> Model:
     return _fitted(rows, "discrete", Discrete.fit(np.arange(start, start + len(totals)), weights=totals))
 
 
-def _require(rows: _Rows, values: np.ndarray, good: np.ndarray, condition: str) -> None:
+def _require(rows: _CheckedRows, values: np.ndarray, good: np.ndarray, condition: str) -> None:
     if not good.all():
         row, i = np.argwhere(~good)[0]
         rows.refuse(int(row), int(i), values[row, i], condition)
 
 
-def _fitted(rows: _Rows, family: str, distribution: Any) -> Model:
+def _fitted(rows: _CheckedRows, family: str, distribution: Any) -> Model:
     """The model, with the report of its fit as numbers and lists.
 
     Columns of the scalar families are independent: what is reported of them adds up.
@@ -197,7 +197,7 @@ def _table(lines: list[tuple[str, ...]], write: Callable[[str], object]) -> None
 def score(options: argparse.Namespace) -> int:
     """Log-density of every row of a table under a model: the total, the mean, and the least likely rows."""
     model = load_model(options.model)
-    rows = _Rows("score", options, list(model.columns))
+    rows = _CheckedRows("score", options, list(model.columns))
     total, scored, missing = [], 0, 0
     unlikely: list[tuple[float, int]] = []
     with table_writer(options.output, ("log_prob",)) as write:

@@ -291,10 +291,10 @@ def _parquet_table(path: str) -> Table:
     def read(columns: list[int], step: int, done: Done) -> Iterator[np.ndarray]:
         chosen = [names[i] for i in columns]
         for name in chosen:
-            kind = file.schema_arrow.field(name).type
+            column = file.schema_arrow.field(name).type
             numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
-            if not any(check(kind) for check in numeric):
-                raise ValueError(f"{path}, column {name!r}: {kind} instead of numbers")
+            if not any(check(column) for check in numeric):
+                raise ValueError(f"{path}, column {name!r}: {column} instead of numbers")
         row = 0
         for batch in pq.ParquetFile(path).iter_batches(batch_size=step, columns=chosen):
             values = [batch.column(name).to_numpy(zero_copy_only=False) for name in chosen]
@@ -313,19 +313,19 @@ Write: TypeAlias = Callable[[np.ndarray], object]
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
     """A file that takes its place when it is complete: an error or Ctrl-C leaves what was there before."""
-    part = f"{path}.part"
+    unfinished = f"{path}.part"
     try:
-        file = open(part, "wb")  # noqa: SIM115  (closed below; only opening it is known by the name that was given)
+        file = open(unfinished, "wb")  # noqa: SIM115  (closed below; only opening it is known by the name that was given)
     except OSError as error:
         error.filename = path
         raise
     try:
         with file:
             yield file
-        os.replace(part, path)
+        os.replace(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.remove(part)
+            os.remove(unfinished)
         raise
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from loglik import priors
 from loglik._discrete.checks import MAX_OUTCOMES
-from loglik._fitting.families import check_data, check_prior, make_report, row_totals
+from loglik._fitting import priors
+from loglik._fitting.report import check_data, make_report, row_totals
 from loglik._fitting.statistics import Moments, Rows
 
 _EXACT_OUTCOMES = 1 << 16  # with as many or fewer, integer counts stay exact
@@ -48,7 +48,7 @@ def _check_span(function: str, start: int, length: int, shape: tuple[int, ...]) 
 
 def prior_range(function: str, prior: Any) -> tuple[int, int] | None:
     """First outcome and number of those that a prior lists."""
-    if not check_prior(function, prior, priors.Dirichlet):
+    if prior is None:
         return None
     p = prior.check(function)
     return (p.start, p.alpha.size) if p.alpha.ndim else None
@@ -56,8 +56,7 @@ def prior_range(function: str, prior: Any) -> tuple[int, int] | None:
 
 def discrete(cls: Any, function: str, found: Counts, prior: Any, dtype: np.dtype) -> Any:
     """Relative frequencies; of a batch, on the outcomes that any of its items has."""
-    has_prior = check_prior(function, prior, priors.Dirichlet)
-    p = prior.check(function) if has_prior else priors.Dirichlet(np.asarray(1.0))
+    p = prior.check(function) if prior is not None else priors.Dirichlet(np.asarray(1.0))
     counts, weight = found.counts, found.weight
     m = Moments(found.n, weight, weight, weight, weight, weight)  # no mean and no more is asked for
     check_data(function, m)
@@ -72,7 +71,7 @@ def discrete(cls: Any, function: str, found: Counts, prior: Any, dtype: np.dtype
     with np.errstate(divide="ignore", invalid="ignore"):
         log_likelihood = _sums(np.where(counts > 0, counts * np.log(probs), 0.0))
     errors = {"probs": np.sqrt(probs * (1 - probs) / weight[..., None])}
-    return make_report(result, m, has_prior, counts.shape[-1] - 1, log_likelihood, errors)
+    return make_report(result, m, prior, counts.shape[-1] - 1, log_likelihood, errors)
 
 
 def _sums(x: np.ndarray) -> np.ndarray:

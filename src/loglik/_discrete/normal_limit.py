@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from loglik import ufuncs
-from loglik._faces.axes import new_axes
+from loglik._faces.axes import draw_masses, finish, new_axes
 
 if TYPE_CHECKING:
     from loglik.distributions.discrete import Discrete
 
 _BLOCK = 2**15
-_BARS = 200
 _HIDDEN = 5e-7  # probability left out of the picture at each end
 
 
@@ -127,20 +126,7 @@ def shown(d: "Discrete") -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def draw(d: "Discrete", ax: Any, **style: Any) -> tuple[np.ndarray, int]:
-    """Bars, or a filled line of steps where they are many; returns the outcomes shown and their step."""
+    """Draw the probabilities; returns the outcomes shown and their step."""
     x, p, step = shown(d)
-    if len(x) <= _BARS:
-        ax.bar(x, p, width=0.85 * step, **style)
-    else:
-        ax.stairs(p, np.append(x, x[-1] + step) - step / 2, fill=True, **style)
+    draw_masses(ax, x, p, step, **style)
     return x, step
-
-
-def finish(ax: Any) -> None:
-    """Axes from zero, with names and a legend."""
-    ax.set(xlabel="outcome", ylabel="probability")
-    ax.locator_params(axis="x", integer=True)
-    legend = ax.legend(frameon=False, loc="upper right")
-    # Room for it above all that is drawn: in a small panel every other place has bars. A third more for the margins.
-    share = min(1.35 * legend.get_window_extent().height / ax.get_window_extent().height, 0.6)
-    ax.set_ylim(0, ax.dataLim.y1 / (1 - share))

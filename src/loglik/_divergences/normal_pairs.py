@@ -17,13 +17,26 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._engine import validate
-from loglik.distributions.mvnormal import MultivariateNormal
-from loglik.distributions.normal import Normal
 
 # Below this (as the largest |S|) the covariances are close: both routes are accurate, and from here on
 # down only the second one.
 _CLOSE = 0.25
 LOG_2PI = 1.8378770664093453
+
+
+class Gaussian(NamedTuple):
+    """A batch of normal distributions as a pair of them sees it, in float64 and not broadcast.
+
+    Distributions that are Gaussian give it by `_as_gaussian`.
+    """
+
+    loc: np.ndarray  # (..., d)
+    lower: np.ndarray  # (..., d, d), a factor of the covariance
+    form: str = "scale"
+    """How the matrix was given: "scale" (of a number), "covariance", "precision", "scale_tril" or "variance"."""
+    matrix: np.ndarray | None = None
+    """The covariance (of the forms covariance and variance) or the precision that was given, (..., d, d)."""
+    singular: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,13 +110,13 @@ def normal_pair(function: str, p: Any, q: Any) -> NormalPair | None:
 
     ValueError where dimensions differ, NotImplementedError for a singular covariance.
     """
-    first, second = _parameters(p), _parameters(q)
+    first, second = (d._as_gaussian() if hasattr(d, "_as_gaussian") else None for d in (p, q))
     if first is None or second is None:
         return None
-    for name, distribution in (("p", p), ("q", q)):
-        if isinstance(distribution, MultivariateNormal) and distribution._support is not None:
+    for name, gaussian in (("p", first), ("q", second)):
+        if gaussian.singular:
             raise NotImplementedError(f"{function}: {name} has a singular covariance; there is no closed form for it yet")
-    (a, lower_a), (b, lower_b) = first, second
+    (a, lower_a), (b, lower_b) = first[:2], second[:2]
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"{function}: p has dimension {a.shape[-1]}, q has dimension {b.shape[-1]}")
     batch = validate.broadcast_shapes(function, p=p.batch_shape, q=q.batch_shape)
@@ -116,16 +129,16 @@ def normal_pair(function: str, p: Any, q: Any) -> NormalPair | None:
         extreme = ~((ratio > 1e-300) & (ratio < 1e300))
         if extreme.any():
             log_ratio = np.where(extreme, np.log(diagonal_a) - np.log(diagonal_b), log_ratio)
-        relative = _relative_difference(p, q, lower_a, lower_b)
+        relative = _relative_difference(first, second)
         if relative is not None:
-            excess, ratio = _refine(excess, ratio, relative, _given_alike(p, q, "precision"))
+            excess, ratio = _refine(excess, ratio, relative, _given_alike(first, second, "precision"))
         e = _diagonal(excess)
         log_ratio = np.where(np.abs(e) < 0.5, np.log1p(e), log_ratio)
         shift = _whitened_difference(a, b, lower_b)
     shape = (*batch, a.shape[-1])
     return NormalPair(
         batch_shape=batch,
-        dtype=validate.result_dtype(*p._arguments().values(), *q._arguments().values()),
+        dtype=validate.result_dtype(*p._floating(), *q._floating()),
         excess=np.broadcast_to(excess, (*shape, a.shape[-1])),
         shift=np.broadcast_to(shift, shape),
         ratio=np.broadcast_to(ratio, shape),
@@ -135,35 +148,23 @@ def normal_pair(function: str, p: Any, q: Any) -> NormalPair | None:
     )
 
 
-def _parameters(distribution: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Mean (..., d) and lower factor (..., d, d) in float64, not yet broadcast."""
-    if isinstance(distribution, Normal):
-        return (
-            np.asarray(distribution.loc, np.float64)[..., None],
-            np.asarray(distribution.scale, np.float64)[..., None, None],
-        )
-    if isinstance(distribution, MultivariateNormal):
-        return np.asarray(distribution._arguments()["loc"], np.float64), distribution._lower(np.dtype(np.float64))
-    return None
-
-
-def _given_alike(p: Any, q: Any, *forms: str) -> bool:
+def _given_alike(p: Gaussian, q: Gaussian, *forms: str) -> bool:
     """Whether both distributions were constructed from a matrix in one of these forms."""
-    return all(isinstance(d, MultivariateNormal) and d._form in forms for d in (p, q))
+    return p.form in forms and q.form in forms
 
 
-def _relative_difference(p: Any, q: Any, lower_a: np.ndarray, lower_b: np.ndarray) -> np.ndarray | None:
+def _relative_difference(p: Gaussian, q: Gaussian) -> np.ndarray | None:
     """TTᵀ - I from the covariances or TᵀT - I from the precisions, if both distributions were constructed from such (a
     factor is then the rounded thing)."""
     if _given_alike(p, q, "covariance", "variance"):
-        half = _solve(lower_b, _symmetric(p.covariance) - _symmetric(q.covariance))
-        return _solve(lower_b, np.swapaxes(half, -1, -2))
+        half = _solve(q.lower, _symmetric(p.matrix) - _symmetric(q.matrix))
+        return _solve(q.lower, np.swapaxes(half, -1, -2))
     if _given_alike(p, q, "precision"):
-        return np.swapaxes(lower_a, -1, -2) @ (_symmetric(q._precision) - _symmetric(p._precision)) @ lower_a
+        return np.swapaxes(p.lower, -1, -2) @ (_symmetric(q.matrix) - _symmetric(p.matrix)) @ p.lower
     return None
 
 
-def _symmetric(matrix: np.ndarray) -> np.ndarray:
+def _symmetric(matrix: np.ndarray | None) -> np.ndarray:
     """The symmetric matrix whose lower triangle was read."""
     lower = np.tril(np.asarray(matrix, np.float64))
     return lower + np.swapaxes(np.tril(lower, -1), -1, -2)

@@ -82,16 +82,35 @@ def _refuse(function: str, **options: Any) -> None:
             raise TypeError(f"{function}: {name} has no meaning for dask arrays; map the function over blocks yourself")
 
 
-def of_points(
-    function: str, method: Callable[..., Any], x: Any, batch: tuple[int, ...], events: int, out: Any = None, wrt: Any = None
-) -> Any:
-    """``method(x)`` of a distribution: `events` axes of coordinates, before them those of `batch`."""
-    _refuse(function, out=out, wrt=wrt)
-    x = as_dask(function, "x", x)
+def _operand(function: str, name: str, value: Any, batch: tuple[int, ...], events: int) -> tuple[Any, int]:
+    """Points of a distribution as `_over_blocks` takes them: the axes of `batch` and the `events` behind them are whole."""
+    x = as_dask(function, name, value)
     x = x[(None,) * (len(batch) + events - x.ndim) + (...,)] if x.ndim >= events else x
     while batch and batch[0] == 1:
         batch = batch[1:]
-    return _over_blocks(method, (x, min(x.ndim, len(batch) + events)))
+    return x, min(x.ndim, len(batch) + events)
+
+
+def of_points(
+    function: str, method: Callable[..., Any], x: Any, batch: tuple[int, ...], events: int, out: Any = None, wrt: Any = None
+) -> Any:
+    """``method(x)`` of a distribution with this batch shape and number of axes of an event."""
+    _refuse(function, out=out, wrt=wrt)
+    return _over_blocks(method, _operand(function, "x", x, batch, events))
+
+
+def of_intervals(
+    function: str, method: Callable[..., Any], ends: dict[str, Any], batch: tuple[int, ...], out: Any = None
+) -> Any:
+    """``method(**ends)`` of a distribution on the line, like `of_points`. Python's numbers among the ends stay as they are."""
+    _refuse(function, out=out)
+    fixed = {name: value for name, value in ends.items() if type(value) in (bool, int, float)}
+    operands = {name: _operand(function, name, value, batch, 0) for name, value in ends.items() if name not in fixed}
+    return _over_blocks(functools.partial(_by_end, method, tuple(operands), fixed), *operands.values())
+
+
+def _by_end(method: Callable[..., Any], names: tuple[str, ...], fixed: dict[str, Any], *arrays: Any) -> Any:
+    return method(**dict(zip(names, arrays, strict=True)), **fixed)
 
 
 def _by_name(loss: Callable[..., Any], names: tuple[str, ...], options: dict[str, Any], *arrays: Any) -> Any:

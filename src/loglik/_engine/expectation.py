@@ -1,6 +1,6 @@
 """Expectations E[g(X)]: sums where outcomes are listed, quadrature where there is a density.
 
-- One dimension: the adaptive rule of `_estimation.quadrature`, in units of the distribution.
+- One dimension: the adaptive rule of `quadrature`, in units of the distribution or along its quantiles.
 - More dimensions: products of Gauss-Hermite rules in the whitened coordinates, each larger than the one before, until two
   agree; singular covariances need nothing special. The number of points grows as a power of d, so there is a limit.
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._engine.quadrature import integrate
 
 _RTOL = 1e-12  # of E|g|: the aim
 _WARN_RTOL = 1e-10
@@ -22,6 +23,7 @@ _ITEMS = 64  # of a batch, integrated together
 _INTERVALS = 1 << 14  # at a time: 2 MB of points
 _LARGE = np.finfo(np.float64).max
 _DEVIATIONS = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 38.6])  # to where the density is below 1e-323
+_LAPLACE_EDGES = np.array([-745.0, -300.0, -100.0, -40.0, -15.0, -5.0, -1.0, 0.0, 1.0, 5.0, 15.0, 40.0, 100.0, 300.0, 745.0])
 _ORDERS = (7, 10, 17, 26, 43, 68, 111)  # of Gauss-Hermite rules, with and without a point in the middle
 _SMOOTH_RTOL = 1e-9  # of their difference: the larger rule is much better than the smaller
 _MOST_POINTS = 1 << 20  # of a product of them
@@ -29,6 +31,8 @@ MOST_DIMENSIONS = 6  # with two rules within it
 
 Values = Callable[[np.ndarray], np.ndarray]
 Expectation = tuple[np.ndarray, str | None]  # in float64, and what to warn of
+Place = Callable[[np.ndarray, np.ndarray], Any]  # (items, rows of what is integrated over) → points
+Density = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def checked(function: str, g: Any, event: int) -> Values:
@@ -56,10 +60,8 @@ def of_outcomes(probs: np.ndarray, values: np.ndarray) -> Expectation:
 
 def normal(function: str, g: Values, loc: np.ndarray, scale: np.ndarray) -> Expectation:
     """For each of a batch of normal distributions."""
-    loc, scale = np.broadcast_arrays(loc, scale)
     edges = np.concatenate([-_DEVIATIONS[:0:-1], _DEVIATIONS])
-    edges = np.broadcast_to(edges, (*loc.shape, len(edges)))
-    return _adaptive(function, g, loc, scale, edges, lambda z, _: np.exp(ufuncs.normal_log_prob(z, 0.0, 1.0)))
+    return _in_units(function, g, loc, scale, lambda _: edges, lambda z, _: np.exp(ufuncs.normal_log_prob(z, 0.0, 1.0)))
 
 
 def uniform(function: str, g: Values, low: np.ndarray, high: np.ndarray) -> Expectation:
@@ -67,38 +69,54 @@ def uniform(function: str, g: Values, low: np.ndarray, high: np.ndarray) -> Expe
     low, high = np.broadcast_arrays(low, high)
     # In units of a power of two: so points are as near to 0 as floating numbers come, where g may be infinite.
     scale = np.ldexp(1.0, np.frexp(np.maximum(np.abs(low), np.abs(high)))[1] - 1)
-    edges = np.stack([low / scale, np.clip(0.0, low, high) / scale, high / scale], axis=-1)
-    return _adaptive(function, g, np.zeros(low.shape), scale, edges, lambda _, ends: 1 / (ends[:, 1:] - ends[:, :1]))
+
+    def edges(scale: np.ndarray) -> np.ndarray:
+        return np.stack([low / scale, np.clip(0.0, low, high) / scale, high / scale], axis=-1)
+
+    return _in_units(function, g, np.zeros(low.shape), scale, edges, lambda _, ends: 1 / (ends[:, 1:] - ends[:, :1]))
 
 
-def _adaptive(
-    function: str, g: Values, loc: np.ndarray, scale: np.ndarray, edges: np.ndarray,
-    density: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> Expectation:  # fmt: skip
-    """E[g(loc + scale·Z)] with the density of Z (of points, and of the outer edges of each row of them)."""
+def by_quantiles(function: str, g: Values, shape: tuple[int, ...], place: Place) -> Expectation:
+    """For each of a batch of continuous distributions, from their quantiles.
+
+    With v a Laplace variable, ``place(item, v)`` is the point of the distribution `item` that has the probability exp(-|v|)/2
+    below it (v < 0) or above it: so E[g(X)] = E[g(place(V))], and both tails are seen as far as there are numbers.
+    """
+    edges = np.broadcast_to(_LAPLACE_EDGES, (math.prod(shape), len(_LAPLACE_EDGES)))
+    value, problem = _adaptive(function, g, place, edges, lambda v, _: 0.5 * np.exp(-np.abs(v)))
+    return value.reshape(shape), problem
+
+
+def _in_units(
+    function: str, g: Values, loc: np.ndarray, scale: np.ndarray, edges: Callable[[np.ndarray], np.ndarray], density: Density
+) -> Expectation:
+    """E[g(loc + scale·Z)] for each item, with the density of Z."""
+    loc, scale = np.broadcast_arrays(loc, scale)
     shape = loc.shape
+    cuts = edges(scale)
+    cuts = np.broadcast_to(cuts, (*shape, cuts.shape[-1])).reshape(-1, cuts.shape[-1])
     loc, scale = (a.reshape(-1).astype(np.float64) for a in (loc, scale))
-    edges = edges.reshape(-1, edges.shape[-1])
-    parts = [
-        _integrals(g, loc[i : i + _ITEMS], scale[i : i + _ITEMS], edges[i : i + _ITEMS], density)
-        for i in range(0, len(loc), _ITEMS)
-    ]
+    value, problem = _adaptive(function, g, lambda item, z: loc[item, None] + scale[item, None] * z, cuts, density)
+    return value.reshape(shape), problem
+
+
+def _adaptive(function: str, g: Values, place: Place, edges: np.ndarray, density: Density) -> Expectation:
+    """E[g(place(item, Z))] for each row of edges, with the density of Z (of points, and of the outer edges of their rows)."""
+    parts = [_integrals(g, place, i, edges[i : i + _ITEMS], density) for i in range(0, len(edges), _ITEMS)]
     value, error, size = (np.concatenate(each) for each in zip(*parts, strict=True)) if parts else np.empty((3, 0))
-    return value.reshape(shape), _problem(function, value, error, size, _WARN_RTOL)
+    return value, _problem(function, value, error, size, _WARN_RTOL)
 
 
 def _integrals(
-    g: Values, loc: np.ndarray, scale: np.ndarray, edges: np.ndarray, density: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    g: Values, place: Place, first: int, edges: np.ndarray, density: Density
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Some items at once: value, error and E|g|."""
-    from loglik._estimation.quadrature import integrate  # it knows the distributions, which import this module
-
-    count = len(loc)
+    """Some items at once, from `first` on: value, error and E|g|."""
+    count = len(edges)
     all_items = np.arange(count)
     overflow = np.zeros(count, bool)
 
     def points(item: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return g(loc[item, None] + scale[item, None] * z), density(z, edges[item][:, [0, -1]])
+        return g(place(first + item, z)), density(z, edges[item][:, [0, -1]])
 
     def finite_part(item: np.ndarray, z: np.ndarray) -> np.ndarray:
         values, weight = points(item, z)

@@ -9,7 +9,7 @@ import numpy as np
 from loglik._engine.blocks import Sink, Source
 from loglik._engine.folded import Folded
 from loglik._engine.parallel import run_blocks
-from loglik._gaussian.density_gradients import parse_out, parse_wrt
+from loglik._engine.results import Results
 
 _BLOCK = 1 << 14  # elements: the dozen arrays of a formula stay in a second-level cache
 
@@ -53,23 +53,25 @@ def elementwise_gradients(
 ) -> tuple[Any, Any]:
     """(value, gradient) or (value, (gradients, ...)) of values of the shape `lead`, block by block.
 
-    ``value(out)`` computes the values. `slopes` makes from blocks of the arguments, float64 and contiguous, a function for each
-    of the `names` that gradients can be taken in: the derivatives of the values of the block. No argument may share memory with
-    `out`.
+    ``value(memory)`` computes the values there, or returns them in memory of its own. `slopes` makes from blocks of the
+    arguments, float64 and contiguous, a function for each of the `names` that gradients can be taken in: the derivatives of the
+    values of the block.
     """
-    chosen = parse_wrt(function, wrt, names)
-    value_out, outs = parse_out(function, out, wrt, [arguments[name].array.shape for name in chosen], lead, dtype)
     order = tuple(range(len(lead)))
     sources = {name: Source(argument.array, lead, argument.dtype, order) for name, argument in arguments.items()}
-    result = value(value_out)
-    gradients, sinks, folded = {}, {}, {}
-    for name, given in zip(chosen, outs, strict=True):
-        shape = arguments[name].array.shape
-        gradients[name] = np.empty(shape, dtype) if given is None else given
-        if shape == lead:
-            sinks[name] = Sink(gradients[name], order)
+    shapes = {name: arguments[name].array.shape for name in names}
+    results = Results(
+        function, lead, dtype, shapes, *(argument.array for argument in arguments.values()), wrt=wrt, out=out
+    )
+    values = value(results.value)
+    if values is not results.value:
+        results.value[...] = values
+    sinks, folded = {}, {}
+    for name, gradient in results.gradients.items():
+        if gradient.shape == lead:
+            sinks[name] = Sink(gradient, order)
         else:
-            folded[name] = Folded(shape, lead, order)
+            folded[name] = Folded(gradient.shape, lead, order)
     size = math.prod(lead)
     count = -(-size // _BLOCK)
     parts = max(1, min([count, *(f.most_parts for f in folded.values())]))
@@ -82,7 +84,7 @@ def elementwise_gradients(
             with np.errstate(all="ignore"):  # infinities and NaN come from the arguments
                 blocks = {name: source.take(start, stop).astype(np.float64) for name, source in sources.items()}
                 formulas = slopes(blocks)
-                for name in chosen:
+                for name in results.gradients:
                     derivative = np.broadcast_to(formulas[name](), stop - start)
                     if name in sinks:
                         block = sinks[name].block(start, stop)
@@ -93,11 +95,8 @@ def elementwise_gradients(
 
     run_blocks(part, parts, seconds=size * nanoseconds * 1e-9)
     for name, target in folded.items():
-        target.store(gradients[name])
-    if out is not None:
-        return out
-    found = tuple(gradients[name][()] for name in chosen)
-    return result, found[0] if isinstance(wrt, str) else found
+        target.store(results.gradients[name])
+    return results.hand_over()
 
 
 def value_and_gradients(
@@ -115,18 +114,17 @@ def value_and_gradients(
     `formulas` gives for each name the shape of the argument and the derivative of every value in its own entry of the
     argument: of the shape `lead`, for vectors and matrices with their axes behind.
     """
-    names = parse_wrt(function, wrt, tuple(formulas))
-    value_out, outs = parse_out(function, out, wrt, [formulas[name][0] for name in names], lead, dtype)
+    results = Results(function, lead, dtype, {name: shape for name, (shape, _) in formulas.items()}, wrt=wrt, out=out)
     with np.errstate(all="ignore"):  # infinities and NaN come from the arguments
-        gradients = [
-            add_up(_at_least(formulas[name][1](), lead), formulas[name][0]).astype(dtype, copy=False)[()] for name in names
-        ]
-    result = value()  # `out` may share memory with arguments: nothing is written before all is computed
-    if out is None:
-        return result, gradients[0] if isinstance(wrt, str) else tuple(gradients)
-    for target, computed in zip([value_out, *outs], [result, *gradients], strict=True):
-        target[...] = computed
-    return out
+        computed = {
+            name: add_up(_at_least(formulas[name][1](), lead), gradient.shape) for name, gradient in results.gradients.items()
+        }
+    values = value()  # before anything is written: `out` may share memory with an argument
+    with np.errstate(all="ignore"):
+        for name, gradient in computed.items():
+            results.gradients[name][...] = gradient
+    results.value[...] = values
+    return results.hand_over()
 
 
 def _at_least(values: Any, lead: tuple[int, ...]) -> np.ndarray:

@@ -6,10 +6,9 @@ import numpy as np
 
 from loglik import _kernels, ufuncs
 from loglik._engine.parallel import run_blocks
-from loglik._estimation.controls import Controls, controls_of
+from loglik._estimation.controls import Controls, controls_of, is_ours
 from loglik._estimation.summary import Summary
 from loglik._estimation.tails import Tail
-from loglik.distributions.base import Distribution
 
 _FIRST = 256  # samples of the first block, which shows the shapes
 _NUMBERS = 1 << 15  # of a block: within a second-level cache
@@ -82,8 +81,8 @@ class BlockSampler:
     ) -> None:
         self._function, self._sampled, self._values = function, sampled, LogRatio(function, sampled, other, names, js=js)
         self._key, self._stream, self._js = key, stream, js
-        self._ours = isinstance(sampled, Distribution)
-        self._side_by_side = self._ours and isinstance(other, Distribution)
+        self._ours = is_ours(sampled)
+        self._side_by_side = self._ours and is_ours(other)
         # A bounded value needs none, and its finite-sample interval would not be one for a regression.
         self._controls: Controls | None = None if js else controls_of(sampled)
         self._generator = None if self._ours else np.random.Generator(np.random.Philox(key=np.array([key, stream], np.uint64)))

@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from loglik.distributions.base import Distribution
-from loglik.distributions.mvnormal import MultivariateNormal
-
 _PRODUCTS = 8  # dimensions up to which products of different coordinates are taken
 _MOST = 64  # control variates
 
@@ -49,11 +46,14 @@ class Controls:
         return np.concatenate([s, s[..., self._rows] * s[..., self._columns] - self._expected], axis=-1)
 
 
+def is_ours(distribution: Any) -> bool:
+    """Whether it is a distribution of this package: it has moments, is sampled from a key, and evaluated in any thread."""
+    return hasattr(distribution, "_sampler")
+
+
 def controls_of(distribution: Any) -> Controls | None:
     """None where no moments are known, or dimensions are too many."""
-    if not isinstance(distribution, Distribution):
-        return None
-    if isinstance(distribution, MultivariateNormal) and distribution.event_shape[0] > _MOST:
+    if not is_ours(distribution) or (distribution.event_shape and distribution.event_shape[0] > _MOST):
         return None
     controls = Controls(distribution)
     finite = np.isfinite(controls._mean).all() and np.isfinite(controls._inverse).all() and np.isfinite(controls._expected).all()

@@ -9,15 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from loglik import ufuncs
 from loglik._engine.parallel import run_blocks
 from loglik._engine.streams import uniform
 from loglik._estimation.blocks import LogRatio
+from loglik._estimation.controls import is_ours
 from loglik._estimation.summary import Summary
-from loglik.distributions.base import Distribution
-from loglik.distributions.mvnormal import MultivariateNormal
-from loglik.distributions.normal import Normal
-from loglik.distributions.uniform import Uniform
 
 REPLICATES = 32
 _BITS = 24  # of the largest lattice
@@ -29,25 +25,12 @@ _FIRST = 64  # points of the least lattice
 
 
 def transport(distribution: Any) -> Any:
-    """Uniform coordinates (m, d) of a sample → samples (m, batch, event), and d; None for what this does not know."""
-    lead = (1,) * len(distribution.batch_shape) if isinstance(distribution, Distribution) else ()
-    if isinstance(distribution, Normal):
-        return lambda u: distribution.loc + distribution.scale * ufuncs.ndtri(u).reshape(-1, *lead), 1
-    if isinstance(distribution, Uniform):
-        low, high = (np.asarray(a, np.float64) for a in (distribution.low, distribution.high))
-        return lambda u: np.clip(low + (high - low) * u.reshape(-1, *lead), low, high), 1
-    if isinstance(distribution, MultivariateNormal) and distribution._support is None:
-        d = distribution.event_shape[0]
-        if d > MOST_DIMENSIONS:
-            return None
-        lower, loc = distribution._lower(np.dtype(np.float64)), np.asarray(distribution.loc, np.float64)
-
-        def samples(u: np.ndarray) -> np.ndarray:
-            z = ufuncs.ndtri(u).reshape(len(u), *lead, d, 1)
-            return loc + (lower @ z)[..., 0]
-
-        return samples, d
-    return None
+    """Uniform coordinates (m, d) of a sample → samples (m, batch, event), and d; None for what has no such map, or too many
+    dimensions."""
+    dimensions = getattr(distribution, "_uniform_dimensions", None)
+    if dimensions is None or dimensions > MOST_DIMENSIONS:
+        return None
+    return distribution._uniforms_to_samples, dimensions
 
 
 class LatticeSampler:
@@ -62,12 +45,12 @@ class LatticeSampler:
         known = transport(sampled)
         if known is None:
             raise NotImplementedError(
-                f'{function}: method "qmc" samples by quantiles, which are there for Normal, Uniform and MultivariateNormal of '
-                f"full rank with at most {MOST_DIMENSIONS} dimensions; {names[0]} is {sampled!r:.200}"
+                f'{function}: method "qmc" samples by quantiles, which are there for continuous univariate families and '
+                f"MultivariateNormal of full rank with at most {MOST_DIMENSIONS} dimensions; {names[0]} is {sampled!r:.200}"
             )
         self._transport, self._dimensions = known
         self._values = LogRatio(function, sampled, other, names, js=js)
-        self._side_by_side = isinstance(other, Distribution)
+        self._side_by_side = is_ours(other)
         self._shifts = uniform((REPLICATES, self._dimensions), key, stream=stream)
         powers = [pow(_GENERATOR, j, 1 << _BITS) for j in range(self._dimensions)]
         self._vector = np.array(powers, np.uint64)

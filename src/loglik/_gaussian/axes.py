@@ -15,12 +15,10 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from loglik._engine import parallel
-from loglik._engine.validate import check_out
 
 BLOCK_SECONDS = 1e-3
 SMALLEST_BLOCK = 256  # points: less would not pay for packing the factor
@@ -145,25 +143,6 @@ class Axes:
             math.prod(self.lead[i] for i in group) for group in (self.each, self.points, self.matrices)
         )
         return e, n, k
-
-
-def memory_for(
-    function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, *inputs: np.ndarray
-) -> np.ndarray:
-    """`out`, or a fresh array where there is none or where it has memory in common with what the kernels read meanwhile."""
-    if out is None:
-        return np.empty(shape, dtype)
-    check_out(function, out, shape, dtype)
-    return np.empty(shape, dtype) if any(np.may_share_memory(out, other) for other in inputs) else out
-
-
-def hand_over(result: np.ndarray, out: Any) -> Any:
-    """What the caller returns: `out`, filled, or the result."""
-    if out is None:
-        return result[()]
-    if result is not out:
-        out[...] = result
-    return out
 
 
 def run(axes: Axes, seconds_per_value: float, function: Callable[[slice, slice], None]) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._engine import parallel
-from loglik._engine.validate import broadcast_shapes, check_out
+from loglik._engine.results import Results
+from loglik._engine.validate import broadcast_shapes
 from loglik._gaussian.axes import Axes, Rows
 from loglik._kernels import EACH_MAX, mvn_gradient
 
@@ -23,39 +24,6 @@ _SUM_BYTES = 1 << 20  # sums of outer products that a block may hold before the 
 _STREAM_BYTES = 1 << 23  # gradients in x and in matrices of points beyond this are written past the caches
 _TILE = 96  # points: blocks are multiples of it
 _CHAIN = 32  # rows that are added one after the other
-
-
-def parse_wrt(function: str, wrt: Any, valid: tuple[str, ...]) -> tuple[str, ...]:
-    """The names in `wrt`, each one of `valid` and there once."""
-    if not isinstance(wrt, (str, tuple, list)):
-        raise TypeError(f"{function}: wrt must be a name or a tuple of names, got {wrt!r}")
-    names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-    for i, name in enumerate(names):
-        if not isinstance(name, str) or name not in valid:
-            listed = ", ".join(map(repr, valid))
-            raise ValueError(f"{function}: wrt names {name!r}; a gradient can be taken in: {listed}")
-        if name in names[:i]:
-            raise ValueError(f"{function}: wrt names {name!r} more than once")
-    return names
-
-
-def parse_out(
-    function: str, out: Any, wrt: Any, shapes: list[tuple[int, ...]], lead: tuple[int, ...], dtype: np.dtype
-) -> tuple[Any, list[Any]]:
-    """The arrays of `out`, which is nested like the return value."""
-    if out is None:
-        return None, [None] * len(shapes)
-    if not isinstance(out, tuple) or len(out) != 2:
-        raise TypeError(f"{function}: with wrt, out must be a pair like the return value")
-    value, gradients = out
-    if isinstance(wrt, str):
-        gradients = (gradients,)
-    elif not isinstance(gradients, tuple) or len(gradients) != len(shapes):
-        raise TypeError(f"{function}: with a tuple in wrt, out[1] must be a tuple of the same length")
-    check_out(function, value, lead, dtype)
-    for gradient, shape in zip(gradients, shapes, strict=True):
-        check_out(function, gradient, shape, dtype)
-    return value, list(gradients)
 
 
 # ---------------------------------------------------------------------------------------- sums over broadcast axes
@@ -162,24 +130,13 @@ def log_prob_gradients(
 ) -> tuple[Any, Any]:
     """(value, gradient) or (value, (gradients, …)) of ``mvn.log_prob`` at `x`, an array of shape (..., d)."""
     form = mvn._form
-    names = parse_wrt(function, wrt, ("x", "loc", form))
     loc, matrix = mvn._factor_in(dtype)
     lead = broadcast_shapes(function, **{"x's leading axes": x.shape[:-1], "batch_shape": mvn.batch_shape})
     shapes = {"x": x.shape, "loc": loc.shape, form: matrix.shape}
-    value_out, outs = parse_out(function, out, wrt, [shapes[name] for name in names], lead, dtype)
-    # A kernel reads points while it writes: memory in common goes through a fresh array.
-    value, *gradients = (
-        np.empty(shape, dtype) if target is None or np.may_share_memory(target, x) else target
-        for target, shape in zip([value_out, *outs], [lead, *(shapes[name] for name in names)], strict=True)
-    )
+    results = Results(function, lead, dtype, shapes, x, loc, matrix, wrt=wrt, out=out)
     with np.errstate(all="ignore"):  # infinities and NaN come from x; the workers have this context too
-        _Pass(form, x, loc, matrix, value, dict(zip(names, gradients, strict=True))).run()
-    for target, result in zip([value_out, *outs], [value, *gradients], strict=True):
-        if target is not None and target is not result:
-            target[...] = result
-    if out is not None:
-        return out
-    return value[()], gradients[0] if isinstance(wrt, str) else tuple(gradients)
+        _Pass(form, x, loc, matrix, results.value, results.gradients).run()
+    return results.hand_over()
 
 
 class _Pass:

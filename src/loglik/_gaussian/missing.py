@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._engine.results import hand_over, overlaps
 from loglik._engine.validate import check_out, describe_entry, first_index
-from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, hand_over, run
+from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
 from loglik._gaussian.matrices import batch_index, blocks, marginal_factor
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def coordinates(function: str, indices: Any, d: int) -> np.ndarray:
 
 def log_prob(function: str, mvn: "MultivariateNormal", x: np.ndarray, out: Any, evaluate: Callable[..., Any]) -> Any:
     """Log-density of the observed coordinates of every point. `evaluate` does that for complete ones."""
-    aliased = out is not None and np.may_share_memory(out, x)
+    aliased = overlaps(out, x)
     value = np.asarray(evaluate(function, mvn, x, None if aliased else out, "log_prob"))
     if aliased:
         check_out(function, out, value.shape, value.dtype)

@@ -11,6 +11,7 @@ from loglik._engine import validate
 from loglik._engine.blocks import Sink, Source
 from loglik._engine.folded import Folded
 from loglik._engine.parallel import get_num_threads, run_blocks
+from loglik._engine.results import Results, parse_wrt
 from loglik._kernels import loss_block
 
 # Elements whose values are summed together; a multiple of the 4096 elements of a horizontal sum in the kernels.
@@ -69,7 +70,6 @@ class LossPass:
         self.dtype = validate.result_dtype(*(elements[name] for name in model))
         self.weights = None if weights is None else validate.as_array(function, "weights", weights)
         self._find_shapes(core)
-        self.wrt, self.wrt_single = self._parse_wrt(wrt)
 
         reduced = validate.axes(function, axis, len(self.batch)) if reduction != "none" else ()
         kept = tuple(a for a in range(len(self.batch)) if a not in reduced)
@@ -81,7 +81,9 @@ class LossPass:
         self.width = math.prod(self.shape[len(self.batch) :])
         self.step = max(1, _BLOCK // max(self.width, 1))
         """Values whose sum is taken together."""
-        self.out_value, self.out_gradients = self._parse_out(out)
+        arguments = (*self.given.values(), *(() if self.weights is None else (self.weights,)))
+        shapes = {name: self.given[name].shape for name in model}
+        self.results = Results(function, self.kept_shape, self.dtype, shapes, *arguments, wrt=wrt, out=out)
 
     # ------------------------------------------------------------------------------------------- arguments
 
@@ -99,41 +101,6 @@ class LossPass:
         leads = {n: shape[:-core] for n, shape in elements.items()} | values
         self.batch = validate.broadcast_shapes(self.function, **leads)
         self.shape = self.batch + tail
-
-    def _parse_wrt(self, wrt: Any) -> tuple[tuple[str, ...], bool | None]:
-        """The arguments in which gradients are wanted, and whether one was named by itself; None without `wrt`."""
-        if wrt is None:
-            return (), None
-        names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-        for name in names:
-            if name not in self.model:
-                listed = " and ".join(map(repr, self.model))
-                raise ValueError(f"{self.function}: wrt names {name!r}; a gradient can be taken in: {listed}")
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"{self.function}: wrt names {twice!r} more than once")
-        return names, isinstance(wrt, str)
-
-    def _parse_out(self, out: Any) -> tuple[np.ndarray | None, dict[str, np.ndarray] | None]:
-        if out is None:
-            return None, None
-        value, gradients = out, {}
-        if self.wrt:
-            if not isinstance(out, tuple) or len(out) != 2:
-                raise TypeError(f"{self.function}: with wrt, out must be a pair like the return value")
-            value, given = out
-            if not self.wrt_single and (not isinstance(given, tuple) or len(given) != len(self.wrt)):
-                raise TypeError(f"{self.function}: with a tuple in wrt, out[1] must be a tuple of the same length")
-            gradients = dict(zip(self.wrt, (given,) if self.wrt_single else given, strict=True))
-            for name, gradient in gradients.items():
-                validate.check_out(self.function, gradient, self.given[name].shape, self.dtype)
-        validate.check_out(self.function, value, self.kept_shape, self.dtype)
-        # The pass reads and writes block by block, so an input that shares memory with an output is read first.
-        for target in (value, *gradients.values()):
-            self.given = {n: a.copy() if np.may_share_memory(a, target) else a for n, a in self.given.items()}
-            if self.weights is not None and np.may_share_memory(self.weights, target):
-                self.weights = self.weights.copy()
-        return value, gradients
 
     def _source(self, name: str) -> Source:
         array = self.given[name]
@@ -154,9 +121,9 @@ class LossPass:
         long_rows = self.outer == 1 or self.inner >= _LONG_ROW
         totals = self._divisors(weights, sources, counts, long_rows)
 
-        value = np.empty(self.kept_shape, self.dtype) if self.out_value is None else self.out_value
+        value, gradients = self.results.value, self.results.gradients
         value_sink = Sink(value, tuple(range(value.ndim))) if self.reduction == "none" else None
-        gradients, sinks, folded = self._gradient_targets()
+        sinks, folded = self._gradient_targets()
         taken_directly = [*sources.values(), *sinks.values(), *(x for x in (weights, value_sink) if x is not None)]
         by_rows, one_row = not long_rows and self.reduction != "none", long_rows and self.reduction != "none"
         span = 1
@@ -217,11 +184,7 @@ class LossPass:
             target.store(self.arrange(gradients[name]))
         if self.reduction != "none":
             self._store_reduced(value, sums, totals, long_rows)
-        result = value if self.out_value is not None else value[()]
-        if self.wrt_single is None:
-            return result
-        found = tuple(gradients[name] if self.out_gradients is not None else gradients[name][()] for name in self.wrt)
-        return result, found[0] if self.wrt_single else found
+        return self.results.hand_over()
 
     def _cut(self, long_rows: bool, most: int) -> list[tuple[int, int]]:
         """Blocks of at most so many values in their order: parts of one row each, or whole rows (at least one)."""
@@ -263,18 +226,16 @@ class LossPass:
         per_row = len(sums) // max(self.outer, 1)
         return np.array([_sum(sums[row * per_row : (row + 1) * per_row]) for row in range(self.outer)])
 
-    def _gradient_targets(self) -> tuple[dict[str, np.ndarray], dict[str, Sink], dict[str, Folded]]:
-        """Arrays of the gradients, and how their blocks get there: as they come, or summed over broadcast axes."""
-        arrays, sinks, folded = {}, {}, {}
-        for name in self.wrt:
-            shape = self.given[name].shape
-            arrays[name] = np.empty(shape, self.dtype) if self.out_gradients is None else self.out_gradients[name]
-            view = self.arrange(arrays[name])
+    def _gradient_targets(self) -> tuple[dict[str, Sink], dict[str, Folded]]:
+        """How the blocks of the gradients get where they belong: as they come, or summed over broadcast axes."""
+        sinks, folded = {}, {}
+        for name, gradient in self.results.gradients.items():
+            view = self.arrange(gradient)
             if view.shape == self.shape:
                 sinks[name] = Sink(view, self.element_order)
             else:
                 folded[name] = Folded(view.shape, self.shape, self.element_order)
-        return arrays, sinks, folded
+        return sinks, folded
 
     def _store_reduced(self, value: np.ndarray, sums: list[Any], totals: np.ndarray | None, long_rows: bool) -> None:
         rows = self._gather_rows(sums, long_rows)
@@ -324,8 +285,8 @@ def short_pass(
     if weights is not None or axis is not None or out is not None or reduction not in ("mean", "sum"):
         return None
     shape, dtype = first.shape, first.dtype
-    names = () if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
-    if (rows and not shape) or any(name not in model or names.count(name) > 1 for name in names):
+    names = () if wrt is None else parse_wrt(function, wrt, tuple(model))
+    if rows and not shape:
         return None
     width = shape[-1] if rows else 1
     if targets is not None:

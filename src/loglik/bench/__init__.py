@@ -15,7 +15,8 @@ from collections.abc import Callable
 from loglik._engine.parallel import num_threads
 from loglik.bench import peers as _peers
 from loglik.bench import probes
-from loglik.bench.cases import Case, Problem, all_cases, select
+from loglik.bench.cases import all_cases, select
+from loglik.bench.problem import Case, Problem
 from loglik.bench.report import Report, Row
 from loglik.bench.runner import Timing, measure
 
@@ -54,7 +55,7 @@ def run(
     filter : str, optional
         Part of a name, or several separated by commas; all cases without it.
     threads : int
-        Of our kernels. The other libraries take theirs from the environment (`loglik bench` sets it).
+        Threads of our kernels. The other libraries take theirs from the environment (`loglik bench` sets it).
     quick : bool
         Smaller arrays and less time.
     peers : bool

@@ -47,12 +47,12 @@ class Case:
     elements: int
     """Results that one call gives: a row shows nanoseconds for each."""
     unit: str = "u"
-    """Of max_error: "u", relative in unit roundoffs of dtype; "se", in standard errors of the estimate; "wrong", a number of
+    """What max_error counts: "u" relative errors in unit roundoffs of dtype, "se" standard errors of the estimate, "wrong" wrong
     integers."""
 
 
 def seeded() -> np.random.Generator:
-    """The same numbers in every run."""
+    """A generator that gives the same numbers in every run."""
     return np.random.Generator(np.random.SFC64(20260101))
 
 

@@ -340,10 +340,10 @@ def mixture_log_prob(x, log_weights, loc, covariance):
     return log_mixture(mvn_log_prob_grid(x, loc, covariance), log_weights)
 
 
-def mixture_em(x, loc, kind, iterations):
+def mixture_em(x, loc, covariance_type, iterations):
     """Mean log-likelihood of each iteration of EM, from equal weights and unit covariances of one of scikit-learn's kinds"""
     k, d = loc.shape
-    full = kind in ("full", "tied")
+    full = covariance_type in ("full", "tied")
     squares = (x[:, :, None] * x[:, None]).reshape(len(x), -1) if full else x * x
     spread = np.tile(np.eye(d, dtype=x.dtype), (k, 1, 1)) if full else np.ones((k, d), x.dtype)
     weights = np.full(k, 1 / k, x.dtype)
@@ -362,11 +362,11 @@ def mixture_em(x, loc, kind, iterations):
         weights, loc, second = size / len(x), shares.T @ x / size[:, None], shares.T @ squares / size[:, None]
         if full:
             spread = second.reshape(k, d, d) - loc[:, :, None] * loc[:, None] + 1e-6 * np.eye(d, dtype=x.dtype)
-            if kind == "tied":
+            if covariance_type == "tied":
                 spread = np.broadcast_to(np.tensordot(weights, spread, 1), (k, d, d))
         else:
             spread = second - loc**2 + x.dtype.type(1e-6)
-            if kind == "spherical":
+            if covariance_type == "spherical":
                 spread = np.broadcast_to(spread.mean(axis=1)[:, None], (k, d))
     return np.array(found)
 
@@ -409,7 +409,7 @@ def mvn_gradient_shared(x, loc, covariance):
 
 
 def mvn_gradient_points(x, loc, covariance):
-    """The same with a mean and a covariance for every point."""
+    """What `mvn_gradient_shared` gives, with a mean and a covariance for every point."""
     factor = np.linalg.cholesky(covariance)
     inverse = np.linalg.inv(factor)
     y = (inverse @ (x - loc)[..., None])[..., 0]

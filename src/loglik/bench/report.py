@@ -29,11 +29,11 @@ class Row:
     max_error: float
     unit: str
     peer_errors: dict[str, float] = field(default_factory=dict)
-    """Of the peers' results, where they are measured (sums of discrete variables)."""
+    """Errors of the peers' results, where they are measured (sums of discrete variables)."""
 
     @property
     def fraction(self) -> float | None:
-        """Of the machine's limit: 1 means that nothing is left to win."""
+        """Share of the machine's limit: 1 means that nothing is left to win."""
         return None if self.limit is None else self.limit / self.seconds.min
 
     def speedup(self, peer: str) -> float | None:

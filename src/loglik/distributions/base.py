@@ -2,13 +2,15 @@
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from loglik._engine import expectation, sampling, validate
-from loglik._fitting import families
+from loglik._fitting import driver
+from loglik._fitting.report import FitReport
+from loglik._fitting.statistics import Rows
 
 
 class Distribution:
@@ -25,7 +27,7 @@ class Distribution:
     event_shape: tuple[int, ...]
     dtype: np.dtype
 
-    fit_report: "families.FitReport | None" = None
+    fit_report: FitReport | None = None
     """How the distribution was fitted; None if it was not. It is no part of equality, hash and repr, but pickling keeps it."""
 
     def _initialise(self, **attributes: Any) -> None:
@@ -53,7 +55,17 @@ class Distribution:
         """Table and picture for notebooks."""
         from loglik._faces import html
 
-        return html.page(self)
+        picture = None if self.batch_shape else self._picture()
+        return html.page(type(self).__name__, self.batch_shape, self.dtype, self._table_rows(), picture)
+
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        """Names and values for a notebook's table."""
+        moments = ((label, getattr(self, name)) for label, name in (("mean", "mean"), ("sd", "std")))
+        return [*self._arguments().items(), *moments]
+
+    def _picture(self) -> Any:
+        """What a notebook draws of a distribution that is no batch: one of `loglik._faces.pictures`, or None."""
+        return None
 
     def __reduce__(self) -> tuple:
         # A pickle names the class alone, which is `loglik.<name>` wherever it is defined.
@@ -75,6 +87,27 @@ class Distribution:
     def __hash__(self) -> int:
         parts = ((name, np.asarray(value).tobytes()) for name, value in self._arguments().items())
         return hash((type(self).__name__, *parts))
+
+    def __getitem__(self, index: Any) -> Self:
+        """The distributions at `index` of the batch, as NumPy would pick them from an array of the batch shape."""
+        name = type(self).__name__
+        if not self.batch_shape:
+            raise IndexError(f"{name} has no batch to index; the density or probability at i is d.prob(i)")
+        return type(self)(**self._item(index))
+
+    def __iter__(self) -> Iterator[Self]:
+        """The distributions along the first axis of the batch."""
+        if not self.batch_shape:
+            raise TypeError(f"{type(self).__name__} has no batch to iterate over")
+        return (self[i] for i in range(self.batch_shape[0]))
+
+    def _item(self, index: Any) -> dict[str, Any]:
+        """The constructor's arguments for a part of the batch."""
+        raise NotImplementedError
+
+    def _floating(self) -> tuple[Any, ...]:
+        """What decides the floating type of a result, beside other arguments: the parameters as they were given."""
+        return tuple(self._arguments().values())
 
     def log_prob(self, x: Any, *, out: Any = None, wrt: Any = None) -> Any:
         raise NotImplementedError
@@ -150,6 +183,24 @@ class Distribution:
         """E[g(X)], and what to warn of."""
         raise NotImplementedError
 
+    _prior: ClassVar[type | None] = None
+    _fit_events: ClassVar[int] = 0
+    _from_moments: ClassVar[bool] = True
+    _fitted: ClassVar[Any] = None
+
+    @classmethod
+    def _statistics(cls, function: str, rows: Rows, prior: Any) -> Any:
+        return rows.part(not cls._fit_events)
+
+    @classmethod
+    def _moments_as_statistics(cls, function: str, moments: Any) -> Any:
+        return moments
+
+    @classmethod
+    def _fit_passes(cls, function: str, data: driver.Data, prior: Any, dtype: np.dtype) -> Any:
+        found = data.collect(functools.partial(_statistics_of, cls, function, prior))
+        return driver.from_statistics(cls, function, found.moments() if cls._from_moments else found, prior, dtype)
+
     @classmethod
     def fit(cls, x: Any, *, weights: Any = None, prior: Any = None, axis: Any = None, nan_policy: str = "raise") -> Self:
         """The distribution of this family under which the data are most likely; with a prior, the most likely one given the data.
@@ -211,7 +262,7 @@ class Distribution:
         >>> ll.Bernoulli.fit([[0, 1, 1, 1], [0, 0, 0, 1]], axis=1).probs
         array([0.75, 0.25])
         """
-        return families.fit(cls, x, weights, prior, axis, nan_policy)
+        return driver.fit(cls, x, weights, prior, axis, nan_policy)
 
     def sample(
         self,
@@ -276,6 +327,10 @@ class Distribution:
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
         """The dtype of a sample, and what fills an array of it from a key."""
         raise NotImplementedError
+
+
+def _statistics_of(cls: type[Distribution], function: str, prior: Any, rows: Rows) -> Any:
+    return cls._statistics(function, rows, prior)
 
 
 def _literal(value: Any) -> str:

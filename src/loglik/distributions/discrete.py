@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loglik._discrete import exact_counts, pmf_rows, row_sums, scaled_pmf
+from loglik._discrete import exact_counts, fitting, pmf_rows, row_sums, scaled_pmf
 from loglik._discrete.checks import (
     MAX_OUTCOMES,
     as_integer,
@@ -28,9 +28,11 @@ from loglik._discrete.checks import (
 )
 from loglik._discrete.die_pool import Die, Pool, bits, die_cumulants, die_moments, faces
 from loglik._engine import expectation, sampling
+from loglik._engine.results import hand_over, memory_for
 from loglik._engine.validate import as_array, broadcast_shapes, check_out, first_index, is_dask, require, result_dtype
+from loglik._fitting import priors
 from loglik._kernels import cumulative, dice_pmf, fill_discrete
-from loglik.distributions.base import Distribution, _literal, apart
+from loglik.distributions.base import Distribution, _literal
 
 if TYPE_CHECKING:
     from loglik._discrete.normal_limit import NormalDistance
@@ -40,6 +42,7 @@ __all__ = ["Discrete"]
 _FLOAT64 = np.dtype(np.float64)
 
 _SHOWN = 64  # numbers of a batch that `repr` shows
+_DRAWN = 10_000  # outcomes in the picture of a notebook, where the probabilities are still to be found
 _HASHED = 1 << 12  # numbers of a batch that its hash depends on
 _EXACT_MODES = 2**22  # bytes of exact counts that finding all modes may make
 _MIN_CELLS, _MAX_CELLS = 1 << 11, 1 << 20  # of the table that sampling looks outcomes up in: 8 KiB to 4 MiB
@@ -499,23 +502,21 @@ class Discrete(Distribution):
             return self._lazily(method, x, out)
         dtype, name = result_dtype(x, self.dtype.type()), f"Discrete.{method}"
         x = as_array(name, "x", x)
-        if out is not None:
-            check_out(name, out, broadcast_shapes(name, x=x.shape, batch=self.batch_shape), dtype)
         if self.batch_shape:
-            prepare = pmf_rows.TABLES[method]
-            return pmf_rows.over_rows(
-                self, name, dtype if out is None else out, {"x": apart(x, out)}, lambda rows: prepare(rows, self.dtype),
+            prepare, shape = pmf_rows.TABLES[method], broadcast_shapes(name, x=x.shape, batch=self.batch_shape)
+            value = pmf_rows.over_rows(
+                self, name, memory_for(name, out, shape, dtype, x), {"x": x}, lambda rows: prepare(rows, self.dtype),
                 lambda take, first, x: pmf_rows.look_up(
                     x, self._start, self._length, lambda at: take(first + at), below, above, only_integers
                 ),
             )  # fmt: skip
+            return hand_over(value, out)
+        if out is not None:
+            check_out(name, out, x.shape, dtype)
         table = getattr(self, f"{method}s") if only_integers else getattr(self._tails, method)
         take = table.__getitem__
         value = pmf_rows.look_up(x, self._start, self._length, take, below, above, only_integers).astype(dtype)
-        if out is None:
-            return value[()]
-        out[...] = value
-        return out
+        return hand_over(value, out)
 
     # ------------------------------------------------------------------------------------ moments
 
@@ -614,6 +615,26 @@ class Discrete(Distribution):
         some = probs > 0
         return self.dtype.type(-np.sum(probs[some] * self.log_probs[some]) + 0.0)
 
+    # ------------------------------------------------------------------------------------ what other parts ask for
+
+    _prior = priors.Dirichlet
+    _from_moments = False
+    _fitted = classmethod(fitting.discrete)
+
+    @classmethod
+    def _statistics(cls, function: str, rows: Any, prior: Any) -> fitting.Counts:
+        return fitting.counts(function, rows, fitting.prior_range(function, prior))
+
+    def _floating(self) -> tuple[Any, ...]:
+        return (np.empty(0, self.dtype),)
+
+    def __getitem__(self, index: Any) -> "Discrete":
+        if not self.batch_shape:
+            raise IndexError("Discrete has no batch to index; the probability of i is d.prob(i)")
+        values, exponents, floor = self._masses
+        part = scaled_pmf.Pmf(values[index], None if exponents is None else exponents[index], floor[index])
+        return Discrete._from_pmf(part, self._start, self.dtype)
+
     def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         values = g(self.support.astype(np.float64))
         if self.batch_shape:
@@ -699,6 +720,21 @@ class Discrete(Distribution):
         from loglik._discrete.normal_limit import plot
 
         return plot(self, ax)
+
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        notation = self._notation()
+        rows = [] if notation is None else [("dice", notation)]
+        outcomes = f"{self._start} to {self._start + self._length - 1}".replace("-", "−")
+        return [*rows, ("outcomes", outcomes), ("mean", self.mean), ("sd", self.std)]
+
+    def _picture(self) -> Any:
+        if "_masses" not in self.__dict__ and self._length > _DRAWN:
+            return None
+        from loglik._discrete.normal_limit import shown
+        from loglik._faces import pictures
+
+        outcomes, probs, _ = shown(self)
+        return pictures.Masses(outcomes, probs)
 
     # ------------------------------------------------------------------------------------ sampling
 

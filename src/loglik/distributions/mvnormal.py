@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 
 from loglik import ufuncs
+from loglik._divergences.normal_pairs import Gaussian
 from loglik._engine import expectation, sampling
 from loglik._engine.parallel import run_blocks
+from loglik._engine.results import hand_over, memory_for, overlaps
 from loglik._engine.validate import as_array, broadcast_shapes, check_out, is_dask, result_dtype
+from loglik._fitting import gaussian as fitted_gaussian
+from loglik._fitting import priors
 from loglik._gaussian import conditional, missing, singular
-from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, hand_over, memory_for, run
+from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
 from loglik._gaussian.condition_number import condition_of
 from loglik._gaussian.density_gradients import log_prob_gradients
 from loglik._gaussian.matrices import NO_MEMORY, check_finite, factored, items, marginal_factor, parameter, raise_bad
 from loglik._kernels import fill_normal
 from loglik.distributions import normal
 from loglik.distributions.base import Distribution
+from loglik.distributions.univariate import Line
 
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
 
@@ -439,6 +444,58 @@ class MultivariateNormal(Distribution):
         lower = np.sqrt(self._variance)[..., None] * np.eye(self.event_shape[0]) if self._form == "variance" else self._lower()
         return expectation.gaussian(function, g, self._loc, lower)
 
+    # ------------------------------------------------------------------------------------ what other parts ask for
+
+    _prior = priors.NormalInverseWishart
+    _fit_events = 1
+    _fitted = classmethod(fitted_gaussian.multivariate_normal)
+
+    def _item(self, index: Any) -> dict[str, Any]:
+        given = self._arguments()
+        depths = {"loc": 1, "variance": 1, "covariance": 2, "precision": 2, "scale_tril": 2}
+        for name, depth in depths.items():
+            if name in given:
+                core = given[name].shape[given[name].ndim - depth :]
+                given[name] = np.broadcast_to(given[name], self.batch_shape + core)[index]
+        return given
+
+    @property
+    def mode(self) -> np.ndarray:
+        """Where the density is largest, the mean, of shape batch_shape + (d,)."""
+        return np.broadcast_to(self._loc, self.batch_shape + self.event_shape)
+
+    def _as_gaussian(self) -> Gaussian:
+        loc, lower = np.asarray(self._loc, np.float64), self._lower(np.dtype(np.float64))
+        if self._form == "scale_tril":
+            matrix = None
+        else:
+            matrix = self._precision if self._form == "precision" else self.covariance
+        return Gaussian(loc, lower, self._form, matrix, self._support is not None)
+
+    def _as_normal(self) -> normal.Normal | None:
+        """The distribution as a `Normal`, where it is one: of one dimension and not singular."""
+        if self.event_shape != (1,) or self._support is not None:
+            return None
+        return normal.Normal(self.loc[..., 0], np.sqrt(self.variance[..., 0]))
+
+    @property
+    def _has_line(self) -> bool:
+        return self.event_shape == (1,) and self._support is None
+
+    def _line(self, shape: tuple[int, ...]) -> Line:
+        scalar = self._as_normal()
+        assert scalar is not None
+        return scalar._line(shape)
+
+    @property
+    def _uniform_dimensions(self) -> int | None:
+        return self.event_shape[0] if self._support is None else None
+
+    def _uniforms_to_samples(self, u: np.ndarray) -> np.ndarray:
+        d, lower = self.event_shape[0], self._lower(np.dtype(np.float64))
+        z = ufuncs.ndtri(u).reshape(len(u), *[1] * len(self.batch_shape), d, 1)
+        return np.asarray(self.loc, np.float64) + (lower @ z)[..., 0]
+
     def _lower(self, dtype: np.dtype | None = None) -> np.ndarray:
         """scale_tril before broadcasting, computed once."""
         factor = self._factor_in(dtype or self.dtype)[1]
@@ -461,6 +518,19 @@ class MultivariateNormal(Distribution):
             lower.setflags(write=False)
             self._factors[key] = lower
         return self._factors[key]
+
+    def _table_rows(self) -> list[tuple[str, Any]]:
+        rows = super()._table_rows()
+        if self._form != "variance" and 1 < self.event_shape[0] <= 8:
+            rows.insert(-1, ("correlation", self.correlation))
+        return rows
+
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        if self.event_shape == (1,):
+            return pictures.bell(float(self.mean[0]), float(self.std[0]))
+        return pictures.Ellipses(self.mean, self.std, self.scale_tril) if self.event_shape == (2,) else None
 
     # ------------------------------------------------------------------------------------ sampling
 
@@ -608,7 +678,7 @@ def _evaluate(function: str, mvn: MultivariateNormal, x: Any, out: Any, what: st
     if mvn._support is None:
         return _on_grid(function, x, loc, factor, out=out, what=what, form=form)
     # Singular matrices have a regular one in their place: their values are written over.
-    aliased = out is not None and any(np.may_share_memory(out, other) for other in (x, loc))
+    aliased = overlaps(out, x, loc)
     value = np.asarray(_on_grid(function, x, loc, factor, out=None if aliased else out, what=what, form=form))
     if aliased:
         check_out(function, out, value.shape, value.dtype)

@@ -70,7 +70,7 @@ def convolve(variables: Any) -> Discrete:
         return _sum_of_batches([*others, convolve(coins)] if coins else others)
     start = sum(term._start for term in others)
     if coins:
-        both = [coin._both(np.float64) for coin in coins]
+        both = [coin.wide_probs() for coin in coins]
         stack = np.stack([np.concatenate([np.ravel(pair[i]) for pair in both]) for i in (1, 0)], axis=-1)
         dtype = np.result_type(*(term.dtype for term in terms if isinstance(term, Distribution)), *(d.dtype for d in others))
         return _sum_of(others, [stack], start, dtype)

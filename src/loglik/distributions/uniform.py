@@ -1,20 +1,26 @@
 """The continuous uniform distribution."""
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from loglik import ufuncs
-from loglik._engine import elementwise, expectation, sampling, validate
-from loglik._engine.slopes import Argument, Slopes, elementwise_gradients
+from loglik._divergences import pairs
+from loglik._engine import expectation, validate
+from loglik._fitting import priors
+from loglik._fitting.report import make_report, rounded
+from loglik._fitting.statistics import Moments
 from loglik._kernels import fill_uniform
-from loglik.distributions.base import Distribution, apart, keep
+from loglik.distributions.normal import Normal, cross_entropy
+from loglik.distributions.scalar import REAL
+from loglik.distributions.univariate import Univariate
+
+# KL of a uniform distribution from the normal one with its mean and variance: log(2πe/12)/2
+_TO_NORMAL = 0.17648520831067259
 
 
-class Uniform(Distribution):
+class Uniform(Univariate):
     """Uniform distribution with density 1/(high - low) on the closed interval [low, high].
 
     Parameters
@@ -32,287 +38,200 @@ class Uniform(Distribution):
     TypeError
         If a parameter is not real.
 
+    Notes
+    -----
+    With w = high - low and u = 2⁻⁵³ (float32: 2⁻²⁴):
+
+    - log_prob = -log w inside, -inf outside: error at most 2 u (1 + abs(result)). Inside, its gradients are 0 in x, 1/w in low
+      and -1/w in high; outside they are NaN.
+    - cdf = (x - low)/w and sf = (high - x)/w, each from its own difference; log_cdf and log_sf are right near both ends.
+    - quantile = (1 - q) low + q high: error at most 3 u ((1 - q) abs(low) + q abs(high)), also where w overflows.
+    - prob_between is the share of [low, high] that lies in [a, b]: relative error at most 4 u.
+    - mean (low + high)/2, variance w²/12, entropy log w; every point of the interval is a mode, and `mode` is the lowest.
+
     Examples
     --------
     >>> import loglik as ll
     >>> ll.Uniform(0.0, 4.0).log_prob([1.0, 5.0])
     array([-1.38629436,        -inf])
-    >>> ll.Uniform(0.0, 4.0).entropy()
-    np.float64(1.3862943611198906)
+    >>> ll.Uniform(-1.0, 4.0).quantile([0.0, 0.5, 1.0])
+    array([-1. ,  1.5,  4. ])
+    >>> ll.Uniform(0.0, 10.0).prob_between([2, -1, 7], [4, 5, 6])
+    array([0.2, 0.5, 0. ])
     """
 
-    _parameters: ClassVar = ("low", "high")
-    event_shape = ()
+    _ranges: ClassVar = {"low": REAL, "high": REAL}
+    _kernel = ufuncs.uniform_log_prob
+    _draw_nanoseconds = 2.0
+    low: Any
+    high: Any
     _low: Any
     _high: Any
 
-    # ------------------------------------------------------------------------------------------- construction
-
     def __init__(self, low: Any = 0.0, high: Any = 1.0) -> None:
-        a, b = validate.as_array("Uniform", "low", low), validate.as_array("Uniform", "high", high)
-        validate.require("Uniform", "low", a, np.isfinite(a), "finite")
-        validate.require("Uniform", "high", b, np.isfinite(b), "finite")
-        shape = validate.broadcast_shapes("Uniform", low=a.shape, high=b.shape)
-        dtype = validate.result_dtype(low, high)
+        self._construct(low=low, high=high)
+
+    def _check_together(self, arrays: dict[str, np.ndarray], dtype: np.dtype) -> None:
         with np.errstate(over="ignore"):
-            ordered = a.astype(dtype) < b.astype(dtype)
+            ordered = arrays["low"].astype(dtype) < arrays["high"].astype(dtype)
         if not np.all(ordered):
-            wide = [np.broadcast_to(array, shape) for array in (a, b)]
-            index = validate.first_index(~np.broadcast_to(ordered, shape))
-            entries = [validate.describe_entry(name, index, w[index]) for name, w in zip(("low", "high"), wide, strict=True)]
+            index = validate.first_index(~ordered)
+            entries = [validate.describe_entry(n, index, np.broadcast_to(a, ordered.shape)[index]) for n, a in arrays.items()]
             raise ValueError(f"Uniform: low must be less than high, but {entries[0]} and {entries[1]}")
-        self._initialise(_low=keep(low, a), _high=keep(high, b), batch_shape=shape, dtype=dtype)
 
-    # ------------------------------------------------------------------------------------------- parameters
+    # ------------------------------------------------------------------------------------------- functions of blocks
 
-    @property
-    def low(self) -> Any:
-        """Lower bound as an array of `dtype`."""
-        return np.asarray(self._low, self.dtype)[()]
+    def _ends(self, low: Any, high: Any) -> tuple[Any, Any]:
+        return low, high
 
-    @property
-    def high(self) -> Any:
-        """Upper bound as an array of `dtype`."""
-        return np.asarray(self._high, self.dtype)[()]
+    def _slopes(self, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
+        inside = (low <= x) & (x <= high)
 
-    # ------------------------------------------------------------------------------------------- density
+        def within(sign: float) -> np.ndarray:
+            return np.where(inside, sign / (high - low), np.nan)
 
-    def log_prob(self, x: Any, *, out: Any = None, wrt: str | tuple[str, ...] | None = None) -> Any:
-        """Logarithm of the density in nats: -log(high - low) on [low, high], -inf outside.
+        return lambda: within(0.0), lambda: within(1.0), lambda: within(-1.0)
 
-        Parameters
-        ----------
-        x : array_like
-            Points; broadcast with the parameters. NaN gives NaN.
-        out : ndarray, optional
-            Where to put the result; with `wrt`, nested like the return value.
-        wrt : str or tuple of str, optional
-            What to take gradients in: ``"x"``, ``"low"``, ``"high"``.
+    def _tail(self, x: Any, low: Any, high: Any, *, upper: bool) -> Any:
+        """The share of the interval beside x, from its own difference and within [0, 1]."""
+        factor = _quarter(low, high)
+        low, high = low * factor, high * factor
+        at = np.clip(x * factor, low, high)
+        return ((high - at) if upper else (at - low)) / (high - low)
 
-        Returns
-        -------
-        ndarray or scalar, or with `wrt` a pair (value, gradient) or (value, (gradients, ...))
-            Of the broadcast shape, float32 if all floating inputs are float32 or float16. A gradient has the shape of its
-            argument: that of the sum of all values.
+    def _log_tail(self, x: Any, low: Any, high: Any, *, upper: bool) -> Any:
+        share, rest = (self._tail(x, low, high, upper=side) for side in (upper, not upper))
+        return np.where(share < 0.5, ufuncs.log(share), ufuncs.log1p(-rest))
 
-        Raises
-        ------
-        ValueError
-            If shapes do not broadcast, `out` does not fit, or `wrt` names something else or a name twice.
-        TypeError
-            If `x` is not real, or `wrt` or `out` has the wrong form.
+    def _quantile(self, p: Any, upper: Any, low: Any, high: Any) -> Any:
+        return _mix(np.where(upper, 1 - p, p), np.where(upper, p, 1 - p), low, high)
 
-        Notes
-        -----
-        Error at most 2 u (1 + abs(result)). Inside, the gradients are 0 in x, w⁻¹ in low and -w⁻¹ in high, with w = high - low;
-        where the density is 0 its logarithm has none, and they are NaN.
+    def _quantile_of(self, q: Any, low: Any, high: Any) -> Any:
+        return _mix(q, 1 - q, low, high)
 
-        Examples
-        --------
-        >>> import loglik as ll
-        >>> ll.Uniform(0.0, 4.0).log_prob([1.0, 2.0], wrt="high")
-        (array([-1.38629436, -1.38629436]), np.float64(-0.5))
-        """
-        if validate.is_dask(x):
-            return self._lazily("log_prob", x, out, wrt)
-        name = "Uniform.log_prob"
-        x_array = validate.as_array(name, "x", x)
-        dtype = validate.result_dtype(x, self._low, self._high)
-        if wrt is None:
-            return elementwise.apply(
-                name, ufuncs.uniform_log_prob, x_array, self._low, self._high, dtype=dtype, out=out, nanoseconds=1.0
-            )
-        points = apart(x_array, out)
-        arguments = {"x": points, "low": np.asarray(self._low), "high": np.asarray(self._high)}
-        dtypes = {"x": dtype, "low": np.dtype(np.float64), "high": np.dtype(np.float64)}
-        return elementwise_gradients(
-            name, lambda into: self.log_prob(x if out is None else points, out=into),
-            {key: Argument(array, dtypes[key]) for key, array in arguments.items()}, ("x", "low", "high"), _slopes,
-            lead=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
-            nanoseconds=10.0,
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------------------------------- distribution
-
-    def _shares(self, method: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The shares of the interval below and above `x`, each from its own difference and within [0, 1]."""
-        x_array = validate.as_array(f"Uniform.{method}", "x", x)
-        dtype = validate.result_dtype(x, self._low, self._high)
-        validate.broadcast_shapes(f"Uniform.{method}", x=x_array.shape, batch=self.batch_shape)
-        # quarters: no difference overflows, and subnormal numbers keep their bits where it matters
-        low, high, at = (np.asarray(a, dtype) for a in (self._low, self._high, x_array.astype(dtype, copy=False)))
-        with np.errstate(all="ignore"):
-            factor = np.where(np.maximum(np.abs(low), np.abs(high)) > np.finfo(dtype).max / 4, dtype.type(0.25), dtype.type(1))
-            low, high = low * factor, high * factor
-            at = np.clip(at * factor, low, high)
-            width = high - low
-            return (at - low) / width, (high - at) / width
-
-    def cdf(self, x: Any) -> Any:
-        """P(X ≤ x) = (x - low)/(high - low) within the interval, 0 below and 1 above it."""
-        return self._shares("cdf", x)[0][()]
-
-    def sf(self, x: Any) -> Any:
-        """P(X > x) = (high - x)/(high - low) within the interval, without the cancellation of 1 - cdf."""
-        return self._shares("sf", x)[1][()]
-
-    def log_cdf(self, x: Any) -> Any:
-        """log P(X ≤ x), right near both ends."""
-        return _log_share(*self._shares("log_cdf", x))
-
-    def log_sf(self, x: Any) -> Any:
-        """log P(X > x), right near both ends."""
-        return _log_share(*self._shares("log_sf", x)[::-1])
-
-    def quantile(self, q: Any, *, out: np.ndarray | None = None) -> Any:
-        """The x with P(X ≤ x) = q: (1 - q) low + q high, the inverse of `cdf`.
-
-        Parameters
-        ----------
-        q : array_like
-            Probabilities within [0, 1]; broadcast with the parameters. 0 gives low, 1 gives high, NaN gives NaN.
-        out : ndarray, optional
-            Where to put the result.
-
-        Returns
-        -------
-        ndarray or scalar
-            Within [low, high], of the broadcast shape, float32 if all floating inputs are float32 or float16.
-
-        Raises
-        ------
-        ValueError
-            If an element of `q` is outside [0, 1] (the message names its index and value), shapes do not broadcast, or `out`
-            does not fit.
-        TypeError
-            If `q` is not real, or `out` is no array.
-
-        Notes
-        -----
-        Error at most 3 u ((1 - q) abs(low) + q abs(high)) (u = 2⁻⁵³ or 2⁻²⁴), also where high - low overflows.
-
-        Examples
-        --------
-        >>> import loglik as ll
-        >>> ll.Uniform(-1.0, 4.0).quantile([0.0, 0.5, 1.0])
-        array([-1. ,  1.5,  4. ])
-        """
-        name = "Uniform.quantile"
-        array = validate.as_array(name, "q", q)
-        validate.require_probabilities(name, "q", array)
-        dtype = validate.result_dtype(q, self._low, self._high)
-        return elementwise.apply(name, _quantile, array, self._low, self._high, dtype=dtype, out=out, nanoseconds=2.0)
-
-    def prob_between(self, a: Any, b: Any) -> Any:
-        """P(a ≤ X ≤ b): the share of [low, high] that lies in [a, b]; 0 where a > b.
-
-        `a` and `b` broadcast with each other and the parameters; ±inf are ends like others, NaN gives NaN. The error is at
-        most 4 u relative (u = 2⁻⁵³ or 2⁻²⁴). Errors as in `cdf`.
-
-        Examples
-        --------
-        >>> import loglik as ll
-        >>> ll.Uniform(0.0, 10.0).prob_between([2, -1, 7], [4, 5, 6])
-        array([0.2, 0.5, 0. ])
-        """
-        name = "Uniform.prob_between"
-        ends = [validate.as_array(name, key, value) for key, value in (("a", a), ("b", b))]
-        validate.broadcast_shapes(name, a=ends[0].shape, b=ends[1].shape, batch=self.batch_shape)
-        dtype = validate.result_dtype(a, b, self._low, self._high)
-        return elementwise.apply(name, _between, *ends, self._low, self._high, dtype=dtype, nanoseconds=10.0)
+    def _between_of(self, a: Any, b: Any, low: Any, high: Any) -> Any:
+        begin, end = np.maximum(a, low), np.minimum(b, high)
+        factor = _quarter(low, high)
+        return np.maximum((end * factor - begin * factor) / (high * factor - low * factor), 0)
 
     # ------------------------------------------------------------------------------------------- moments
 
-    @property
-    def mean(self) -> Any:
-        """E[X] = (low + high)/2, of the batch shape."""
-        with np.errstate(over="ignore"):
-            total = np.asarray(self.low + self.high)
-        half = self.dtype.type(0.5)
-        return np.where(np.isfinite(total), half * total, half * self.low + half * self.high)[()]
+    def _mean(self, low: Any, high: Any) -> Any:
+        total, half = low + high, low.dtype.type(0.5)
+        return np.where(np.isfinite(total), half * total, half * low + half * high)
 
-    @property
-    def _width(self) -> Any:
-        with np.errstate(over="ignore"):
-            return self.high - self.low
+    def _mode(self, low: Any, high: Any) -> Any:
+        return low
 
-    @property
-    def variance(self) -> Any:
-        """Var[X] = (high - low)²/12, of the batch shape."""
-        with np.errstate(over="ignore", under="ignore"):
-            return (self._width * (self._width / self.dtype.type(12)))[()]
+    def _variance(self, low: Any, high: Any) -> Any:
+        width = high - low
+        return width * (width / low.dtype.type(12))
 
-    @property
-    def std(self) -> Any:
-        """√Var[X] = (high - low)/√12, of the batch shape."""
-        root = self.dtype.type(math.sqrt(12))
-        return (self.high / root - self.low / root if np.isinf(self._width).any() else self._width / root)[()]
+    def _std(self, low: Any, high: Any) -> Any:
+        root, width = low.dtype.type(math.sqrt(12)), high - low
+        return np.where(np.isinf(width), high / root - low / root, width / root)
 
-    def entropy(self) -> Any:
-        """Differential entropy in nats: log(high - low)."""
-        return (0.0 - ufuncs.uniform_log_prob(self.low, self.low, self.high))[()]
+    def _skewness(self, low: Any, high: Any) -> Any:
+        return np.zeros_like(low + high)
+
+    def _kurtosis(self, low: Any, high: Any) -> Any:
+        return np.full_like(low + high, -1.2)
+
+    def _entropy(self, low: Any, high: Any) -> Any:
+        return 0.0 - ufuncs.uniform_log_prob(low, low, high)
 
     def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         return expectation.uniform(function, g, np.asarray(self._low, np.float64), np.asarray(self._high, np.float64))
 
+    def _edges(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return np.stack([low, high], axis=1)
+
+    def _picture(self) -> Any:
+        from loglik._faces import pictures
+
+        return pictures.Box(float(self.low), float(self.high))
+
     # ------------------------------------------------------------------------------------------- sampling
 
-    def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = sampling.floating(function, dtype, self.dtype)
-        with np.errstate(over="ignore"):
-            if kind != self.dtype:
-                return Uniform(*(np.asarray(a).astype(kind) for a in (self._low, self._high)))._sampler(function, None)
-            low, high = np.asarray(self._low, kind), np.asarray(self._high, kind)
-            # Where the width overflows, everything is halved until the end.
-            unit = np.where(np.isinf(high - low), kind.type(0.5), kind.type(1))
-            width = high * unit - low * unit
-        parameters = low * unit, width, unit, np.nextafter(high, low)
-        return kind, functools.partial(
-            sampling.in_blocks, columns=self.batch_shape, parameters=parameters, draw=_draw, nanoseconds=2.0
-        )
+    def _draw_parameters(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, ...]:
+        # Where the width overflows, everything is halved until the end.
+        unit = np.where(np.isinf(high - low), low.dtype.type(0.5), low.dtype.type(1))
+        return low * unit, high * unit - low * unit, unit, np.nextafter(high, low)
+
+    def _draw(self, key: int, start: int, values: np.ndarray, low: Any, width: Any, unit: Any, last: Any) -> None:
+        """(low + width·u)/unit for a block of a sample; rounding may not take it beyond `last`, the number before `high`."""
+        if all(np.ndim(a) == 0 for a in (low, width, unit, last)) and unit == 1:
+            fill_uniform(key, 0, start, values, scale=width, shift=low, last=last)
+            return
+        fill_uniform(key, 0, start, values)
+        np.multiply(values, width, out=values)
+        np.add(values, low, out=values)
+        if np.any(unit != 1):
+            np.divide(values, unit, out=values)
+        np.minimum(values, last, out=values)
+
+    # ------------------------------------------------------------------------------------------- fit
+
+    _prior = priors.Pareto
+
+    @classmethod
+    def _fitted(cls, function: str, m: Moments, prior: Any, dtype: np.dtype) -> "Uniform":
+        low, high = m.low, m.high
+        if prior is not None:
+            p = prior.check(function)
+            low, high = np.minimum(low, p.low), np.maximum(high, p.high)
+        same = np.asarray(low == high)
+        if same.any():
+            index = validate.first_index(same)
+            where = f" of batch item {list(index)}" if index else ""
+            raise ValueError(f"{function}: all observations{where} are {np.asarray(low)[index]}, so the interval would be empty")
+        result = cls(rounded(low, dtype), rounded(high, dtype))
+        w, width = m.weight, high - low
+        error = width / (w + 1) * np.sqrt(w / (w + 2))
+        return make_report(result, m, prior, 2, -w * np.log(width), {"low": error, "high": error})
 
 
-def _draw(key: int, start: int, values: np.ndarray, low: Any, width: Any, unit: Any, last: Any) -> None:
-    """(low + width·u)/unit for a block of a sample; rounding may not take it beyond `last`, the number before `high`."""
-    if all(np.ndim(a) == 0 for a in (low, width, unit, last)) and unit == 1:
-        fill_uniform(key, 0, start, values, scale=width, shift=low, last=last)
-        return
-    fill_uniform(key, 0, start, values)
-    np.multiply(values, width, out=values)
-    np.add(values, low, out=values)
-    if np.any(unit != 1):
-        np.divide(values, unit, out=values)
-    np.minimum(values, last, out=values)
+def _quarter(low: Any, high: Any) -> Any:
+    """1, or 1/4 where a difference might overflow; subnormal numbers keep their bits where it matters."""
+    large = np.maximum(np.abs(low), np.abs(high)) > np.finfo(low.dtype).max / 4
+    return np.where(large, low.dtype.type(0.25), low.dtype.type(1))
 
 
-def _log_share(share: np.ndarray, rest: np.ndarray) -> Any:
-    with np.errstate(divide="ignore"):
-        return np.where(share < 0.5, ufuncs.log(share), ufuncs.log1p(-rest))[()]
+def _mix(q: Any, rest: Any, low: Any, high: Any) -> Any:
+    """rest·low + q·high; both terms are finite, and rounding may not leave [low, high]."""
+    return np.minimum(np.maximum(rest * low + q * high, low), high)
 
 
-def _quantile(q: Any, low: Any, high: Any, *, dtype: np.dtype, out: np.ndarray | None = None) -> Any:
-    """(1 - q) low + q high of one block, called like a ufunc; both terms are finite, and rounding may leave [low, high]."""
-    q, low, high = (np.asarray(a, dtype) for a in (q, low, high))
-    with np.errstate(under="ignore"):
-        return np.minimum(np.maximum((1 - q) * low + q * high, low), high, out=out)
+# ------------------------------------------------------------------------------------------- divergences
 
 
-def _between(a: Any, b: Any, low: Any, high: Any, *, dtype: np.dtype, out: np.ndarray | None = None) -> Any:
-    """P(a ≤ X ≤ b) of one block, called like a ufunc; maximum and minimum hand NaN on."""
-    a, b, low, high = (np.asarray(v, dtype) for v in (a, b, low, high))
-    with np.errstate(all="ignore"):
-        begin, end = np.maximum(a, low), np.minimum(b, high)
-        # quarters where a difference may overflow, as in `_shares`
-        factor = np.where(np.maximum(np.abs(low), np.abs(high)) > np.finfo(dtype).max / 4, dtype.type(0.25), dtype.type(1))
-        share = (end * factor - begin * factor) / (high * factor - low * factor)
-    return np.maximum(share, dtype.type(0), out=out)
+def _moments(low: Any, high: Any, loc: Any) -> tuple[Any, Any]:
+    """Mean from `loc` on, and standard deviation."""
+    # quarters, so that no difference overflows
+    mean = 2 * ((0.25 * low - 0.25 * loc) + (0.25 * high - 0.25 * loc))
+    near = 0.5 * ((low - loc) + (high - loc))
+    root, width = np.sqrt(12.0), high - low
+    return np.where(np.isfinite(near), near, mean), np.where(np.isfinite(width), width / root, high / root - low / root)
 
 
-def _slopes(blocks: dict[str, np.ndarray]) -> Slopes:
-    x, low, high = blocks["x"], blocks["low"], blocks["high"]
-    inside = (low <= x) & (x <= high)
+def _kl_normal(low: Any, high: Any, loc: Any, scale: Any) -> Any:
+    """That of the normal with the same two moments, and a constant."""
+    return ufuncs.normal_kl(*_moments(low, high, loc), 0.0, scale) + _TO_NORMAL
 
-    def of(sign: float) -> np.ndarray:
-        return np.where(inside, sign / (high - low), np.nan)
 
-    return {"x": lambda: of(0.0), "low": lambda: of(1.0), "high": lambda: of(-1.0)}
+def _cross_entropy_normal(low: Any, high: Any, loc: Any, scale: Any) -> Any:
+    mean, std = _moments(low, high, loc)
+    return cross_entropy(mean, std, 0.0, scale)
+
+
+def _cross_entropy(p_low: Any, p_high: Any, low: Any, high: Any) -> Any:
+    covered = (low <= p_low) & (p_high <= high)
+    return np.where(covered, 0.0 - ufuncs.uniform_log_prob(low, low, high), np.inf)
+
+
+pairs.register(pairs.KL, Uniform, Uniform, pairs.elementwise(ufuncs.uniform_kl, 4.0))
+pairs.register(pairs.KL, Uniform, Normal, pairs.elementwise(_kl_normal, 20.0, wide=True))
+pairs.register(pairs.KL, Normal, Uniform, pairs.infinite)
+pairs.register(pairs.CROSS_ENTROPY, Uniform, Uniform, pairs.elementwise(_cross_entropy, 5.0, wide=True))
+pairs.register(pairs.CROSS_ENTROPY, Uniform, Normal, pairs.elementwise(_cross_entropy_normal, 20.0, wide=True))
+pairs.register(pairs.CROSS_ENTROPY, Normal, Uniform, pairs.infinite)

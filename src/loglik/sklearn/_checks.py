@@ -36,8 +36,8 @@ def choice(function: str, name: str, value: Any, allowed: tuple[str, ...]) -> No
 
 def number(function: str, name: str, value: Any, low: float, high: float = math.inf, *, integer: bool = False) -> None:
     """A number of [low, high]."""
-    kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        kind = "an integer" if integer else "a number"
+    types = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, types) or not low <= value <= high:
+        wanted = "an integer" if integer else "a number"
         limits = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-        raise ValueError(f"{function}: {name} must be {kind} {limits}, got {value!r}")
+        raise ValueError(f"{function}: {name} must be {wanted} {limits}, got {value!r}")

@@ -27,7 +27,7 @@ _SETS = 16  # of states that are filled side by side, at most,
 _STATES = 1 << 20  # with so many numbers in all
 
 
-class Model(NamedTuple):
+class MixtureParameters(NamedTuple):
     """Parameters in float64."""
 
     weights: np.ndarray
@@ -39,7 +39,7 @@ class Model(NamedTuple):
 class Densities:
     """log w(k) + log N(x | k) of blocks of rows, in a dtype."""
 
-    def __init__(self, model: Model, dtype: np.dtype) -> None:
+    def __init__(self, model: MixtureParameters, dtype: np.dtype) -> None:
         self.dtype, (self.components, d) = dtype, model.means.shape
         self._form = "scale_tril" if model.factors.ndim == 3 else "variance"
         factors = model.factors
@@ -58,7 +58,7 @@ class Densities:
         return values
 
     def joint(self, x: np.ndarray) -> np.ndarray:
-        """Of shape (K, rows)."""
+        """log w(k) + log N(x | k), of shape (K, rows)."""
         values = self._components(x)
         values += self._log_weights[:, None]
         return values
@@ -68,7 +68,7 @@ class Densities:
         return ufuncs.log_mixture(self._components(x).T, self._log_weights)
 
     def responsibilities(self, x: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of shape (K, rows), and log-densities of the rows; `first` is the index of the first one, for errors."""
+        """Responsibilities (K, rows) and log-densities of the rows; `first` is the index of the first row, for errors."""
         densities = self._components(x)
         values, total = np.empty_like(densities), np.empty(len(x), self.dtype)
         with np.errstate(invalid="ignore"):
@@ -118,13 +118,13 @@ def moments(
     def block(i: int) -> None:
         at = blocks.span(i)
         x = np.ascontiguousarray(blocks.x[at])
-        values, part = expectation(x, at)
+        values, share = expectation(x, at)
         x, values = (a.astype(np.float64, copy=False) for a in (x, values))  # once, not for each component
         if weights is not None:
             values *= weights[at]
         for k in range(components):
             moments_update(states[i % sets][k], x[None], values[k], diagonal, extremes=False)
-        likelihood[i % sets] += part
+        likelihood[i % sets] += share
 
     for first in range(0, blocks.count, sets):
         some = min(sets, blocks.count - first)
@@ -148,17 +148,17 @@ def counts(m: Moments, unit: float) -> np.ndarray:
     return m.weight + 10 * np.finfo(np.float64).eps * unit
 
 
-def parameters(m: Moments, unit: float, kind: str, reg_covar: float) -> tuple[np.ndarray, np.ndarray]:
+def parameters(m: Moments, unit: float, covariance_type: str, reg_covar: float) -> tuple[np.ndarray, np.ndarray]:
     """Means and covariances that maximise the likelihood; a component without weight has mean 0 (as in scikit-learn)."""
     size = counts(m, unit)
     means = np.where((m.weight > 0)[:, None], m.mean, 0) * (m.weight / size)[:, None]
-    if kind == "tied":
+    if covariance_type == "tied":
         covariances = m.squares.sum(axis=0) / size.sum()
     else:
         covariances = m.squares / size.reshape(-1, *(1,) * (m.squares.ndim - 1))
-    if kind == "spherical":
+    if covariance_type == "spherical":
         covariances = covariances.mean(axis=1)
-    if kind in ("full", "tied"):
+    if covariance_type in ("full", "tied"):
         i = np.arange(covariances.shape[-1])
         covariances[..., i, i] += reg_covar
     else:
@@ -166,16 +166,16 @@ def parameters(m: Moments, unit: float, kind: str, reg_covar: float) -> tuple[np
     return means, covariances
 
 
-def factors(covariances: np.ndarray, kind: str, components: int) -> np.ndarray:
-    """Of a model, see `Model`; raises LinAlgError for a covariance that is not positive definite."""
-    form = "covariance" if kind in ("full", "tied") else "variance"
+def factors(covariances: np.ndarray, covariance_type: str, components: int) -> np.ndarray:
+    """The `factors` of `MixtureParameters`; LinAlgError for a covariance that is not positive definite."""
+    form = "covariance" if covariance_type in ("full", "tied") else "variance"
     try:
         result = factored("GaussianMixture", form, covariances, warn=False)
     except ValueError as error:
         raise np.linalg.LinAlgError(
             f"{error}: a component has collapsed; take fewer components, a larger reg_covar, or scale the data"
         ) from None
-    return np.broadcast_to(result, (components, *result.shape)) if kind == "tied" else result
+    return np.broadcast_to(result, (components, *result.shape)) if covariance_type == "tied" else result
 
 
 def inverse_transposed(lower: np.ndarray) -> np.ndarray:

@@ -124,7 +124,7 @@ class GaussianDensity(OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError, numpy.linalg.LinAlgError
-            As `fit`.
+            For the reasons that `fit` has.
         """
         self._check_parameters()
         first = not hasattr(self, "_stats")

@@ -259,7 +259,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _start(
         self, blocks: _em.Blocks, weights: np.ndarray | None, total: float, given: tuple[Any, Any, Any], random_state: Any
-    ) -> _em.Model:
+    ) -> _em.MixtureParameters:
         size, means, covariances = given
         if size is None or means is None or covariances is None:
             m = self._first_moments(blocks, weights, random_state)
@@ -268,10 +268,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             size = _em.counts(m, unit) / total if size is None else size
             means = found if means is None else means
             covariances = spread if covariances is None else covariances
-        return _em.Model(size, means, covariances, _em.factors(covariances, self.covariance_type, self.n_components))
+        return _em.MixtureParameters(size, means, covariances, _em.factors(covariances, self.covariance_type, self.n_components))
 
     def _first_moments(self, blocks: _em.Blocks, weights: np.ndarray | None, random_state: Any) -> Moments:
-        """Of the components of a start, drawn as scikit-learn draws it."""
+        """Moments of the components of a start, drawn as scikit-learn draws it."""
         x, k = blocks.x, self.n_components
         if self.init_params in ("k-means++", "random_from_data"):
             if self.init_params == "k-means++":
@@ -304,13 +304,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         with num_threads(1):  # numbers are drawn in the order of the rows
             return _em.moments(blocks, random, weights, k, self._diagonal)[0]
 
-    def _maximised(self, m: Moments, unit: float) -> _em.Model:
+    def _maximised(self, m: Moments, unit: float) -> _em.MixtureParameters:
         means, covariances = _em.parameters(m, unit, self.covariance_type, self.reg_covar)
         size = _em.counts(m, unit)
         factors = _em.factors(covariances, self.covariance_type, self.n_components)
-        return _em.Model(size / size.sum(), means, covariances, factors)
+        return _em.MixtureParameters(size / size.sum(), means, covariances, factors)
 
-    def _set(self, model: _em.Model, dtype: np.dtype) -> None:
+    def _set(self, model: _em.MixtureParameters, dtype: np.dtype) -> None:
         if self._diagonal:
             cholesky = 1 / np.sqrt(model.covariances)
             precisions = 1 / model.covariances
@@ -323,7 +323,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     # ------------------------------------------------------------------------------------------- the fitted mixture
 
-    def _model(self) -> _em.Model:
+    def _model(self) -> _em.MixtureParameters:
         """From the attributes. Factors come from `precisions_cholesky_`: rounded to float32, a covariance may be singular."""
         weights, means, cholesky = (a.astype(np.float64) for a in (self.weights_, self.means_, self.precisions_cholesky_))
         if self._diagonal:
@@ -332,7 +332,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             # The inverse of a lower triangle, which the function gives transposed.
             factors = _em.inverse_transposed(cholesky.swapaxes(-1, -2)).swapaxes(-1, -2)
             factors = np.broadcast_to(factors, (len(means), *factors.shape[-2:]))
-        return _em.Model(weights, means, self.covariances_.astype(np.float64), factors)
+        return _em.MixtureParameters(weights, means, self.covariances_.astype(np.float64), factors)
 
     def _prepare(self, X: Any) -> tuple[_em.Blocks, _em.Densities]:
         check_is_fitted(self)

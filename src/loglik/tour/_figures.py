@@ -76,11 +76,11 @@ class Chart(NamedTuple):
     dots: tuple[Any, Any] = ((), ())
 
     def text(self) -> list[str]:
-        """As characters."""
+        """Draw with characters."""
         return _text.chart(self.x, self.curves, self.y_range, x_label=self.x_label, dots=self.dots)
 
     def draw(self, ax: Any) -> None:
-        """As a figure."""
+        """Draw on axes of matplotlib."""
         for (label, y), colour in zip(self.curves.items(), self.colours, strict=False):
             if self.fill:
                 ax.fill_between(self.x, y, color=colour, alpha=0.2, lw=0)

@@ -40,7 +40,7 @@ class Step:
     legend: ClassVar[str] = ""
     """What the picture in the terminal shows, where that is not plain."""
     size: ClassVar[tuple[float, float]] = (7.2, 3.0)
-    """Of the figure, in inches."""
+    """Width and height of the figure in inches."""
 
     def run(self, variables: dict[str, Any]) -> list[Any]:
         """Execute the code in `variables`; the values that it shows."""

@@ -41,7 +41,7 @@ class Style:
         return self._wrap("36", text)
 
     def line(self, text: str) -> str:
-        """As the stream can take it."""
+        """The text in characters that the stream can take."""
         if not self.ascii_only:
             return text
         plain = unicodedata.normalize("NFKD", text.translate(_ASCII))  # subscripts

@@ -12,7 +12,7 @@ from loglik.tour._step import Step
 TITLE = "Distributions"
 
 
-class Test(Step):
+class TestStep(Step):
     name = "test"
     title = "A test that is right nine times in ten"
     topics = (1,)
@@ -45,7 +45,7 @@ ll.posterior([0.01, 0.99], [0.9**3, 0.1**3])  # after three"""
             note(fig.axes[0], f"{p:.0%} → {ppv:.1%}", (p, ppv), at)
 
 
-class TwoDice(Step):
+class TwoDiceStep(Step):
     name = "two-dice"
     title = "Two dice"
     topics = (2,)
@@ -72,7 +72,7 @@ two.prob(7), two.sf(9), two.mean"""
         ax.set(xticks=v.two.support, xlabel="sum of two dice", ylabel="probability", ylim=(0, 0.19))
 
 
-class Clt(Step):
+class CltStep(Step):
     name = "clt"
     title = "Many dice: the bell curve"
     topics = (2, 5)
@@ -122,7 +122,7 @@ sums[1000].log_probs[0]  # of 1000 ones; 6**-1000 is no float"""
         ax.set(xlabel="number of dice", title="distance from the Normal")
 
 
-class Five(Step):
+class FiveStep(Step):
     name = "five"
     title = "Five distributions, one set of verbs"
     topics = (3, 4, 5, 7, 11)
@@ -168,7 +168,7 @@ x = {d: d.sample(rng=1) for d in five}
             ax.spines["left"].set_visible(False)
 
 
-class Uniform(Step):
+class UniformStep(Step):
     name = "uniform"
     title = "Uniform: every point alike"
     topics = (4, 3)
@@ -188,7 +188,7 @@ u.mean, u.variance, u.prob_between(2.1, 2.2)"""
         return [Chart(x, {"density": v.u.prob(x), "P(X ≤ x)": v.u.cdf(x)}, "x", (-0.1, 2.3), "")]
 
 
-class Normal(Step):
+class NormalStep(Step):
     name = "normal"
     title = "Normal: the middle and the far tails"
     topics = (5, 3)
@@ -225,7 +225,7 @@ z.expect(lambda x: x**2), z.expect(np.exp), np.exp(0.5)"""
         ax.set(xlabel="z", ylabel="density", ylim=(0, 0.42))
 
 
-class Variance(Step):
+class VarianceStep(Step):
     name = "variance"
     title = "Variance: one identity, two ways to compute it"
     topics = (3,)
@@ -254,7 +254,7 @@ def two_ways(x):
         note(fig.axes[0], "no digit is right", (4, 0), (0, 3), color=MUTED)
 
 
-class Bernoulli(Step):
+class BernoulliStep(Step):
     name = "bernoulli"
     title = "Bernoulli: one bit"
     topics = (11,)
@@ -277,16 +277,16 @@ ll.Bernoulli(logits=50.0).prob(0), 1 - 1 / (1 + np.exp(-50))"""
 
     def figure(self, v: Any, fig: Any) -> None:
         axes = fig.subplots(1, 4, width_ratios=(1, 1, 1, 2.2))
-        for ax, one in zip(axes, (0.8, 0.2, 0.5), strict=False):
-            ax.bar([0, 1], [1 - one, one], color=[MUTED, BLUE], width=0.7)
-            ax.set(title=f"p = {one}", xticks=[0, 1], yticks=[0, 0.5, 1], ylim=(0, 1), xlabel="x")
+        for ax, share in zip(axes, (0.8, 0.2, 0.5), strict=False):
+            ax.bar([0, 1], [1 - share, share], color=[MUTED, BLUE], width=0.7)
+            ax.set(title=f"p = {share}", xticks=[0, 1], yticks=[0, 0.5, 1], ylim=(0, 1), xlabel="x")
         p = np.linspace(1e-6, 1 - 1e-6, 201)
         axes[3].plot(p, ll.Bernoulli(p).entropy(), color=RED)
         axes[3].axhline(np.log(2), color=MUTED, lw=0.8, ls="--")
         axes[3].set(title="entropy (at most log 2)", xlabel="p", ylim=(0, 0.75))
 
 
-class Correlation(Step):
+class CorrelationStep(Step):
     name = "correlation"
     title = "Correlation, and what it does not see"
     topics = (6,)
@@ -330,7 +330,7 @@ ll.correlation(np.column_stack([x, x**2]))[0, 1]"""
             ax.set(xticks=[], yticks=[])
 
 
-class Matrix(Step):
+class MatrixStep(Step):
     name = "matrix"
     title = "A data matrix of five people"
     topics = (10, 6)
@@ -369,7 +369,7 @@ def draw_ellipses(ax: Any, d: Any, radii: Any, *, color: str = RED) -> None:
     ax.plot(*d.mean, "+", color=color, ms=9, mew=1.8)
 
 
-class People(Step):
+class PeopleStep(Step):
     name = "people"
     title = "507 people, one Gaussian"
     topics = (7, 13)
@@ -412,7 +412,7 @@ odd = log_prob.argsort()[:3]
         ax.legend(loc="lower right", markerscale=1.8)
 
 
-class Marginal(Step):
+class MarginalStep(Step):
     name = "marginal"
     title = "Marginal and conditional"
     topics = (8,)
@@ -437,7 +437,7 @@ joint - height.log_prob([190]), given[190].log_prob([90])"""
         return [Chart(w, curves, "weight (kg)", (0, 0.048), colours=(MUTED, GOLD, BLUE), fill=True)]
 
 
-class Degenerate(Step):
+class DegenerateStep(Step):
     name = "degenerate"
     title = "ρ = 1: all the mass on a line"
     topics = (9, 6)
@@ -476,7 +476,7 @@ line.rank, line.log_prob([[2, 1], [2, 1.1]])"""
             ax.set(title=f"ρ = {rho}, |Σ| = {4 * (1 - rho**2):.3g}", xlim=(-6.5, 6.5), ylim=(-3.4, 3.4))
 
 
-class Images(Step):
+class ImagesStep(Step):
     name = "images"
     title = "A picture is a point in 64 dimensions"
     topics = (12,)
@@ -522,18 +522,18 @@ pixel.log_prob(zeros).sum(), each[digits.labels == 0].sum()"""
 
 
 STEPS = (
-    Test(),
-    TwoDice(),
-    Clt(),
-    Five(),
-    Uniform(),
-    Normal(),
-    Variance(),
-    Bernoulli(),
-    Correlation(),
-    Matrix(),
-    People(),
-    Marginal(),
-    Degenerate(),
-    Images(),
+    TestStep(),
+    TwoDiceStep(),
+    CltStep(),
+    FiveStep(),
+    UniformStep(),
+    NormalStep(),
+    VarianceStep(),
+    BernoulliStep(),
+    CorrelationStep(),
+    MatrixStep(),
+    PeopleStep(),
+    MarginalStep(),
+    DegenerateStep(),
+    ImagesStep(),
 )

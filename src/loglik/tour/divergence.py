@@ -12,7 +12,7 @@ from loglik.tour._step import Step
 TITLE = "Comparing densities"
 
 
-class Kl(Step):
+class KlStep(Step):
     name = "kl"
     title = "KL both ways, three ways"
     topics = (20, 21, 22)
@@ -38,7 +38,7 @@ pairs = {"KL(p, q)": (p, q), "KL(q, p)": (q, p)}
         ]
 
 
-class Error(Step):
+class ErrorStep(Step):
     name = "monte-carlo"
     title = "How many samples does a divergence need?"
     topics = (22,)
@@ -85,7 +85,7 @@ sum(e.low <= exact <= e.high for e in runs)  # of 200 contain it"""
             ax.axhline(v.exact, color=MUTED, lw=1)
 
 
-class Edges(Step):
+class EdgesStep(Step):
     name = "edges"
     title = "Bits, boxes and infinity"
     topics = (20,)
@@ -109,7 +109,7 @@ ll.kl_divergence([0.5, 0.3, 0.2], [0.2, 0.3, 0.5])  # two tables"""
         return [Chart(x, boxes, "x", (0, 1.15), fill=True), Chart(q, kl, "q", (0, 2.5), "nats")]
 
 
-class DigitsApart(Step):
+class DigitsApartStep(Step):
     name = "digits-apart"
     title = "From 3 to 8 is not from 8 to 3"
     topics = (21, 22)
@@ -144,7 +144,7 @@ every = np.array([[ll.kl_divergence(a, b) for b in fits] for a in fits])"""
         ax.tick_params(length=0)
 
 
-class KlMle(Step):
+class KlMleStep(Step):
     name = "kl-mle"
     title = "Maximum likelihood is minimum divergence"
     topics = (23,)
@@ -182,7 +182,7 @@ total.min(), total.max(), -ll.Discrete(p).entropy()"""
         right.legend(loc="upper left")
 
 
-class Jsd(Step):
+class JsdStep(Step):
     name = "jsd"
     title = "Jensen and Shannon: symmetric and never infinite"
     topics = (24,)
@@ -211,4 +211,4 @@ kl = ll.kl_divergence(p, ll.Normal(shift, 1))"""
         ]
 
 
-STEPS = (Kl(), Error(), Edges(), DigitsApart(), KlMle(), Jsd())
+STEPS = (KlStep(), ErrorStep(), EdgesStep(), DigitsApartStep(), KlMleStep(), JsdStep())

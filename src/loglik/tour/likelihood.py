@@ -12,7 +12,7 @@ from loglik.tour._step import Step
 TITLE = "Maximum likelihood"
 
 
-class Sequence(Step):
+class SequenceStep(Step):
     name = "sequence"
     title = "The likelihood of four points"
     topics = (15, 16)
@@ -40,7 +40,7 @@ d.prob(many).prod(), d.log_prob(many).sum()"""
             note(fig.axes[0], f"{v.d.prob(a):.3f}", (a, v.d.prob(a)), (7, 3))
 
 
-class Surface(Step):
+class SurfaceStep(Step):
     name = "surface"
     title = "Where the likelihood is largest"
     topics = (13, 15, 16)
@@ -89,7 +89,7 @@ best.log_prob(x, wrt=("loc", "scale"))[1]  # the gradient"""
         ax.set(xlabel="μ", ylabel="σ")
 
 
-class Fit(Step):
+class FitStep(Step):
     name = "fit"
     title = "Estimates, family by family"
     topics = (13, 4, 5, 11)
@@ -133,7 +133,7 @@ ll.Normal.fit(data[0]).fit_report.aic, found[0].fit_report.aic"""
         axes[0].legend(loc="upper right", ncols=2)
 
 
-class Map(Step):
+class MapStep(Step):
     name = "map"
     title = "MAP against MLE: three heads in three throws"
     topics = (13,)
@@ -164,7 +164,7 @@ def estimates(x):
             note(fig.axes[0], label, (at, top), (-5, 2), ha="right", color=colour)
 
 
-class Bertrand(Step):
+class BertrandStep(Step):
     name = "bertrand"
     title = "Bertrand's chords: three answers"
     topics = (14,)
@@ -211,7 +211,7 @@ def mean(x):
             ax.axis("off")
 
 
-class Squares(Step):
+class SquaresStep(Step):
     name = "squares"
     title = "Least squares is maximum likelihood"
     topics = (17,)
@@ -252,7 +252,7 @@ np.abs(nll / (sse / (2 * sigma**2) + constant) - 1).max()"""
         right.axvline(v.slopes[v.nll.argmin()], color=MUTED, lw=0.8)
 
 
-class CrossEntropy(Step):
+class CrossEntropyStep(Step):
     name = "cross-entropy"
     title = "Cross-entropy is the Bernoulli likelihood"
     topics = (18,)
@@ -279,7 +279,7 @@ ll.categorical_nll([0, 1], logits=logits, reduction="none")"""
         ]
 
 
-class Digits(Step):
+class DigitsStep(Step):
     name = "digits"
     title = "Reading digits with 640 coins"
     topics = (12, 13, 18)
@@ -314,7 +314,7 @@ np.array([np.mean(guess[truth == k] == k) for k in range(10)]).round(2)"""
         ax.tick_params(length=0, labelsize=8)
 
 
-class Sampled(Step):
+class SampledStep(Step):
     name = "sampled"
     title = "New digits from the coins"
     topics = (19, 11)
@@ -339,7 +339,7 @@ coins.log_prob(coins.sample(500, rng=5)).sum(axis=2).mean(), own.mean()"""
         grid(fig.subplots(), np.concatenate([real, v.new[0], v.new[1]]).reshape(-1, 8, 8))
 
 
-class Gaussians(Step):
+class GaussiansStep(Step):
     name = "gaussians"
     title = "New digits from a Gaussian for each class"
     topics = (19, 7, 12)
@@ -370,14 +370,14 @@ new = np.stack([f.sample(2, rng=k) for k, f in enumerate(fits)], axis=1)"""
 
 
 STEPS = (
-    Sequence(),
-    Surface(),
-    Fit(),
-    Map(),
-    Bertrand(),
-    Squares(),
-    CrossEntropy(),
-    Digits(),
-    Sampled(),
-    Gaussians(),
+    SequenceStep(),
+    SurfaceStep(),
+    FitStep(),
+    MapStep(),
+    BertrandStep(),
+    SquaresStep(),
+    CrossEntropyStep(),
+    DigitsStep(),
+    SampledStep(),
+    GaussiansStep(),
 )

@@ -5,8 +5,8 @@ import shlex
 import subprocess
 from typing import Any
 
+from loglik.bench import process
 from loglik.bench.report import duration
-from loglik.cli import bench_command, bench_environment
 from loglik.tour import _text as text
 from loglik.tour._figures import BLUE, MUTED, note
 from loglik.tour._step import Step
@@ -21,7 +21,7 @@ LOOPS = {
 }
 
 
-class Speed(Step):
+class SpeedStep(Step):
     name = "speed"
     title = "The four loops against NumPy, on this machine"
     topics = ()
@@ -36,9 +36,7 @@ arithmetic), measured in the same run."""
     def run(self, variables: dict[str, Any]) -> list[Any]:
         """Execute the command line in a process of its own."""
         arguments = shlex.split(self.code.replace("\\\n", ""))[2:]
-        done = subprocess.run(
-            bench_command(arguments), env=bench_environment(1), capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(process.command(arguments), env=process.environment(1), capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"tour: the measurements failed: {done.stderr.strip()}")
         variables["rows"] = json.loads(done.stdout)["rows"]
@@ -77,4 +75,4 @@ def report(rows: list[dict[str, Any]]) -> list[str]:
     return text.table(("", "NumPy", "loglik", "faster", "limit"), body, indent="")
 
 
-STEPS = (Speed(),)
+STEPS = (SpeedStep(),)
