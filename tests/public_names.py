@@ -156,7 +156,7 @@ def pickles() -> dict[str, dict[str, str]]:
     found = {}
     for name, value in values.items():
         try:
-            found[name] = {"bytes": base64.b64encode(pickle.dumps(value, 2)).decode(), "repr": repr(value)}
+            found[name] = {"bytes": base64.b64encode(pickle.dumps(value, 2)).decode(), "repr": repr(value) if name in OBJECTS else name}
         except (pickle.PicklingError, TypeError):
             continue
     return found
