@@ -6,11 +6,11 @@ OLD and NEW are wheels, or folders that hold an installed `loglik`. Both are mea
 rows as `loglik bench --filter` does; all rows take about ten minutes.
 
 Each version runs in a process of its own, which loads its own benchmarks, builds a row's problem and times it on request. The two
-take turns, so that both see the same machine, and the minimum of 7 turns counts. That is done for each row in each run; a run starts
-new processes, because the place of code and arrays in memory is luck that lasts as long as a process.
+take turns, so that both see the same machine, and the minimum of 7 turns counts. That is done for each row in each run; a run
+starts new processes, because the place of code and arrays in memory is luck that lasts as long as a process.
 
-A row is slower if it is slower in every run: by more than 5 %, and for a call under 20 µs by more than 5 % or 0.3 µs, whichever is
-larger. Rows that only one version has, and rows that cannot be built for want of a library, are listed. The exit status is 1 if a
+A row is slower if it is slower in every run: by more than 5 %, and for a call under 20 µs by more than 5 % or 0.3 µs, whichever
+is larger. Rows that only one version has, and rows that cannot be built for want of a library, are listed. The exit status is 1 if a
 row is slower.
 """
 
@@ -98,7 +98,9 @@ class Version:
         paths = [str(folder.resolve()), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | dict.fromkeys(THREADS, str(threads)) | {"PYTHONPATH": os.pathsep.join(paths)}
         command = [sys.executable, __file__, "--serve", "--threads", str(threads)]
-        self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder)
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
+        )
 
     def ask(self, do: str, **request: Any) -> Any:
         assert self._process.stdin
@@ -136,7 +138,7 @@ def both(folders: tuple[Path, Path], threads: int) -> Iterator[tuple[Version, Ve
 
 
 def measure(versions: tuple[Version, Version], key: Key, first: int) -> tuple[float, float] | str:
-    """Seconds of one call with the old and the new version, or why there are none. `first` says who begins: the turns alternate."""
+    """Seconds of one call with the old and the new version, or why there are none. `first` begins; turns alternate."""
     estimates = [version.ask("build", key=key) for version in versions]
     for estimate in estimates:
         if isinstance(estimate, dict):
@@ -150,7 +152,9 @@ def measure(versions: tuple[Version, Version], key: Key, first: int) -> tuple[fl
     return min(seconds[0]), min(seconds[1])
 
 
-def compare(folders: tuple[Path, Path], words: str | None, runs: int, threads: int) -> dict[Key, list[tuple[float, float] | str]]:
+def compare(
+    folders: tuple[Path, Path], words: str | None, runs: int, threads: int
+) -> dict[Key, list[tuple[float, float] | str]]:
     found: dict[Key, list[tuple[float, float] | str]] = {}
     for run in range(runs):
         with both(folders, threads) as versions:
@@ -226,7 +230,9 @@ def main() -> int:
             worse[key] = pairs
     print(f"\n{len(found)} rows, {arguments.runs} runs, {time.monotonic() - start:.0f} s; {len(worse)} slower")
     for key, pairs in worse.items():
-        print(f"{label(key):<58} {'  '.join(f'{new / old - 1:+.1%}' for old, new in pairs)}   {min(old for old, _ in pairs) * 1e6:.2f} µs")
+        print(
+            f"{label(key):<58} {'  '.join(f'{new / old - 1:+.1%}' for old, new in pairs)}   {min(old for old, _ in pairs) * 1e6:.2f} µs"
+        )
     for key, results in found.items():
         for reason in {result for result in results if isinstance(result, str)}:
             print(f"not measured: {label(key)}: {reason}")

@@ -30,9 +30,21 @@ import loglik as ll
 ROOT = Path(__file__).parents[1]
 MODULES = ("losses", "divergences", "estimate", "moments", "bayes", "dice", "priors", "sklearn")
 OPERATORS = (
-    "__init__", "__add__", "__radd__", "__sub__", "__rsub__", "__neg__", "__matmul__", "__rmatmul__", "__eq__", "__hash__", "__repr__",
-    "__len__", "__iter__", "__getitem__",
-)  # fmt: skip
+    "__init__",
+    "__add__",
+    "__radd__",
+    "__sub__",
+    "__rsub__",
+    "__neg__",
+    "__matmul__",
+    "__rmatmul__",
+    "__eq__",
+    "__hash__",
+    "__repr__",
+    "__len__",
+    "__iter__",
+    "__getitem__",
+)
 
 OBJECTS: dict[str, Callable[[], Any]] = {
     "Normal": lambda: ll.Normal([0.0, 1.5], [[2.0], [0.25]]),
@@ -103,11 +115,16 @@ def signatures() -> dict[str, Any]:
 def written_signatures(path: Path) -> dict[str, Any]:
     """Signatures of the public functions of a module that needs more than is installed (torch), from its text."""
     tree = ast.parse(path.read_text())
-    public = next(ast.literal_eval(s.value) for s in tree.body if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == "__all__")
+    public = next(
+        ast.literal_eval(s.value) for s in tree.body if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == "__all__"
+    )
     found: dict[str, Any] = {}
     for function in (s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name in public):
         given, kinds = function.args, inspect.Parameter
-        ordered = [*((a, kinds.POSITIONAL_ONLY) for a in given.posonlyargs), *((a, kinds.POSITIONAL_OR_KEYWORD) for a in given.args)]
+        ordered = [
+            *((a, kinds.POSITIONAL_ONLY) for a in given.posonlyargs),
+            *((a, kinds.POSITIONAL_OR_KEYWORD) for a in given.args),
+        ]
         defaults = [None] * (len(ordered) - len(given.defaults)) + [ast.unparse(d) for d in given.defaults]
         named = zip(given.kwonlyargs, given.kw_defaults, strict=True)
         found[f"loglik.{path.stem}.{function.name}"] = [
@@ -141,7 +158,13 @@ def ufuncs() -> dict[str, dict[str, Any]]:
     found = {}
     for name in ll.ufuncs.__all__:
         ufunc = getattr(ll.ufuncs, name)
-        found[name] = {"nin": ufunc.nin, "nout": ufunc.nout, "types": ufunc.types, "signature": ufunc.signature, "identity": ufunc.identity}
+        found[name] = {
+            "nin": ufunc.nin,
+            "nout": ufunc.nout,
+            "types": ufunc.types,
+            "signature": ufunc.signature,
+            "identity": ufunc.identity,
+        }
     return found
 
 
@@ -156,7 +179,10 @@ def pickles() -> dict[str, dict[str, str]]:
     found = {}
     for name, value in values.items():
         try:
-            found[name] = {"bytes": base64.b64encode(pickle.dumps(value, 2)).decode(), "repr": repr(value) if name in OBJECTS else name}
+            found[name] = {
+                "bytes": base64.b64encode(pickle.dumps(value, 2)).decode(),
+                "repr": repr(value) if name in OBJECTS else name,
+            }
         except (pickle.PicklingError, TypeError):
             continue
     return found
@@ -173,7 +199,9 @@ def library() -> str:
 
 def symbols() -> list[str]:
     """What the shared library exports (needs `nm`)."""
-    lines = subprocess.run(["nm", "-D", "--defined-only", library()], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        ["nm", "-D", "--defined-only", library()], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     return sorted(line.split()[-1] for line in lines if line.split()[-1].startswith("loglik_"))
 
 
@@ -182,9 +210,11 @@ def header(source: Path) -> dict[str, Any]:
     path = source / "csrc" / "include" / "loglik" / "loglik.h"
     text = subprocess.run(["cc", "-E", "-P", "-x", "c", str(path)], capture_output=True, text=True, check=True).stdout
     text = re.sub(r"__attribute__\(\(.*?\)\)\)?", "", text[text.index("enum {") :])
-    statements = [re.sub(r"\s+", " ", statement).strip() for statement in re.sub(r"\{.*?\}", "", text, flags=re.DOTALL).split(";")]
+    statements = [
+        re.sub(r"\s+", " ", statement).strip() for statement in re.sub(r"\{.*?\}", "", text, flags=re.DOTALL).split(";")
+    ]
     constants = dict(re.findall(r"(LOGLIK_\w+) = (-?\d+)", text))
-    structures = [statement for statement in re.findall(r"\b(?:struct|union)\s+\w*\s*\{", text)]
+    structures = re.findall(r"\b(?:struct|union)\s+\w*\s*\{", text)
     if structures:
         raise NotImplementedError("loglik.h has structures now: list sizeof and offsetof of their fields")
     return {
@@ -217,7 +247,9 @@ SECTIONS: dict[str, Callable[[Path], Any]] = {
     "header": header,
     "pxd": pxd,
     "pkg_config": pkg_config,
-    "include": lambda source: sorted(path.relative_to(source / "csrc/include").as_posix() for path in source.rglob("csrc/include/**/*.h")),
+    "include": lambda source: sorted(
+        path.relative_to(source / "csrc/include").as_posix() for path in source.rglob("csrc/include/**/*.h")
+    ),
 }
 """Parts of the list, and how each is made of the installed package and its source tree."""
 
@@ -226,7 +258,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="List what the installed package offers by name.")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--source", type=Path, default=ROOT, metavar="ROOT", help="source tree of the installed package")
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME", help="what to make anew; all")
+    parser.add_argument(
+        "--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME", help="what to make anew; all"
+    )
     given = parser.parse_args()
     kept = json.loads(given.output.read_text()) if given.output.exists() else {}
     made = {name: SECTIONS[name](given.source) for name in given.sections}
