@@ -23,6 +23,7 @@
 #include "kernels/losses/losses_list.h"
 #include "kernels/gaussian/gaussian_list.h"
 #include "kernels/moments/moments_list.h"
+#include "kernels/order/order_list.h"
 #include "kernels/random/random_list.h"
 #include "kernels/discrete/discrete_list.h"
 #include "kernels/probes/probes_list.h"
@@ -37,6 +38,7 @@
     LOGLIK_FUNCTIONS_LOSSES(X, R, T) \
     LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T) \
     LOGLIK_FUNCTIONS_MOMENTS(X, R, T) \
+    LOGLIK_FUNCTIONS_ORDER(X, R, T) \
     LOGLIK_FUNCTIONS_RANDOM(X, R, T) \
     LOGLIK_FUNCTIONS_DISCRETE(X, R, T) \
     LOGLIK_FUNCTIONS_PROBES(X, R, T)

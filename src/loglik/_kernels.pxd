@@ -51,6 +51,8 @@ cdef extern from "dispatch.h" nogil:
         double sum
         Py_ssize_t bad
         int which
+    enum:
+        LOGLIK_ORDER_BINS
     ctypedef struct loglik_moments_task:
         Py_ssize_t n, d
         int diagonal, extremes
@@ -78,6 +80,19 @@ cdef extern from "dispatch.h" nogil:
         void (*categorical_nll_task_f32)(loglik_loss_task *task) noexcept nogil
         void (*kl_standard_normal_task_f64)(loglik_loss_task *task) noexcept nogil
         void (*kl_standard_normal_task_f32)(loglik_loss_task *task) noexcept nogil
+        void (*laplace_nll_task_f64)(loglik_loss_task *task) noexcept nogil
+        void (*laplace_nll_task_f32)(loglik_loss_task *task) noexcept nogil
+        # order_list.h
+        void (*order_counts_f64)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
+                                 double *sums) noexcept nogil
+        void (*order_counts_f32)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
+                                 double *sums) noexcept nogil
+        Py_ssize_t (*order_gather_f64)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, double *out,
+                                       double *weights_out) noexcept nogil
+        Py_ssize_t (*order_gather_f32)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, float *out,
+                                       double *weights_out) noexcept nogil
+        double (*absolute_deviations_f64)(const double *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
+        double (*absolute_deviations_f32)(const float *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
         # gaussian_list.h
         void (*mvn_gradient_f64)(const loglik_gradient_task *task) noexcept nogil
         void (*mvn_gradient_f32)(const loglik_gradient_task *task) noexcept nogil
@@ -125,7 +140,13 @@ cdef extern from "dispatch.h" nogil:
         void (*random_normal_f64)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
             double *out) noexcept nogil
+        void (*random_laplace_f64)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
+            double *out) noexcept nogil
         void (*random_normal_f32)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
+            float *out) noexcept nogil
+        void (*random_laplace_f32)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
             float *out) noexcept nogil
         void (*philox_words)(
