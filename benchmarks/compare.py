@@ -10,8 +10,8 @@ take turns, so that both see the same machine, and the minimum of 7 turns counts
 starts new processes, because the place of code and arrays in memory is luck that lasts as long as a process.
 
 A row is slower if it is slower in every run: by more than 5 %, and for a call under 20 µs by more than 5 % or 0.3 µs, whichever
-is larger. Rows that only one version has, and rows that cannot be built for want of a library, are listed. The exit status is 1 if a
-row is slower.
+is larger. Rows that only one version has, and rows that cannot be built for want of a library, are listed. The exit status is 1
+if a row is slower.
 """
 
 import argparse
@@ -230,9 +230,8 @@ def main() -> int:
             worse[key] = pairs
     print(f"\n{len(found)} rows, {arguments.runs} runs, {time.monotonic() - start:.0f} s; {len(worse)} slower")
     for key, pairs in worse.items():
-        print(
-            f"{label(key):<58} {'  '.join(f'{new / old - 1:+.1%}' for old, new in pairs)}   {min(old for old, _ in pairs) * 1e6:.2f} µs"
-        )
+        ratios = "  ".join(f"{new / old - 1:+.1%}" for old, new in pairs)
+        print(f"{label(key):<58} {ratios}   {min(old for old, _ in pairs) * 1e6:.2f} µs")
     for key, results in found.items():
         for reason in {result for result in results if isinstance(result, str)}:
             print(f"not measured: {label(key)}: {reason}")
