@@ -465,8 +465,8 @@ def laplace_nll(
 ) -> Tensor:  # fmt: skip
     """Laplace negative log-likelihood in nats: `loglik.laplace_nll` on tensors.
 
-    `loc` and exactly one of `scale` and `log_scale` are tensors or numbers (at least one tensor), and the result is differentiable
-    once in them. Everything else is as in `bernoulli_nll` here.
+    `loc` and exactly one of `scale` and `log_scale` are tensors or numbers (at least one tensor), and the result is
+    differentiable once in them. Everything else is as in `bernoulli_nll` here.
 
     Examples
     --------

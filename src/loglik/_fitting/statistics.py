@@ -137,7 +137,7 @@ class Part:
         return Moments(*(np.reshape(a, shape) for a in (count, weight, m.mean, m.squares, m.low, m.high)))
 
 
-class Rows:
+class Observations:
     """Samples in an array: which axes are observations, which are coordinates, and their weights.
 
     Parameters
@@ -330,7 +330,7 @@ class Rows:
         return x.shape[1] if w is None else np.count_nonzero(w, axis=-1)
 
     def part(self, diagonal: bool) -> "Part":
-        """Of covariances without extremes."""
+        """States and counts that add up; those of covariances have no extremes."""
         return Part(*self.states(diagonal, extremes=diagonal), self.kept_shape, self.d, diagonal, self.dtype)
 
     def moments(self, diagonal: bool) -> Moments:
