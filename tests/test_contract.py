@@ -262,7 +262,7 @@ def test_moments_and_entropy_are_expectations(d):
     assert d.expect(lambda x: x) == pytest.approx(mean, rel=8 * eps(d), abs=8 * eps(d) * size)
     assert d.expect(lambda x: (x - mean) ** 2) == pytest.approx(variance, rel=32 * eps(d), abs=4 * eps(d) * size * float(d.std))
     assert float(d.std) == pytest.approx(math.sqrt(variance), rel=4 * eps(d))
-    # Of what is impossible the logarithm is -inf, and it does not count.
+    # The logarithm of what is impossible is -inf, and it does not count.
     assert d.expect(lambda x: -d.log_prob(x)) == pytest.approx(float(d.entropy()), rel=32 * eps(d), abs=8 * eps(d))
     assert d.expect(lambda x: 1.0) == pytest.approx(1, rel=8 * eps(d))
 

@@ -35,7 +35,7 @@ def kappa_of(a):
 
 
 def exact_values(x, loc, a):
-    """As `long_values`, from mpmath with 50 digits."""
+    """Values like `long_values`, from mpmath with 50 digits."""
     with mpmath.workdps(50):
         d = len(loc)
         matrix = mpmath.matrix(a.astype(float).tolist())

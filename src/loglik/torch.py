@@ -272,7 +272,7 @@ class _Loss:
 
 
 def _array(tensor: Tensor | None) -> Any:
-    """The same memory as an array."""
+    """A tensor as an array that shares its memory."""
     return None if tensor is None else tensor.numpy(force=True)
 
 

@@ -8,15 +8,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Summary:
-    """Of the samples so far; arrays of the batch shape."""
+    """The moments of the samples so far; arrays of the batch shape."""
 
     n: int
     mean: np.ndarray
     stderr: np.ndarray
     variance: np.ndarray = field(default_factory=lambda: np.full((), np.nan))
-    """Of a single sample, where an interval needs it."""
+    """The variance of a single sample, where an interval needs it."""
     tail_index: np.ndarray = field(default_factory=lambda: np.zeros(()))
-    """Of the distribution of the samples: from 1/2 on their variance is infinite, from 1 on their mean. 0: light, or known."""
+    """Tail index of the samples: from 1/2 on their variance is infinite, from 1 on their mean. 0: light, or known."""
     tail_error: float = 0.0
 
 

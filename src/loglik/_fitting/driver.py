@@ -28,7 +28,7 @@ class Passes(Protocol):
 
     @property
     def kept_shape(self) -> tuple[int, ...]:
-        """Of the batch."""
+        """The shape of the batch of samples."""
 
     @property
     def rows_in_memory(self) -> float:

@@ -206,7 +206,7 @@ def _pass(
 
 
 def _look(data: Observations) -> Found:
-    """Of each sample the observations and the weight in each block, and some values."""
+    """The observations and the weight of each sample in each block, and some values."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
         n, weight = (len(x), float(len(x))) if w is None else (np.count_nonzero(w), np.add.reduce(w))
