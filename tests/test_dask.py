@@ -58,7 +58,9 @@ def drawn(d):
     return np.asarray(d.sample(30, rng=1))
 
 
-OF_FAMILIES = {name: make(np.float64) for name, make in (cases_on("reals", "integers", "vectors") | BATCHES).items() if "empty" not in name}
+CASES = cases_on("reals", "integers", "vectors") | BATCHES
+OF_FAMILIES = {name: make(np.float64) for name, make in CASES.items() if "empty" not in name}
+ON_THE_LINE = [make(np.float64) for make in cases_on("reals", "integers").values()]
 POINTS = {
     **{name: (d, drawn(d)) for name, d in OF_FAMILIES.items()},
     "Normal, float32": (ll.Normal(0.5, 2.0), X.astype(np.float32)),
@@ -141,10 +143,8 @@ def kl(loc, log_variance, **options):
     return ll.kl_standard_normal(loc, log_variance, event_axis=0, **options)
 
 
-LOSSES = {
-    "bernoulli": (bernoulli, (X > 0).astype(np.uint8), X[::-1], (60, 6)),
+LOSSES = {  # with options and broadcasting; the others are in `test_loss_registry.py`
     "bernoulli, broadcast": (bernoulli, (X > 0).astype(np.uint8), X[3], (60, 6)),
-    "gaussian": (gaussian, X, X[::-1], (60, 6)),
     "classes": (classes, np.arange(60) % 6, X, (60,)),
     "soft targets": (soft, np.full((60, 6), 1 / 6), X, (60,)),
     "kl": (kl, X, X[::-1] / 4, (6,)),
@@ -331,7 +331,7 @@ def test_what_does_not_stay_lazy_is_refused_with_a_way_out(call):
         call(chunked(X))
 
 
-@pytest.mark.parametrize("d", [d for d in OF_FAMILIES.values() if d.batch_shape == d.event_shape == ()] + [ll.Normal([0.5, 1.0], 2.0)])
+@pytest.mark.parametrize("d", [*ON_THE_LINE, ll.Normal([0.5, 1.0], 2.0)])
 def test_methods_of_points_stay_lazy(d):
     x = np.linspace(-2, 2, 24).reshape(12, 2)
     lazy = chunked(x)

@@ -209,7 +209,7 @@ def test_sample_prints_a_table_that_starts_with_the_same_rows(tmp_path, capsys):
         ("{", "is not a JSON file"),
         ("[]", "is not a model"),
         ('{"model": "mvn"}', "is not a model"),
-        ('{"model": "gamma", "columns": ["a"], "parameters": {}}', "model must be one of mvn, normal"),
+        ('{"model": "gamma", "columns": ["a"], "parameters": {}}', "model must be one of normal, laplace"),
         ('{"model": "normal", "columns": [], "parameters": {}}', "columns must be a list of names"),
         ('{"model": "normal", "columns": ["a"], "parameters": {"loc": [0], "scale": [-1]}}', r"scale\[0\] = -1"),
         ('{"model": "normal", "columns": ["a"], "parameters": {"loc": 0, "scale": 1}}', "1 columns"),

@@ -126,7 +126,22 @@ def test_normals_are_box_muller_of_the_words(level, dtype):
     assert error.max() <= 4
 
 
-@pytest.mark.parametrize("fill", [_kernels.fill_uniform, _kernels.fill_normal])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_laplace_numbers_are_logarithms_of_the_words(level, dtype):
+    w = group_words(dtype)
+    if dtype is np.float64:
+        u, sign = 1 - uniform_reference(dtype), fields(w, 63, 64)
+    else:
+        k = fields(w, 1, 32).astype(np.float32).astype(np.longdouble)
+        u, sign = (k / 2**31 + np.longdouble(2) ** -32).astype(np.float32).astype(np.longdouble), fields(w, 0, 1)
+    expected = np.where(sign, np.log(u), -np.log(u)).ravel()
+    got = draw(_kernels.fill_laplace, dtype, expected.size, level=level).astype(np.longdouble)
+    assert np.all(np.abs(got - expected) <= 4 * np.finfo(dtype).eps * np.abs(expected))
+    assert np.array_equal(np.signbit(got), np.signbit(expected))
+
+
+@pytest.mark.parametrize("fill", [_kernels.fill_uniform, _kernels.fill_normal, _kernels.fill_laplace])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_part_has_the_bits_of_the_whole(fill, dtype, level):
@@ -141,9 +156,9 @@ def test_a_part_has_the_bits_of_the_whole(fill, dtype, level):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_agree_between_levels(dtype):
     uniforms = {draw(_kernels.fill_uniform, dtype, 10_000, level=level).tobytes() for level in LEVELS}
-    normals = {draw(_kernels.fill_normal, dtype, 10_000, level=level).tobytes() for level in FMA_LEVELS}
     assert len(uniforms) == 1
-    assert len(normals) <= 1
+    for fill in (_kernels.fill_normal, _kernels.fill_laplace):
+        assert len({draw(fill, dtype, 10_000, level=level).tobytes() for level in FMA_LEVELS}) <= 1
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -91,9 +91,10 @@ def test_a_batch_longer_than_a_block():
 def test_scaled_numbers_are_rounded_like_those_of_numpy(level):
     for dtype in (np.float64, np.float32):
         z, x = np.empty(1000, dtype), np.empty(1000, dtype)
-        _kernels.fill_normal(1, 2, 3, z, level)
-        _kernels.fill_normal(1, 2, 3, x, level, 0.3, 1e3)
-        assert np.array_equal(x, z * dtype(0.3) + dtype(1e3))
+        for fill in (_kernels.fill_normal, _kernels.fill_laplace):
+            fill(1, 2, 3, z, level)
+            fill(1, 2, 3, x, level, 0.3, 1e3)
+            assert np.array_equal(x, z * dtype(0.3) + dtype(1e3))
         _kernels.fill_uniform(1, 2, 3, z, level)
         _kernels.fill_uniform(1, 2, 3, x, level, 0.3, 0.1, 0.35)
         assert np.array_equal(x, np.minimum(z * dtype(0.3) + dtype(0.1), dtype(0.35)))

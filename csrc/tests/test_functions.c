@@ -98,6 +98,8 @@ TEST_SEQUENCE(random_uniform, f64, double, x >= 0 && x < 1)
 TEST_SEQUENCE(random_uniform, f32, float, x >= 0 && x < 1)
 TEST_SEQUENCE(random_normal, f64, double, fabs(x) < 9)
 TEST_SEQUENCE(random_normal, f32, float, fabsf(x) < 9)
+TEST_SEQUENCE(random_laplace, f64, double, fabs(x) < 37)
+TEST_SEQUENCE(random_laplace, f32, float, fabsf(x) < 23)
 
 /* Steps of all kinds: tiny, equal (never drawn), many in one cell of the guide; against the first entry above the number. */
 static void test_random_discrete(void) {
@@ -216,6 +218,8 @@ int main(void) {
         test_random_uniform_f32();
         test_random_normal_f64();
         test_random_normal_f32();
+        test_random_laplace_f64();
+        test_random_laplace_f32();
         test_random_discrete();
         test_convolve_f64();
         test_convolve_f32();

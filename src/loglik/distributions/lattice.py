@@ -24,6 +24,9 @@ class Lattice(Scalar):
         """The lowest and the highest outcome."""
         raise NotImplementedError
 
+    def _before(self, a: Any) -> Any:
+        return np.ceil(a) - 1
+
     def _differentiable(self) -> tuple[str, ...]:
         return tuple(self._arguments())
 

@@ -196,13 +196,18 @@ class Scalar(Distribution):
         """The values of a method of two points, like `_apply`."""
         full_name, function, nanoseconds = self._methods[self._form][method]
         if validate.is_dask(a, b):
-            from loglik._engine import chunks
-
-            return chunks.of_intervals(full_name, getattr(self, method), {"a": a, "b": b}, self.batch_shape, out)
+            return self._lazily_between(method, a, b, out)
         ends = [x if type(x) is float else validate.as_array(full_name, key, x) for key, x in (("a", a), ("b", b))]
         validate.broadcast_shapes(full_name, a=np.shape(ends[0]), b=np.shape(ends[1]), batch=self.batch_shape)
         dtype = validate.result_dtype(a, b, *self._theta)
         return elementwise.apply(full_name, function, *ends, *self._theta, dtype=dtype, out=out, nanoseconds=nanoseconds)
+
+    def _lazily_between(self, method: str, a: Any, b: Any, out: Any) -> Any:
+        """What a method of two points gives where one of them is a dask array, as one."""
+        from loglik._engine import chunks
+
+        name = f"{type(self).__name__}.{method}"
+        return chunks.of_intervals(name, getattr(self, method), {"a": a, "b": b}, self.batch_shape, out)
 
     # ------------------------------------------------------------------------------------------- density
 
@@ -261,7 +266,7 @@ class Scalar(Distribution):
 
         return elementwise_gradients(
             name, lambda into: self.log_prob(x if out is None else points, out=into), arguments, self._differentiable(), slopes,
-            lead=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
+            value_shape=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
             nanoseconds=15.0,
         )  # fmt: skip
 
@@ -338,7 +343,7 @@ class Scalar(Distribution):
         array([      -inf, 1.        , 4.91992797])
         """
         if not validate.is_dask(q):
-            name = self._methods[self._form]["quantile"].name
+            name = f"{type(self).__name__}.quantile"
             validate.require_probabilities(name, "q", validate.as_array(name, "q", q))
         return self._apply("quantile", q, out, "q")
 
@@ -408,16 +413,20 @@ class Scalar(Distribution):
     def _log_between(self, a: Any, b: Any, *theta: Any) -> Any:
         """From the probability, from what is outside where that is the smaller part, and from the logarithms of tails where the
         probability is too small for a number."""
-        share = self._between_of(a, b, *theta)
-        outside = self._tail(a, *theta, upper=False) + self._tail(b, *theta, upper=True)
+        share, before = self._between_of(a, b, *theta), self._before(a)
+        outside = self._tail(before, *theta, upper=False) + self._tail(b, *theta, upper=True)
         value = np.where(share > 0.5, ufuncs.log1p(-np.minimum(outside, 0.5)), ufuncs.log(share))
         faint = (share < 1e-290) & ~self._empty(a, b)
         if np.any(faint):
-            value = np.where(faint, self._log_between_far(a, b, *theta), value)
+            value = np.where(faint, self._log_between_far(before, b, *theta), value)
         return value
 
+    def _before(self, a: Any) -> Any:
+        """What P(X < a) is the tail of."""
+        return a
+
     def _log_between_far(self, a: Any, b: Any, *theta: Any) -> Any:
-        """The difference of two tails of one side, by their logarithms."""
+        """log P(a < X ≤ b): the difference of two tails of one side, by their logarithms."""
         below = [self._log_tail(end, *theta, upper=False) for end in (b, a)]
         above = [self._log_tail(end, *theta, upper=True) for end in (a, b)]
         lower = below[0] < above[0]
@@ -461,15 +470,6 @@ class Scalar(Distribution):
     def _draw(self, key: int, start: int, values: np.ndarray, *parameters: Any) -> None:
         """Fill a block with the numbers start, start + 1, ... of a sample."""
         raise NotImplementedError
-
-    # ------------------------------------------------------------------------------------------- batches
-
-    def _item(self, index: Any) -> dict[str, Any]:
-        """The arguments of the constructor for a part of the batch; Python numbers stay weak."""
-        return {
-            name: value if type(value) is float else np.broadcast_to(value, self.batch_shape)[index]
-            for name, value in self._arguments().items()
-        }
 
 
 def _parameter(name: str, self: Scalar) -> Any:
