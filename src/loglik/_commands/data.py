@@ -88,11 +88,7 @@ def fit(options: argparse.Namespace) -> int:
     elif FAMILIES[family]._from_moments:
         model = _fit_moments(rows, family)
     else:
-<<<<<<< HEAD
-        model = _fit_all(rows, family)
-=======
         model = _fit_passes(rows, family)
->>>>>>> main
     if options.output:
         with replacing(options.output) as file:
             file.write(model.as_json().encode())
@@ -114,16 +110,6 @@ def _fit_moments(rows: _CheckedRows, family: str) -> Model:
     return _fitted(rows, family, stats.fit(FAMILIES[family]))
 
 
-<<<<<<< HEAD
-def _fit_all(rows: _CheckedRows, family: str) -> Model:
-    """A family that no moments determine is fitted to all rows at once."""
-    blocks = [(values, weights) for values, weights in rows.blocks(finite=True) if len(values)]
-    if not blocks:
-        raise ValueError(f"{rows.table.source} has no rows to fit")
-    x = np.concatenate([values for values, _ in blocks])
-    weights = None if blocks[0][1] is None else np.concatenate([w for _, w in blocks if w is not None])
-    return _fitted(rows, family, FAMILIES[family].fit(x, weights=weights, axis=None if FAMILIES[family]._fit_events else 0))
-=======
 class _TableData:
     """The rows of a table as the data of a fit, which reads the file several times; standard input is kept in memory."""
 
@@ -151,7 +137,6 @@ def _fit_passes(rows: _CheckedRows, family: str) -> Model:
     if first is None:
         raise ValueError(f"{rows.table.source} has no rows to fit")
     return _fitted(rows, family, FAMILIES[family]._fit_passes(function, data, None, first[0].dtype))
->>>>>>> main
 
 
 def _fit_discrete(rows: _CheckedRows) -> Model:

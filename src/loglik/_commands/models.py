@@ -11,12 +11,6 @@ from loglik._saving.models import SavedModel, read_model
 from loglik.distributions import registry
 from loglik.distributions.base import Distribution
 from loglik.distributions.discrete import Discrete
-<<<<<<< HEAD
-
-__all__ = ["FAMILIES", "Model", "load_model"]
-
-FAMILIES: dict[str, type[Distribution]] = {registry.short_name(family): family for family in registry.FAMILIES.values()}
-=======
 from loglik.distributions.mvnormal import MultivariateNormal
 
 __all__ = ["FAMILIES", "Model", "load_model"]
@@ -24,7 +18,6 @@ __all__ = ["FAMILIES", "Model", "load_model"]
 FAMILIES: dict[str, type[Distribution]] = {
     "mvn" if family is MultivariateNormal else name.lower(): family for name, family in registry.FAMILIES.items()
 }
->>>>>>> main
 """What ``loglik fit --model`` offers."""
 
 

@@ -19,9 +19,3 @@ FAMILIES: dict[str, type[Distribution]] = {
 def continuous() -> list[str]:
     """Names of the continuous families on the line."""
     return [name for name, family in FAMILIES.items() if getattr(family, "_has_line", None) is True]
-
-
-def short_name(family: type[Distribution]) -> str:
-    """What kernels, losses and the command line call a family: ``student_t`` for StudentT, ``mvn`` for MultivariateNormal."""
-    name = family.__name__.replace("MultivariateNormal", "Mvn")
-    return "".join("_" * (i > 0 and letter.isupper()) + letter.lower() for i, letter in enumerate(name))
