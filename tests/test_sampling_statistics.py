@@ -132,6 +132,11 @@ def _normals_of_a_gaussian(d, rows, **arguments):
     return normal_battery(solve_triangular(lower, (x - gaussian.loc).T, lower=True).T)
 
 
+def _laplace(dtype):
+    """By its distribution function, which test_families.py compares with the definition."""
+    return uniform_battery(ll.Laplace().cdf(ll.Laplace().sample(DRAWS, rng=SEED + 4, dtype=dtype).astype(np.float64)))
+
+
 def _of_discrete(d, seed):
     return discrete_battery(d.sample(DRAWS, rng=seed), d.support, d.probs)
 
@@ -162,6 +167,8 @@ SAMPLERS = {
     "Normal, batch": _standardised_batch,
     "Uniform": lambda: uniform_battery((ll.Uniform(-1.0, 3.0).sample(DRAWS, rng=SEED) + 1) / 4),
     "Uniform, float32": lambda: uniform_battery(ll.Uniform().sample(DRAWS, rng=SEED, dtype=np.float32)),
+    "Laplace": lambda: _laplace(np.float64),
+    "Laplace, float32": lambda: _laplace(np.float32),
     "MVN": lambda: _normals_of_a_gaussian(16, DRAWS // 16),
     "MVN, float32": lambda: _normals_of_a_gaussian(2, DRAWS // 2, dtype=np.float32),
     "Bernoulli": lambda: _of_bernoulli(0.3, SEED),

@@ -10,15 +10,12 @@ from loglik._engine.validate import AccuracyWarning
 from loglik._fitting.report import FitReport
 from loglik.bayes import diagnostic_test, posterior
 from loglik.dice import dice, die
-from loglik.distributions.bernoulli import Bernoulli
+from loglik.distributions import registry as _registry
 from loglik.distributions.comparison import prob_equal, prob_greater
-from loglik.distributions.discrete import Discrete
-from loglik.distributions.laplace import Laplace
 from loglik.distributions.mixture import mixture_log_prob
-from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
-from loglik.distributions.normal import Normal
+from loglik.distributions.mvnormal import mvn_log_prob
+from loglik.distributions.registry import *  # noqa: F403 (the families)
 from loglik.distributions.sums import convolve
-from loglik.distributions.uniform import Uniform
 from loglik.divergences import cross_entropy, js_distance, js_divergence, kl_divergence
 from loglik.estimate import Estimate, estimate_js, estimate_kl
 from loglik.losses import bernoulli_nll, categorical_nll, gaussian_nll, kl_standard_normal, laplace_nll
@@ -28,15 +25,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyWarning",
-    "Bernoulli",
-    "Discrete",
     "Estimate",
     "FitReport",
-    "Laplace",
     "MomentStats",
-    "MultivariateNormal",
-    "Normal",
-    "Uniform",
     "available_isas",
     "bernoulli_nll",
     "categorical_nll",
@@ -70,6 +61,7 @@ __all__ = [
     "show_config",
     "ufuncs",
 ]
+__all__ += _registry.__all__
 
 for _name in __all__:
     # Pickles, reprs and help name what is public by its public place, so that files may move.

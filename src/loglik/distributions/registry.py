@@ -1,6 +1,7 @@
 """The families of distributions, in the order in which pages and messages list them.
 
 What is made for every family is made from here: contract tests, fuzzing, tables of the documentation, models of the command line.
+The names in `__all__` are public names of `loglik`.
 """
 
 from loglik.distributions.base import Distribution
@@ -11,9 +12,9 @@ from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.distributions.normal import Normal
 from loglik.distributions.uniform import Uniform
 
-FAMILIES: dict[str, type[Distribution]] = {
-    family.__name__: family for family in (Normal, Laplace, Uniform, Bernoulli, Discrete, MultivariateNormal)
-}
+__all__ = ["Normal", "Laplace", "Uniform", "Bernoulli", "Discrete", "MultivariateNormal"]  # noqa: RUF022 (the order of pages)
+
+FAMILIES: dict[str, type[Distribution]] = {name: globals()[name] for name in __all__}
 
 
 def continuous() -> list[str]:
