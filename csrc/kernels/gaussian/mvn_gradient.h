@@ -291,7 +291,7 @@ ALWAYS_INLINE void FN(gradient_one)(const loglik_gradient_task *t, FN(gradient_m
     const int want_s = t->rows || t->row_sums || t->sums || (want_outer && kind == FN(FACTOR));
 
     FN(prepare)(&g->forward, g->forward_memory, t->loc + e * t->loc_e + k * t->loc_k, size, (FN(rows)){matrix, d, 1}, d, kind, g->work);
-    if (FN(is_small)(d, t->form)) {
+    if (d <= FN(SMALL_MOST)) {
         FN(gradient_small)(t, g, small, x, matrix, e, item, t->value + e * t->value_e + k * t->value_k);
         return;
     }
@@ -323,7 +323,7 @@ ALWAYS_INLINE void FN(gradient_one)(const loglik_gradient_task *t, FN(gradient_m
 static ptrdiff_t FN(mvn_gradient_scratch)(ptrdiff_t d) {
     const ptrdiff_t elements = FN(work_size)(d) + 2 * FN(gaussian_size)(d) + 3 * FN(rank_packed)(d);
     const ptrdiff_t doubles = 2 * (FN(rank_sums)(d) + FN(rank_width)(d));
-    const ptrdiff_t small = d <= 8 ? (ptrdiff_t)sizeof(FN(small_memory)) : 0;
+    const ptrdiff_t small = d <= FN(SMALL_MOST) ? (ptrdiff_t)sizeof(FN(small_memory)) : 0;
     return small + elements * (ptrdiff_t)sizeof(R) + doubles * (ptrdiff_t)sizeof(double) + 64;
 }
 
@@ -334,7 +334,7 @@ static void FN(mvn_gradient)(const loglik_gradient_task *t) {
     FN(small_memory) *const small = (FN(small_memory) *)start;
     FN(gradient_memory) g;
     /* What is read in whole cache lines comes first. */
-    g.outer = (double *)(start + (d <= 8 ? sizeof *small : 0));
+    g.outer = (double *)(start + (d <= FN(SMALL_MOST) ? sizeof *small : 0));
     g.outer_low = g.outer + FN(rank_sums)(d);
     g.sums = g.outer_low + FN(rank_sums)(d);
     g.sums_low = g.sums + width;

@@ -14,10 +14,7 @@ enum {
     FN(SMALL_GROUP) = 32, /* blocks */
 };
 
-/* Where this file is used: the sizes that people have most. */
-ALWAYS_INLINE int FN(is_small)(ptrdiff_t d, enum loglik_gradient_form form) {
-    return form == LOGLIK_GRADIENT_PRECISION ? d == 8 : d <= 4 || d == 8;
-}
+enum { FN(SMALL_MOST) = 8 }; /* the greatest dimension of this file */
 
 /* Columns of s, of y and of δ; sums by lane; what the back-substitution reads. */
 typedef struct {
@@ -226,16 +223,19 @@ static void FN(gradient_small)(const loglik_gradient_task *t, FN(gradient_memory
 #define LOGLIK_SMALL(D)                                                                                     \
     case D:                                                                                                 \
         FN(small_solve)(D, FN(FACTOR), t, m, &g->forward, x, e, first, count, out);                         \
+        break;                                                                                              \
+    case -D:                                                                                                \
+        FN(small_solve)(D, FN(WHITENER), t, m, &g->forward, x, e, first, count, out);                       \
         break;
             LOGLIK_SMALL(1)
             LOGLIK_SMALL(2)
             LOGLIK_SMALL(3)
             LOGLIK_SMALL(4)
+            LOGLIK_SMALL(5)
+            LOGLIK_SMALL(6)
+            LOGLIK_SMALL(7)
             LOGLIK_SMALL(8)
 #undef LOGLIK_SMALL
-        case -8:
-            FN(small_solve)(8, FN(WHITENER), t, m, &g->forward, x, e, first, count, out);
-            break;
         }
         const ptrdiff_t to = (e * n + first) * d;
         if (t->rows && t->stream_rows) {
