@@ -22,13 +22,13 @@ cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, le
     cdef char *values = memory(out, cnp.NPY_DOUBLE if is_double else cnp.NPY_FLOAT, True)
     with nogil:
         if is_double and normal:
-            kernels.random_normal_f64(key, stream, start, n, scale, shift, last, <double *> values)
+            kernels.f64.random_normal(key, stream, start, n, scale, shift, last, <double *> values)
         elif is_double:
-            kernels.random_uniform_f64(key, stream, start, n, scale, shift, last, <double *> values)
+            kernels.f64.random_uniform(key, stream, start, n, scale, shift, last, <double *> values)
         elif normal:
-            kernels.random_normal_f32(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
+            kernels.f32.random_normal(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
         else:
-            kernels.random_uniform_f32(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
+            kernels.f32.random_uniform(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
     return 0
 
 
