@@ -23,6 +23,7 @@
 #include "kernels/losses/losses_list.h"
 #include "kernels/gaussian/gaussian_list.h"
 #include "kernels/moments/moments_list.h"
+#include "kernels/order/order_list.h"
 #include "kernels/random/random_list.h"
 #include "kernels/discrete/discrete_list.h"
 #include "kernels/probes/probes_list.h"
@@ -36,6 +37,7 @@
 #define LOGLIK_FUNCTIONS(X, R) \
     LOGLIK_FUNCTIONS_LOSSES(X, R) \
     LOGLIK_FUNCTIONS_GAUSSIAN(X, R) \
+    LOGLIK_FUNCTIONS_ORDER(X, R) \
     LOGLIK_FUNCTIONS_RANDOM(X, R) \
     LOGLIK_FUNCTIONS_DISCRETE(X, R) \
     LOGLIK_FUNCTIONS_PROBES(X, R)

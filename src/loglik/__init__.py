@@ -13,6 +13,7 @@ from loglik.dice import dice, die
 from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.comparison import prob_equal, prob_greater
 from loglik.distributions.discrete import Discrete
+from loglik.distributions.laplace import Laplace
 from loglik.distributions.mixture import mixture_log_prob
 from loglik.distributions.mvnormal import MultivariateNormal, mvn_log_prob
 from loglik.distributions.normal import Normal
@@ -20,7 +21,7 @@ from loglik.distributions.sums import convolve
 from loglik.distributions.uniform import Uniform
 from loglik.divergences import cross_entropy, js_distance, js_divergence, kl_divergence
 from loglik.estimate import Estimate, estimate_js, estimate_kl
-from loglik.losses import bernoulli_nll, categorical_nll, gaussian_nll, kl_standard_normal
+from loglik.losses import bernoulli_nll, categorical_nll, gaussian_nll, kl_standard_normal, laplace_nll
 from loglik.moments import MomentStats, correlation, covariance, covariance_from
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "Discrete",
     "Estimate",
     "FitReport",
+    "Laplace",
     "MomentStats",
     "MultivariateNormal",
     "Normal",
@@ -56,6 +58,7 @@ __all__ = [
     "js_divergence",
     "kl_divergence",
     "kl_standard_normal",
+    "laplace_nll",
     "mixture_log_prob",
     "mvn_log_prob",
     "num_threads",

@@ -51,6 +51,8 @@ cdef extern from "dispatch.h" nogil:
         double sum
         Py_ssize_t bad
         int which
+    enum:
+        LOGLIK_ORDER_BINS
     ctypedef struct loglik_moments_task:
         Py_ssize_t n, d
         int diagonal, extremes
@@ -70,6 +72,13 @@ cdef extern from "dispatch.h" nogil:
         void (*gaussian_nll_task)(loglik_loss_task *task) noexcept nogil
         void (*categorical_nll_task)(loglik_loss_task *task) noexcept nogil
         void (*kl_standard_normal_task)(loglik_loss_task *task) noexcept nogil
+        void (*laplace_nll_task)(loglik_loss_task *task) noexcept nogil
+        # order_list.h
+        void (*order_counts)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
+                             double *sums) noexcept nogil
+        Py_ssize_t (*order_gather)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, double *out,
+                                   double *weights_out) noexcept nogil
+        double (*absolute_deviations)(const double *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
         # gaussian_list.h
         void (*mvn_gradient)(const loglik_gradient_task *task) noexcept nogil
         void (*mvn_gradient_each)(const loglik_gradient_task *task) noexcept nogil
@@ -87,12 +96,22 @@ cdef extern from "dispatch.h" nogil:
         void (*random_normal)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
             double *out) noexcept nogil
+        void (*random_laplace)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
+            double *out) noexcept nogil
     ctypedef struct loglik_f32_kernels:
         # losses_list.h
         void (*bernoulli_nll_task)(loglik_loss_task *task) noexcept nogil
         void (*gaussian_nll_task)(loglik_loss_task *task) noexcept nogil
         void (*categorical_nll_task)(loglik_loss_task *task) noexcept nogil
         void (*kl_standard_normal_task)(loglik_loss_task *task) noexcept nogil
+        void (*laplace_nll_task)(loglik_loss_task *task) noexcept nogil
+        # order_list.h
+        void (*order_counts)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
+                             double *sums) noexcept nogil
+        Py_ssize_t (*order_gather)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, float *out,
+                                   double *weights_out) noexcept nogil
+        double (*absolute_deviations)(const float *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
         # gaussian_list.h
         void (*mvn_gradient)(const loglik_gradient_task *task) noexcept nogil
         void (*mvn_gradient_each)(const loglik_gradient_task *task) noexcept nogil
@@ -108,6 +127,9 @@ cdef extern from "dispatch.h" nogil:
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
             float *out) noexcept nogil
         void (*random_normal)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
+            float *out) noexcept nogil
+        void (*random_laplace)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
             float *out) noexcept nogil
     ctypedef struct loglik_kernels:

@@ -107,7 +107,19 @@ def fill_uniform(
     shift: float = 0.0,
     last: float = ...,
 ) -> None: ...
+ORDER_BINS: int
+
+def order_counts(
+    x: np.ndarray, weights: np.ndarray | None, low: int, shift: int, counts: np.ndarray, sums: np.ndarray, level: str | None = None
+) -> None: ...
+def order_gather(
+    x: np.ndarray, weights: np.ndarray | None, low: int, high: int, level: str | None = None
+) -> tuple[np.ndarray, np.ndarray | None]: ...
+def absolute_deviations(x: np.ndarray, weights: np.ndarray | None, center: float, level: str | None = None) -> float: ...
 def fill_normal(
+    key: int, stream: int, start: int, out: np.ndarray, level: str | None = None, scale: float = 1.0, shift: float = 0.0
+) -> None: ...
+def fill_laplace(
     key: int, stream: int, start: int, out: np.ndarray, level: str | None = None, scale: float = 1.0, shift: float = 0.0
 ) -> None: ...
 def fill_discrete(

@@ -18,7 +18,7 @@ from loglik._engine import validate
 from loglik._losses.evaluation import SHORT, one_visit
 from loglik.distributions.mvnormal import MultivariateNormal
 
-__all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal", "mvn_log_prob"]
+__all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal", "laplace_nll", "mvn_log_prob"]
 
 _FLOATS = (torch.float32, torch.float64)
 _DATA = (*_FLOATS, torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -339,6 +339,7 @@ def _mvn_gradients(ctx: Any, of_value: Tensor | None, *of_gradients: Tensor | No
 
 _BERNOULLI = _Loss("bernoulli_nll")
 _GAUSSIAN = _Loss("gaussian_nll", "mean")
+_LAPLACE = _Loss("laplace_nll", "loc")
 _CATEGORICAL = _Loss("categorical_nll")
 _KL = _Loss("kl_standard_normal", "loc")
 _MVN = _Operator(
@@ -456,6 +457,28 @@ def gaussian_nll(
     """
     form, spread = losses._exactly_one("gaussian_nll", variance=variance, log_variance=log_variance, scale=scale)
     return _GAUSSIAN(targets, (mean, spread), weights, form, reduction, axis)
+
+
+def laplace_nll(
+    targets: Any, *, loc: Any, scale: Any = None, log_scale: Any = None, weights: Any = None, reduction: str = "mean",
+    axis: Any = None,
+) -> Tensor:  # fmt: skip
+    """Laplace negative log-likelihood in nats: `loglik.laplace_nll` on tensors.
+
+    `loc` and exactly one of `scale` and `log_scale` are tensors or numbers (at least one tensor), and the result is differentiable
+    once in them. Everything else is as in `bernoulli_nll` here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from loglik import torch as llt
+    >>> loc = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    >>> llt.laplace_nll(torch.tensor([1.0, -2.0]), loc=loc, scale=2.0, reduction="sum").backward()
+    >>> loc.grad
+    tensor([-0.5000,  0.5000], dtype=torch.float64)
+    """
+    form, spread = losses._exactly_one("laplace_nll", scale=scale, log_scale=log_scale)
+    return _LAPLACE(targets, (loc, spread), weights, form, reduction, axis)
 
 
 def categorical_nll(

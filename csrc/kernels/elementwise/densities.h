@@ -47,22 +47,28 @@ ALWAYS_INLINE void normal_log_prob_map(const V *in, V *out) {
 }
 LOGLIK_MAP_VECTORS(normal_log_prob_scaled, 5, 1)
 LOGLIK_MAP_VECTORS(normal_log_prob, 3, 1)
-static void normal_log_prob_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
-    (void)data;
+/* A log-density of (x, loc, scale). One scale for many points: its reciprocal and its logarithm are taken once. Where there is
+ * none they are not used, and must not look like a NaN that came in. */
+static __attribute__((noinline)) void map_scaled(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps,
+                                                 V (*logarithm)(V), map_loop loop, map_loop scaled_loop) {
     if (steps[2] != 0 || dims[0] <= LANES) {
-        map(args, dims, steps, 3, 1, normal_log_prob_vectors);
+        map(args, dims, steps, 3, 1, loop);
         return;
     }
-    /* One scale for all: its logarithm once. Where there is none it is not used, and must not look like a NaN that came in. */
     const fp_state saved = fp_enter();
     R inverse[LANES] __attribute__((aligned(64))), log_scale[LANES] __attribute__((aligned(64)));
     const V scale = v_set1(*(const R *)args[2]);
     v_store(inverse, v_select(v_gt(scale, C(0)), C(1) / scale, C(0)));
-    v_store(log_scale, v_select(v_gt(scale, C(0)), vm_log(scale), C(0)));
+    v_store(log_scale, v_select(v_gt(scale, C(0)), logarithm(scale), C(0)));
     fp_leave(saved, 0);
     char *all[6] = {args[0], args[1], args[2], (char *)inverse, (char *)log_scale, args[3]};
     const ptrdiff_t all_steps[6] = {steps[0], steps[1], 0, 0, 0, steps[3]};
-    map(all, dims, all_steps, 5, 1, normal_log_prob_scaled_vectors);
+    map(all, dims, all_steps, 5, 1, scaled_loop);
+}
+
+static void normal_log_prob_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+    (void)data;
+    map_scaled(args, dims, steps, vm_log, normal_log_prob_vectors, normal_log_prob_scaled_vectors);
 }
 
 ALWAYS_INLINE void uniform_log_prob_map(const V *in, V *out) {

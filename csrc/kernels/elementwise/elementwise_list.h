@@ -21,10 +21,12 @@
     /* log-densities, losses, divergences */ \
     X(normal_log_prob, NULL, "rrr->r") \
     X(uniform_log_prob, NULL, "rrr->r") \
+    X(laplace_log_prob, NULL, "rrr->r") \
     X(bernoulli_log_prob, NULL, "rr->r") \
     X(bernoulli_nll, NULL, "tr->r") \
     X(gaussian_nll, NULL, "trr->r") \
     X(normal_kl, NULL, "rrrr->r") \
+    X(laplace_kl, NULL, "rrrr->r") \
     X(bernoulli_kl, NULL, "rr->r") \
     X(bernoulli_js, NULL, "rr->r") \
     X(relative_entropy, NULL, "rr->r") \

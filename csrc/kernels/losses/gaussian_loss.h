@@ -50,7 +50,7 @@ ALWAYS_INLINE void gaussian_point_log_variance(const V *in, V *value, V *slope, 
 }
 
 /* First element whose spread is outside its range. */
-static ptrdiff_t gaussian_first_bad(const R *spread, ptrdiff_t n, int logarithm) {
+static ptrdiff_t first_bad_spread(const R *spread, ptrdiff_t n, int logarithm) {
     for (ptrdiff_t i = 0; i < n; i++) {
         const R s = spread[i];
         if (s == (R)INFINITY || (logarithm ? s == (R)-INFINITY : s <= 0)) {
@@ -82,7 +82,7 @@ static void gaussian_nll_task(loglik_loss_task *task) {
             block = loss_points(&part, n, 2, gaussian_point_log_variance, &bad);
         }
         if (bad) {
-            task->bad = gaussian_first_bad(part.in[2], n, task->form == LOGLIK_LOSS_LOG_VARIANCE);
+            task->bad = first_bad_spread(part.in[2], n, task->form == LOGLIK_LOSS_LOG_VARIANCE);
             task->bad += task->bad < 0 ? 0 : start;
         }
         loss_add(&total, block);

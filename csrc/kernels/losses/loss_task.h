@@ -12,7 +12,8 @@ enum loglik_loss_form {
     LOGLIK_LOSS_LOG_PROBS,    /* categorical_nll */
     LOGLIK_LOSS_VARIANCE,     /* gaussian_nll: the second argument */
     LOGLIK_LOSS_LOG_VARIANCE, /* gaussian_nll, kl_standard_normal: the second argument */
-    LOGLIK_LOSS_SCALE,        /* gaussian_nll: the second argument */
+    LOGLIK_LOSS_SCALE,        /* gaussian_nll, laplace_nll: the second argument */
+    LOGLIK_LOSS_LOG_SCALE,    /* laplace_nll: the second argument */
 };
 
 enum { LOGLIK_LOSS_MODELS = 2 };

@@ -6,4 +6,5 @@
     X(void, bernoulli_nll_task, (loglik_loss_task *task))                                                   \
     X(void, gaussian_nll_task, (loglik_loss_task *task))                                                    \
     X(void, categorical_nll_task, (loglik_loss_task *task))                                                 \
-    X(void, kl_standard_normal_task, (loglik_loss_task *task))
+    X(void, kl_standard_normal_task, (loglik_loss_task *task))                                              \
+    X(void, laplace_nll_task, (loglik_loss_task *task))

@@ -41,9 +41,9 @@ ALWAYS_INLINE V unit_open_closed(VI word) {
 #endif
 }
 
-/* sqrt(-2 log u) for u in (0, 1], not subnormal.
+/* -2 log u for u in (0, 1], not subnormal.
  * u = 2^e m with m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1), log m = 2 atanh(s). u = 1 gives 0. */
-ALWAYS_INLINE V radius(V u) {
+ALWAYS_INLINE V minus_two_log(V u) {
     V e;
     const V m = vm_split(u, &e), s = (m - C(1.0)) / (m + C(1.0)), z = s * s;
 #if REAL_IS_DOUBLE
@@ -60,8 +60,10 @@ ALWAYS_INLINE V radius(V u) {
     p = v_fma(p, z, C(-1.33333553));
 #endif
     p = v_fma(p, z, C(-4.0));
-    return v_sqrt(v_fma(e, C(-1.3862943611198906), s * p));
+    return v_fma(e, C(-1.3862943611198906), s * p);
 }
+
+ALWAYS_INLINE V radius(V u) { return v_sqrt(minus_two_log(u)); }
 
 /* (r cos, r sin) of an angle that is uniform on the circle.
  * float64: (bits 0..51) 2^-52 - 1/2, float32: (bits 0..29) 2^-30 - 1/2 as a signed fraction, is t, and the angle
@@ -127,6 +129,20 @@ static void normal_groups(uint64_t key, uint64_t stream, uint64_t group, ptrdiff
     }
 }
 
+/* +-(-log u): the sign is the highest bit of the word in float64, the lowest in float32, which u does not use. */
+static void laplace_groups(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out) {
+    uint64_t words[BUFFERED * PHILOX_GROUP_WORDS] __attribute__((aligned(64)));
+    for (ptrdiff_t done = 0; done < count; done += BUFFERED, out += BUFFERED * GROUP) {
+        const ptrdiff_t groups = count - done < BUFFERED ? count - done : BUFFERED;
+        philox_groups(key, stream, group + (uint64_t)done, groups, words);
+        for (ptrdiff_t i = 0; i < groups * GROUP; i += LANES) {
+            const VI word = v_bits(v_load((const R *)words + i));
+            const V magnitude = C(0.5) * minus_two_log(unit_open_closed(word));
+            v_store(out + i, v_flip_sign(magnitude, v_from_bits(REAL_IS_DOUBLE ? word : word << 31)));
+        }
+    }
+}
+
 typedef void (*groups_function)(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out);
 
 /* x ← min(x·scale + shift, last) for whole groups, each operation rounded: at every level the same, and as NumPy does it. */
@@ -175,6 +191,10 @@ static void random_uniform(uint64_t key, uint64_t stream, uint64_t start, ptrdif
 
 static void random_normal(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
     fill(key, stream, start, n, scale, shift, last, out, normal_groups);
+}
+
+static void random_laplace(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
+    fill(key, stream, start, n, scale, shift, last, out, laplace_groups);
 }
 
 #if REAL_IS_DOUBLE

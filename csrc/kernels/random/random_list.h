@@ -4,6 +4,8 @@
     X(void, random_uniform,                                                                                 \
       (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out))       \
     X(void, random_normal,                                                                                  \
+      (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out))       \
+    X(void, random_laplace,                                                                                 \
       (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out))
 
 #define LOGLIK_UNTYPED_RANDOM(X)                                                                            \

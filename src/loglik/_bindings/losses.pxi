@@ -1,7 +1,7 @@
 """Block kernels of the losses: contiguous blocks in, a sum and what else was asked for out (csrc/kernels/losses/loss_task.h)."""
 
-LOSS_FORMS = {"logits": 0, "probs": 1, "log_probs": 2, "variance": 3, "log_variance": 4, "scale": 5}
-LOSSES = ("bernoulli_nll", "gaussian_nll", "categorical_nll", "kl_standard_normal")
+LOSS_FORMS = {"logits": 0, "probs": 1, "log_probs": 2, "variance": 3, "log_variance": 4, "scale": 5, "log_scale": 6}
+LOSSES = ("bernoulli_nll", "gaussian_nll", "categorical_nll", "kl_standard_normal", "laplace_nll")
 
 
 cdef char *block(array, int dtype, Py_ssize_t n, bint write=False) except? NULL:
@@ -52,7 +52,7 @@ def loss_block(
     cdef cnp.npy_intp blocks
     cdef cnp.ndarray result
     cdef double *sums
-    cdef bint rows = kind >= 2, arrays = elements == 0
+    cdef bint rows = kind == 2 or kind == 3, arrays = elements == 0
     cdef void (*run)(loglik_loss_task *task) noexcept nogil
     if arrays:
         dtype, elements = cnp.PyArray_TYPE(<cnp.ndarray?> model[0]), cnp.PyArray_SIZE(model[0])
@@ -82,8 +82,10 @@ def loss_block(
         run = kernels.f64.gaussian_nll_task if is_double else kernels.f32.gaussian_nll_task
     elif kind == 2:
         run = kernels.f64.categorical_nll_task if is_double else kernels.f32.categorical_nll_task
-    else:
+    elif kind == 3:
         run = kernels.f64.kl_standard_normal_task if is_double else kernels.f32.kl_standard_normal_task
+    else:
+        run = kernels.f64.laplace_nll_task if is_double else kernels.f32.laplace_nll_task
     step = max(1, step or n)
     blocks = -(-n // step)
     result = cnp.PyArray_EMPTY(1, &blocks, cnp.NPY_DOUBLE, 0)

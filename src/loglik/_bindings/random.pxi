@@ -14,21 +14,29 @@ def philox_words(uint64_t key, uint64_t stream, uint64_t counter, cnp.ndarray ou
         kernels.philox_words(key, stream, counter, count, words)
 
 
-cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, bint normal, double scale, double shift,
+cdef enum Sequence:
+    UNIFORM
+    NORMAL
+    LAPLACE
+
+
+cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, Sequence sequence, double scale, double shift,
               double last) except -1:
     cdef const loglik_kernels *kernels = table(level)
     cdef bint is_double = cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE
+    cdef void (*make)(uint64_t, uint64_t, uint64_t, Py_ssize_t, double, double, double, double *) noexcept nogil
+    cdef void (*make_single)(uint64_t, uint64_t, uint64_t, Py_ssize_t, float, float, float, float *) noexcept nogil
     cdef Py_ssize_t n = cnp.PyArray_SIZE(out)
     cdef char *values = memory(out, cnp.NPY_DOUBLE if is_double else cnp.NPY_FLOAT, True)
     with nogil:
-        if is_double and normal:
-            kernels.f64.random_normal(key, stream, start, n, scale, shift, last, <double *> values)
-        elif is_double:
-            kernels.f64.random_uniform(key, stream, start, n, scale, shift, last, <double *> values)
-        elif normal:
-            kernels.f32.random_normal(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
+        if is_double:
+            make = (kernels.f64.random_normal if sequence == NORMAL else
+                    kernels.f64.random_laplace if sequence == LAPLACE else kernels.f64.random_uniform)
+            make(key, stream, start, n, scale, shift, last, <double *> values)
         else:
-            kernels.f32.random_uniform(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
+            make_single = (kernels.f32.random_normal if sequence == NORMAL else
+                           kernels.f32.random_laplace if sequence == LAPLACE else kernels.f32.random_uniform)
+            make_single(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
     return 0
 
 
@@ -37,14 +45,21 @@ def fill_uniform(
     double last=INFINITY,
 ):
     """Fill `out` with min(u scale + shift, last) for the values start, start + 1, ... of the uniform sequence on [0, 1)."""
-    fill(key, stream, start, out, level, False, scale, shift, last)
+    fill(key, stream, start, out, level, UNIFORM, scale, shift, last)
 
 
 def fill_normal(
     uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None, double scale=1.0, double shift=0.0,
 ):
     """Fill `out` with z scale + shift for the values start, start + 1, ... of the standard normal sequence."""
-    fill(key, stream, start, out, level, True, scale, shift, INFINITY)
+    fill(key, stream, start, out, level, NORMAL, scale, shift, INFINITY)
+
+
+def fill_laplace(
+    uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out not None, level=None, double scale=1.0, double shift=0.0,
+):
+    """Fill `out` with z scale + shift for the values start, start + 1, ... of the standard Laplace sequence."""
+    fill(key, stream, start, out, level, LAPLACE, scale, shift, INFINITY)
 
 
 def fill_discrete(

@@ -84,7 +84,7 @@ def counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> Count
     start, length = _outcomes(function, rows, outcomes)
     _check_span(function, start, length, rows.kept_shape)
 
-    def count(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, Any, np.ndarray, np.ndarray]:
+    def count(x: np.ndarray, w: np.ndarray | None, block: Any) -> tuple[Any, Any, np.ndarray, np.ndarray]:
         samples, _, d = x.shape
         totals = row_totals(x, w)
         values, item = x.reshape(-1), np.zeros(1, np.int64)
@@ -120,7 +120,7 @@ def counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> Count
 def _outcomes(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> tuple[int, int]:
     """The first outcome, and how many there are."""
 
-    def extremes(x: np.ndarray, w: np.ndarray | None) -> tuple[float, float]:
+    def extremes(x: np.ndarray, w: np.ndarray | None, block: Any) -> tuple[float, float]:
         taken = x if w is None else x[np.broadcast_to((w > 0)[..., None], x.shape)]
         return (float(taken.min()), float(taken.max())) if taken.size else (math.inf, -math.inf)
 

@@ -150,3 +150,14 @@ class _Parameter:
         if self._scalar is not None:
             return self._scalar
         return self._source.take(first, last) if self._block is None else self._block[first:last]
+
+
+def affine(fill: Callable[..., None], key: int, start: int, values: np.ndarray, loc: Any, scale: Any) -> None:
+    """scale·z + loc for a block of a sample, with z of the sequence that ``fill(key, stream, start, values)`` makes."""
+    if np.ndim(loc) == np.ndim(scale) == 0:
+        fill(key, 0, start, values, scale=scale, shift=loc)
+        return
+    fill(key, 0, start, values)
+    with np.errstate(over="ignore"):
+        np.multiply(values, scale, out=values)
+        np.add(values, loc, out=values)

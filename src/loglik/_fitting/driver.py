@@ -11,6 +11,7 @@ What a family brings (class attributes of its distribution):
 - ``_moments_as_statistics(function, moments)``: the moments of `MomentStats` as the statistics of the family.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -29,6 +30,10 @@ class Data:
         self._function, self._x, self._weights = function, x, weights
         self._reduced, self._events, self._nan_policy = reduced, events, nan_policy
         self._lazy = validate.is_dask(x, weights)
+        kept = [a for a in range(x.ndim - events) if a not in reduced]
+        self.kept_shape = tuple(x.shape[a] for a in kept)
+        self.rows_in_memory = math.inf if self._lazy else math.prod(x.shape[a] for a in reduced)
+        """Observations of a sample; infinity where the data are lazy."""
 
     def collect(self, statistics: Callable[[Rows], Any]) -> Any:
         """What `statistics` tells of all data: of the rows at once, or of chunks, which are added up in a tree."""

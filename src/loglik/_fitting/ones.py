@@ -30,7 +30,7 @@ class Ones:
 def count_ones(function: str, rows: Rows, prior: Any) -> Ones:
     """The statistics of samples of 0 and 1."""
 
-    def one(x: np.ndarray, w: np.ndarray | None) -> tuple[Any, Any, Any]:
+    def one(x: np.ndarray, w: np.ndarray | None, block: Any) -> tuple[Any, Any, Any]:
         hit = x if w is None else np.where(x == 1, w[..., None], 0.0)
         return *row_totals(x, w), np.add.reduce(hit, axis=1, dtype=np.float64)
 

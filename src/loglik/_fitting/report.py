@@ -48,16 +48,36 @@ def check_prior(function: str, prior: Any, conjugate: type | None) -> None:
 
 
 def check_data(function: str, m: Moments) -> None:
-    """Data there must be, and finite."""
-    empty = np.asarray(m.weight) == 0
-    if empty.any():
-        index = validate.first_index(empty)
-        where = f" in batch item {list(index)}" if index else ""
-        raise ValueError(f"{function}: there are no observations of positive weight{where}")
+    """Raise ValueError where there are no data, or none that are finite."""
+    check_weight(function, m.weight)
     good = np.isfinite(m.mean)
     if not good.all():
         entry = validate.describe_entry("mean", validate.first_index(~good), np.asarray(m.mean)[validate.first_index(~good)])
         raise ValueError(f"{function}: the data are not finite, or too large: {entry}")
+
+
+def check_weight(function: str, weight: Any) -> None:
+    """Raise ValueError where there are no data of positive weight."""
+    empty = np.asarray(weight) == 0
+    if empty.any():
+        index = validate.first_index(empty)
+        where = f" in batch item {list(index)}" if index else ""
+        raise ValueError(f"{function}: there are no observations of positive weight{where}")
+
+
+def check_scale(function: str, scale: Any, location: Any) -> None:
+    """Raise ValueError where the scale is no positive number."""
+    good = (np.asarray(scale) > 0) & np.isfinite(scale)
+    if good.all():
+        return
+    index = validate.first_index(~good)
+    where = f" of batch item {list(index)}" if index else ""
+    value = np.asarray(scale)[index]
+    if value == 0:
+        raise ValueError(
+            f"{function}: all observations{where} are {np.asarray(location)[index]}, so the scale would be 0 and there is no density"
+        )
+    raise ValueError(f"{function}: the scale{where} overflows; fit scaled data")
 
 
 def rounded(values: Any, dtype: np.dtype) -> Any:

@@ -339,11 +339,11 @@ class Rows:
 
     def fold(
         self,
-        function: Callable[[np.ndarray, np.ndarray | None], Any],
+        function: Callable[[np.ndarray, np.ndarray | None, tuple[int, int, int, int]], Any],
         check: Callable[[np.ndarray], np.ndarray],
         condition: str,
     ) -> Iterator[tuple[tuple[int, int, int, int], Any]]:
-        """Each block with ``function(x, weights)``, in order; entries must pass `check`. For what is not moments."""
+        """Each block with ``function(x, weights, block)``, in order; entries must pass `check`. For what is not moments."""
         blocks = [block for part in self.parts(1) for block in part]
 
         def one(i: int) -> None:
@@ -355,7 +355,7 @@ class Rows:
                 bad = ~good if w is None else ~good & (w > 0)[..., None]
                 if bad.any():
                     self.refuse(bad, blocks[i], condition)
-            results[i % _FOLDED] = function(x, w)
+            results[i % _FOLDED] = function(x, w, blocks[i])
 
         results: list[Any] = [None] * _FOLDED
         for first in range(0, len(blocks), _FOLDED):

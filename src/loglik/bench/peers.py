@@ -138,6 +138,7 @@ def _scipy(threads: int) -> dict[str, Maker]:
         "ndtri": unary(special.ndtri),
         "ndtr": unary(special.ndtr),
         "normal_log_prob": lambda x, loc, scale: lambda: stats.norm.logpdf(x, loc, scale),
+        "laplace_log_prob": lambda x, loc, scale: lambda: stats.laplace.logpdf(x, loc, scale),
         "uniform_log_prob": lambda x, low, high: lambda: stats.uniform.logpdf(x, low, high - low),
         "mvn_shared": mvn,
         "cholesky": lambda a: lambda: linalg.cholesky(a, lower=True),
@@ -180,7 +181,7 @@ def _sklearn(threads: int) -> dict[str, Maker]:
 
 def _torch(threads: int) -> dict[str, Maker]:
     import torch
-    from torch.distributions import Bernoulli, MultivariateNormal, Normal, Uniform, kl_divergence
+    from torch.distributions import Bernoulli, Laplace, MultivariateNormal, Normal, Uniform, kl_divergence
     from torch.nn import functional
 
     torch.set_num_threads(threads)
@@ -262,6 +263,20 @@ def _torch(threads: int) -> dict[str, Maker]:
     def normal(x, loc, scale):
         x, loc, scale = tensors(x, loc, scale)
         return lambda: Normal(loc, scale, validate_args=False).log_prob(x)
+
+    def laplace(x, loc, scale):
+        x, loc, scale = tensors(x, loc, scale)
+        return lambda: Laplace(loc, scale, validate_args=False).log_prob(x)
+
+    def laplace_sample(n, loc, scale):
+        loc, scale = tensors(loc, scale)
+        p = Laplace(loc, scale, validate_args=False)
+        return lambda: p.sample((n,))
+
+    def laplace_kl(*parameters):
+        a, b, c, d = tensors(*parameters)
+        p, q = Laplace(a, b, validate_args=False), Laplace(c, d, validate_args=False)
+        return lambda: kl_divergence(p, q)
 
     def normals(n, dtype):
         out = torch.empty(n, dtype=getattr(torch, dtype))
@@ -367,6 +382,7 @@ def _torch(threads: int) -> dict[str, Maker]:
         "ndtri": unary(torch.special.ndtri),
         "ndtr": unary(torch.special.ndtr),
         "normal_log_prob": normal,
+        "laplace_log_prob": laplace,
         "bernoulli_nll": bce("none"),
         "bernoulli_nll_sum": bce("sum"),
         "bernoulli_nll_gradient": bce_gradient,
@@ -382,10 +398,12 @@ def _torch(threads: int) -> dict[str, Maker]:
         "normals": normals,
         "uniforms": uniforms,
         "normal_sample": normal_sample,
+        "laplace_sample": laplace_sample,
         "mvn_sample": mvn_sample,
         "bernoulli_sample": bernoulli_sample,
         "discrete_sample": discrete_sample,
         "normal_kl": normal_kl,
+        "laplace_kl": laplace_kl,
         "uniform_kl": uniform_kl,
         "bernoulli_kl": bernoulli_kl,
         "rows_kl": rows_kl,

@@ -114,6 +114,11 @@ def uniform_log_prob(x, low, high):
     return np.where(inside, -np.log(high - low), -np.inf)
 
 
+def laplace_log_prob(x, loc, scale):
+    """−|x − μ|/b − log 2b"""
+    return -np.abs(x - loc) / scale - np.log(2 * scale)
+
+
 def bernoulli_log_prob(x, logits):
     """log σ(z) for x = 1, log σ(−z) for x = 0"""
     return -bernoulli_nll(x, logits)
@@ -139,6 +144,20 @@ def gaussian_nll(targets, mean, variance):
     """½ (t − μ)²/σ² + ½ log σ² + ½ log 2π"""
     error = targets - mean
     return 0.5 * (error * error / variance + np.log(variance)) + _half_log_2pi(error)
+
+
+def laplace_nll_sum(targets, loc, spread, form):
+    scale = np.exp(spread) if form == "log_scale" else spread
+    return -laplace_log_prob(targets, loc, scale).sum()
+
+
+def laplace_nll_gradient(targets, loc, spread, form):
+    """Sum of the losses, and its gradients in loc and in the scale or its logarithm."""
+    scale = np.exp(spread) if form == "log_scale" else spread
+    error = targets - loc
+    z = np.abs(error) / scale
+    by_spread = (1 - z) if form == "log_scale" else (1 - z) / scale
+    return (z + np.log(2 * scale)).sum(), (-np.sign(error) / scale, by_spread)
 
 
 def gaussian_nll_sum(targets, mean, spread, form):
@@ -229,6 +248,12 @@ def bernoulli_js(p, q):
     """½ KL(p ‖ m) + ½ KL(q ‖ m), m = ½ (p + q)"""
     mean = 0.5 * (p + q)
     return 0.5 * (bernoulli_kl(p, mean) + bernoulli_kl(q, mean))
+
+
+def laplace_kl(p_loc, p_scale, q_loc, q_scale):
+    """log(b'/b) + |μ − μ'|/b' + b/b' e^(−|μ − μ'|/b) − 1"""
+    shift = np.abs(p_loc - q_loc)
+    return np.log(q_scale / p_scale) + (shift + p_scale * np.exp(-shift / p_scale)) / q_scale - 1
 
 
 def uniform_kl(p_low, p_high, q_low, q_high):
@@ -459,6 +484,11 @@ def normal_sample(n, loc, scale, rng):
     return z
 
 
+def laplace_sample(n, loc, scale, rng):
+    """Of float64, which is all that NumPy draws."""
+    return rng.laplace(loc, scale, n)
+
+
 def mvn_sample(n, loc, factor, rng):
     return unwhiten(rng.standard_normal((n, len(loc)), dtype=loc.dtype), loc, factor)
 
@@ -578,6 +608,12 @@ def exact_kept_counts(n, sides, kept):
 
 
 # ------------------------------------------------------------------------------- moments
+
+
+def laplace_fit(x):
+    """Median, and mean absolute deviation from it"""
+    median = np.median(x)
+    return median, np.abs(x - median).mean()
 
 
 def mean_covariance(x, weights=None):

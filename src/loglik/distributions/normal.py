@@ -8,7 +8,7 @@ import numpy as np
 from loglik import ufuncs
 from loglik._divergences import pairs
 from loglik._divergences.normal_pairs import Gaussian
-from loglik._engine import expectation
+from loglik._engine import expectation, sampling
 from loglik._fitting import gaussian, priors
 from loglik._kernels import fill_normal
 from loglik.distributions.univariate import LocationScale, standardised
@@ -62,6 +62,7 @@ class Normal(LocationScale):
     _kernel = ufuncs.normal_log_prob
     _lower_tail = staticmethod(ufuncs.ndtr)
     _unit_variance, _unit_kurtosis, _unit_entropy = 1.0, 0.0, 0.5 + _HALF_LOG_2PI
+    _sequence = staticmethod(fill_normal)
     _draw_nanoseconds = 2.0
 
     @staticmethod
@@ -101,9 +102,6 @@ class Normal(LocationScale):
 
         return pictures.bell(float(self.mean), float(self.std))
 
-    def _draw(self, key: int, start: int, values: np.ndarray, loc: Any, scale: Any) -> None:
-        draw(key, start, values, loc, scale)
-
     def _as_gaussian(self) -> Gaussian:
         """The distribution as a multivariate normal of one dimension."""
         loc, scale = (np.asarray(a, np.float64) for a in (self.loc, self.scale))
@@ -113,15 +111,7 @@ class Normal(LocationScale):
     _fitted = classmethod(gaussian.normal)
 
 
-def draw(key: int, start: int, values: np.ndarray, loc: Any, scale: Any) -> None:
-    """loc + scale·z for a block of a sample."""
-    if np.ndim(loc) == np.ndim(scale) == 0:
-        fill_normal(key, 0, start, values, scale=scale, shift=loc)
-        return
-    fill_normal(key, 0, start, values)
-    with np.errstate(over="ignore"):
-        np.multiply(values, scale, out=values)
-        np.add(values, loc, out=values)
+draw = functools.partial(sampling.affine, fill_normal)
 
 
 def _short_interval(end: np.ndarray, width: np.ndarray) -> np.ndarray:

@@ -6,12 +6,13 @@ What is made for every family is made from here: contract tests, fuzzing, tables
 from loglik.distributions.base import Distribution
 from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.discrete import Discrete
+from loglik.distributions.laplace import Laplace
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.distributions.normal import Normal
 from loglik.distributions.uniform import Uniform
 
 FAMILIES: dict[str, type[Distribution]] = {
-    family.__name__: family for family in (Normal, Uniform, Bernoulli, Discrete, MultivariateNormal)
+    family.__name__: family for family in (Normal, Laplace, Uniform, Bernoulli, Discrete, MultivariateNormal)
 }
 
 

@@ -172,6 +172,8 @@ class LocationScale(Univariate):
     _unit_variance: ClassVar[float]
     _unit_kurtosis: ClassVar[float]
     _unit_entropy: ClassVar[float]
+    _sequence: ClassVar[Any] = None
+    """``(key, stream, start, values, scale=, shift=)`` that fills an array with scale·Z + shift; where it is None, quantiles do."""
     loc: Any
     scale: Any
     _loc: Any
@@ -205,6 +207,12 @@ class LocationScale(Univariate):
         z = standardised(x, loc, scale)
         score = self._score(z)
         return lambda: -score / scale, lambda: score / scale, lambda: (z * score - 1) / scale
+
+    def _draw(self, key: int, start: int, values: np.ndarray, loc: Any, scale: Any) -> None:
+        if self._sequence is None:
+            super()._draw(key, start, values, loc, scale)
+        else:
+            sampling.affine(self._sequence, key, start, values, loc, scale)
 
     # ------------------------------------------------------------------------------------------- moments
 

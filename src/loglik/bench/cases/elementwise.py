@@ -43,6 +43,10 @@ def _normal_terms(x, loc, scale):
     return 0.5 * ((x - loc) / scale) ** 2 + np.abs(np.log(scale)) + references.HALF_LOG_2PI
 
 
+def _laplace_terms(x, loc, scale):
+    return np.abs(x - loc) / scale + np.abs(np.log(2 * scale))
+
+
 def _gaussian_terms(targets, mean, variance):
     return 0.5 * (targets - mean) ** 2 / variance + 0.5 * np.abs(np.log(variance)) + references.HALF_LOG_2PI
 
@@ -64,10 +68,12 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "log_sigmoid": Elementwise("elementwise", (_REAL,)),
     "normal_log_prob": Elementwise("density", (_REAL, _REAL, _POSITIVE), _normal_terms),
     "uniform_log_prob": Elementwise("density", (_REAL, _uniform(-9, -8), _uniform(6, 9))),
+    "laplace_log_prob": Elementwise("density", (_REAL, _REAL, _POSITIVE), _laplace_terms),
     "bernoulli_log_prob": Elementwise("density", (_bits, _REAL)),
     "bernoulli_nll": Elementwise("loss", (_bits, _REAL)),
     "gaussian_nll": Elementwise("loss", (_REAL, _REAL, _POSITIVE), _gaussian_terms),
     "normal_kl": Elementwise("divergence", (_REAL, _POSITIVE, _REAL, _POSITIVE)),
+    "laplace_kl": Elementwise("divergence", (_REAL, _POSITIVE, _REAL, _POSITIVE)),
     "bernoulli_kl": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
     "bernoulli_js": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),
     "relative_entropy": Elementwise("divergence", (_uniform(0.05, 0.45), _uniform(0.55, 0.95))),

@@ -77,6 +77,26 @@ def _normal(dtype: str, n: int) -> Problem:
     )
 
 
+def _laplace(dtype: str, n: int) -> Problem:
+    x = (seeded().laplace(size=n) + 3).astype(dtype)
+    median, deviation = references.laplace_fit(x.astype(np.longdouble))
+
+    def run() -> tuple[Any, Any]:
+        fit = ll.Laplace.fit(x)
+        return fit.loc, fit.scale
+
+    def error(got: tuple[Any, Any]) -> float:
+        return float(max(abs(got[0] / median - 1), abs(got[1] / deviation - 1)) / unit_roundoff(dtype))
+
+    return Problem(
+        run=run,
+        reference=lambda: references.laplace_fit(x),
+        error=error,
+        tolerance=100.0,
+        inputs=(x,),
+    )
+
+
 def fit_cases(scale: int) -> Iterator[Case]:
     for dtype in BOTH:
         for rows, d in ((1_000_000, 16), (4_000_000, 2), (200_000, 64)):
@@ -86,3 +106,5 @@ def fit_cases(scale: int) -> Iterator[Case]:
         yield Case("fit.covariance.weighted", dtype, (n, 16), functools.partial(_covariance, dtype, n, 16, True), n * 16)
         n = 10_000_000 // scale
         yield Case("fit.normal", dtype, (n,), functools.partial(_normal, dtype, n), n)
+        n = 1_000_000 // scale
+        yield Case("fit.laplace", dtype, (n,), functools.partial(_laplace, dtype, n), n)

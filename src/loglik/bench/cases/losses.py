@@ -95,6 +95,38 @@ def _gaussian(form: str, wanted: str, dtype: str, n: int) -> Problem:
     )
 
 
+def _laplace(form: str, wanted: str, dtype: str, n: int) -> Problem:
+    rng = seeded()
+    targets, loc = rng.uniform(-8, 8, (2, n)).astype(dtype)
+    scale = rng.uniform(0.5, 2, n)
+    spread = {"scale": scale, "log_scale": np.log(scale)}[form].astype(dtype)
+    arguments, names = (targets, loc, spread), ("loc", form)
+    total, slopes = references.laplace_nll_gradient(*(a.astype(F64) for a in arguments), form)
+    if wanted == "sum":
+        return Problem(
+            run=lambda: ll.laplace_nll(targets, loc=loc, reduction="sum", **{form: spread}),
+            reference=lambda: references.laplace_nll_sum(*arguments, form),
+            error=lambda got: error_in_units(got, total, total, dtype),
+            tolerance=1000.0,
+            inputs=arguments,
+            kernel=f"laplace_nll_sum_{form}",
+            arguments=arguments,
+        )
+    value, gradients = ll.laplace_nll(targets, loc=loc, reduction="sum", wrt=names, **{form: spread})
+    out = (np.asarray(value), gradients)
+    return Problem(
+        run=lambda: ll.laplace_nll(targets, loc=loc, reduction="sum", wrt=names, out=out, **{form: spread}),
+        fresh=lambda: ll.laplace_nll(targets, loc=loc, reduction="sum", wrt=names, **{form: spread}),
+        reference=lambda: references.laplace_nll_gradient(*arguments, form),
+        error=lambda got: max(
+            error_in_units(got[0], total, total, dtype), error_in_units(got[1][0], slopes[0], np.abs(slopes[0]), dtype)
+        ),
+        tolerance=1000.0,
+        inputs=arguments,
+        outputs=gradients,
+    )
+
+
 def _categorical(wanted: str, dtype: str, n: int, classes: int) -> Problem:
     rng = seeded()
     logits, targets = rng.uniform(-8, 8, (n, classes)).astype(dtype), rng.integers(0, classes, n)
@@ -176,5 +208,8 @@ def loss_cases(scale: int) -> Iterator[Case]:
                 n = 10_000_000 // scale
                 build = functools.partial(_gaussian, form, wanted, dtype, n)
                 yield Case(f"loss.gaussian_nll.{wanted}.{form}", dtype, (n,), build, n)
+            for form in ("scale", "log_scale"):
+                n = 10_000_000 // scale
+                yield Case(f"loss.laplace_nll.{wanted}.{form}", dtype, (n,), functools.partial(_laplace, form, wanted, dtype, n), n)
             n, d = 4096 // scale, 512
             yield Case(f"loss.vae.{wanted}", dtype, (n, d), functools.partial(_standard_normal, wanted, dtype, n, d), n * d)

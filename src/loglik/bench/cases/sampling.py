@@ -59,6 +59,14 @@ def _normal(dtype: str, n: int) -> Problem:
     )  # fmt: skip
 
 
+def _laplace(dtype: str, n: int) -> Problem:
+    loc, scale, rng = np.dtype(dtype).type(1), np.dtype(dtype).type(2), seeded()
+    return _problem(
+        functools.partial(ll.Laplace(loc, scale).sample, n, rng=1), lambda: references.laplace_sample(n, loc, scale, rng),
+        np.empty(n, dtype), (1.0, 8.0, 6.0), "laplace_sample", n, loc, scale,
+    )  # fmt: skip
+
+
 def _mvn(dtype: str, n: int, d: int) -> Problem:
     rng = seeded()
     factor = np.tril(rng.standard_normal((d, d)), -1) + np.diag(rng.uniform(0.5, 2, d))
@@ -89,7 +97,7 @@ def _discrete(d: ll.Discrete, n: int) -> Problem:
 def sampling_cases(scale: int) -> Iterator[Case]:
     n = 10_000_000 // scale
     for dtype in BOTH:
-        for name, build in (("normal", _normals), ("uniform", _uniforms), ("normal.loc_scale", _normal)):
+        for name, build in (("normal", _normals), ("uniform", _uniforms), ("normal.loc_scale", _normal), ("laplace", _laplace)):
             yield Case(f"sampling.{name}", dtype, (n,), functools.partial(build, dtype, n), n, unit="se")
         m, d = 1_000_000 // scale, 16
         yield Case(f"sampling.mvn.d{d}", dtype, (m, d), functools.partial(_mvn, dtype, m, d), m * d, unit="se")
