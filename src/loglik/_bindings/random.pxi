@@ -20,8 +20,8 @@ cdef enum Sequence:
     LAPLACE
 
 
-cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, Sequence sequence, double scale, double shift,
-              double last) except -1:
+cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, Sequence sequence, double scale,
+              double shift, double last) except -1:
     cdef const loglik_kernels *kernels = table(level)
     cdef bint is_double = cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE
     cdef void (*make)(uint64_t, uint64_t, uint64_t, Py_ssize_t, double, double, double, double *) noexcept nogil
