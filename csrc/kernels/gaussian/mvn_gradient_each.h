@@ -202,8 +202,8 @@ ALWAYS_INLINE void gradient_group(const loglik_gradient_task *t, const ptrdiff_t
         for (ptrdiff_t k = 0; k < d; k++) {
             g.result[k] = -g.s[k];
         }
-        if (d <= 8) {
-            store_lanes((R *)t->rows + e * d, d, g.result, d, count, 0);
+        if (d == 8) {
+            store_lanes((R *)t->rows + e * 8, 8, g.result, 8, count, 0);
         } else {
             store_results((R *)t->rows + e * d, d, g.result, d, count, 0);
         }
@@ -238,21 +238,9 @@ static void mvn_gradient_each(const loglik_gradient_task *t) {
     V *const memory = (V *)(((uintptr_t)t->scratch + 63) / 64 * 64);
     for (ptrdiff_t e = 0; e < t->problems; e += LANES) {
         const ptrdiff_t count = t->problems - e < LANES ? t->problems - e : LANES;
-        switch (t->d) {
-#define LOGLIK_SMALL(D)                                                                                     \
-    case D:                                                                                                 \
-        gradient_group(t, D, memory, e, count);                                                             \
-        break;
-            LOGLIK_SMALL(1)
-            LOGLIK_SMALL(2)
-            LOGLIK_SMALL(3)
-            LOGLIK_SMALL(4)
-            LOGLIK_SMALL(5)
-            LOGLIK_SMALL(6)
-            LOGLIK_SMALL(7)
-            LOGLIK_SMALL(8)
-#undef LOGLIK_SMALL
-        default:
+        if (t->d == 8) { /* the common small size, unrolled; each further one is 5 kB of code in every object */
+            gradient_group(t, 8, memory, e, count);
+        } else {
             gradient_group(t, t->d, memory, e, count);
         }
     }
