@@ -7,12 +7,14 @@ Last run: 40 s, seed 11: 6,420 calls of each of 56 functions, those of scikit-le
 
 import collections
 import importlib.util
+import inspect
 import random
 import sys
 import time
 import warnings
 
 import numpy as np
+from loss_registry import LOSSES
 
 import loglik as ll
 
@@ -23,6 +25,31 @@ NUMBERS = [None, True, 0, 1, -1, 2, 3.5, float("nan"), float("inf"), -0.0, 1e308
 OTHERS = ["a", b"x", [], [1, 2], [[1, 2], [3, 4]], {}, object(), np.zeros(0), np.zeros((2, 0)), np.eye(2),
           np.array([[1, 0.5], [0.5, 1]]), np.float32(1.5), np.arange(3)]  # fmt: skip
 ENTRIES = [0, 1, 0.5, np.nan, np.inf, -1, 1e-310]
+
+
+def loss_calls(draw, junk, changed, module, call):
+    """The forms of each loss in the registry, with every option that it has; `changed` makes something of a good argument."""
+
+    def one(loss):
+        good = loss.make(np.random.default_rng(draw.randrange(9)), draw.choice([(), (3,), (2, 3)]))
+        arguments = dict(zip(loss.arguments, map(changed, good), strict=True))
+        if draw.random() < 0.1:  # another form, or none
+            other = draw.choice([other.form for other in LOSSES if other.name == loss.name])
+            arguments |= {loss.form: None, other: changed(good[-1])} if draw.random() < 0.5 else {other: changed(good[-1])}
+        function = getattr(module, loss.name)
+        choices = {
+            "reduction": ["mean", "sum", "none", "x"], "wrt": [None, loss.form, loss.model, junk()], "out": [None, junk()],
+            "weights": [None, None, changed(np.ones(good[-1].shape[: good[-1].ndim - loss.core]))],
+            "axis": [None, None, 0, junk()],
+            "label_smoothing": [0.0, 0.1, 2.0, junk()], "ignore_index": [None, None, 1, 5, junk()],
+            "event_axis": [-1, -1, 0, (0, 1), junk()],
+        }  # fmt: skip
+        named = inspect.signature(function).parameters
+        options = {name: draw.choice(some) for name, some in choices.items() if name in named}
+        return call(function, **arguments, **options)
+
+    prefix = "" if module is ll else "torch."
+    return {f"{prefix}{loss}": lambda loss=loss: one(loss) for loss in LOSSES}
 
 
 def torch_calls(draw, junk, small, maybe):
@@ -48,33 +75,13 @@ def torch_calls(draw, junk, small, maybe):
             made = made.transpose(0, -1).contiguous().transpose(0, -1)
         return made.requires_grad_(made.is_floating_point() and draw.random() < 0.6)
 
-    def classes():
-        return draw.choice([tensor(3), tensor(3, 2), torch.tensor([0, 1, 0]), torch.tensor([0, 5, -1])])
-
     def differentiated(function, *arguments, **options):
-        options |= {"reduction": draw.choice(["mean", "sum", "none", "mean", junk()])} if "scale_tril" not in options else {}
         value = function(*arguments, **options)
         if value.requires_grad:
             value.sum().backward()
 
-    def weighted():
-        return {"weights": draw.choice([None, None, tensor(3)]), "axis": draw.choice([None, None, 0, junk()])}
-
     return {
-        "torch.bernoulli_nll": lambda: differentiated(
-            llt.bernoulli_nll, tensor(3), **draw.choice([{"logits": tensor(3)}, {"probs": tensor(3)}, {}]), **weighted()
-        ),
-        "torch.gaussian_nll": lambda: differentiated(
-            llt.gaussian_nll, tensor(3), mean=tensor(3), **{draw.choice(["variance", "log_variance", "scale"]): tensor(3)},
-            **weighted(),
-        ),
-        "torch.categorical_nll": lambda: differentiated(
-            llt.categorical_nll, classes(), **{draw.choice(["logits", "log_probs"]): tensor(3, 2)}, **weighted(),
-            label_smoothing=draw.choice([0.0, 0.1, 2.0]), ignore_index=draw.choice([None, 1, 5]),
-        ),
-        "torch.kl_standard_normal": lambda: differentiated(
-            llt.kl_standard_normal, tensor(3, 2), tensor(3, 2), event_axis=draw.choice([-1, 0, (0, 1), junk()]), **weighted()
-        ),
+        **loss_calls(draw, junk, lambda a: draw.choice([tensor(*a.shape), torch.from_numpy(a)]), llt, differentiated),
         "torch.mvn_log_prob": lambda: differentiated(
             llt.mvn_log_prob, tensor(3, 2), tensor(2), scale_tril=draw.choice([tensor(2, 2), torch.eye(2), torch.eye(2).double()])
         ),
@@ -139,25 +146,7 @@ def main(seconds: float, seed: int) -> int:
         return "".join(draw.choice("0123456789dD+-*()% khlr!x>=<{},F") for _ in range(draw.randrange(8)))
 
     calls = {
-        "bernoulli_nll": lambda: ll.bernoulli_nll(
-            junk(), logits=maybe(), probs=maybe(), weights=maybe(), axis=maybe(),
-            reduction=draw.choice(["mean", "sum", "none", "x"]), wrt=draw.choice([None, "logits", "probs", junk()]),
-        ),
-        "gaussian_nll": lambda: ll.gaussian_nll(
-            junk(), mean=junk(), variance=maybe(), log_variance=maybe(), scale=maybe(), weights=maybe(), axis=maybe(),
-            reduction=draw.choice(["mean", "sum", "none", "x"]), wrt=draw.choice([None, "mean", ("mean", "scale"), junk()]),
-        ),
-        "categorical_nll": lambda: ll.categorical_nll(
-            draw.choice([junk(), np.arange(3), small(3, 2), small(3)]),
-            logits=draw.choice([None, junk(), small(3, 2), small(2)]), log_probs=maybe(), weights=maybe(), axis=maybe(),
-            label_smoothing=draw.choice([0.0, 0.1, junk()]), ignore_index=draw.choice([None, 1, junk()]),
-            reduction=draw.choice(["mean", "sum", "none", "x"]), wrt=draw.choice([None, "logits", junk()]),
-        ),
-        "kl_standard_normal": lambda: ll.kl_standard_normal(
-            draw.choice([junk(), small(3, 2)]), draw.choice([junk(), small(2)]), event_axis=draw.choice([-1, 0, (0, 1), junk()]),
-            weights=maybe(), axis=maybe(), reduction=draw.choice(["mean", "sum", "none", "x"]),
-            wrt=draw.choice([None, "loc", ("loc", "log_variance"), junk()]),
-        ),
+        **loss_calls(draw, junk, lambda a: draw.choice([junk(), small(*a.shape), a]), ll, lambda f, *a, **o: f(*a, **o)),
         "Normal": lambda: ll.Normal(junk(), junk()).log_prob(junk()),
         "MultivariateNormal": lambda: ll.MultivariateNormal(
             junk(), maybe(), precision=maybe(), variance=maybe()

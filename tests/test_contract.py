@@ -262,7 +262,7 @@ def test_moments_and_entropy_are_expectations(d):
     assert d.expect(lambda x: x) == pytest.approx(mean, rel=8 * eps(d), abs=8 * eps(d) * size)
     assert d.expect(lambda x: (x - mean) ** 2) == pytest.approx(variance, rel=32 * eps(d), abs=4 * eps(d) * size * float(d.std))
     assert float(d.std) == pytest.approx(math.sqrt(variance), rel=4 * eps(d))
-    # Of what is impossible the logarithm is -inf, and it does not count.
+    # The logarithm of what is impossible is -inf, and it does not count.
     assert d.expect(lambda x: -d.log_prob(x)) == pytest.approx(float(d.entropy()), rel=32 * eps(d), abs=8 * eps(d))
     assert d.expect(lambda x: 1.0) == pytest.approx(1, rel=8 * eps(d))
 
@@ -374,6 +374,46 @@ def test_a_batch_is_its_items(d):
             return (x[..., 0] if last else x) ** 2
 
         assert d.expect(square)[index] == pytest.approx(float(item.expect(square)), rel=1e-12 + tolerance)
+
+
+@cases(BATCHES)
+def test_a_batch_is_indexed_like_an_array(d):
+    members = np.empty(d.batch_shape, object)
+    for index, item in items(d):
+        members[index] = item
+        assert d[index] == item
+        assert d[index].dtype == d.dtype
+    even = np.arange(members.size).reshape(members.shape) % 2 == 0
+    some = np.arange(len(members))[::-1]
+    for index in (slice(None), slice(None, None, -2), slice(0, 0), (..., slice(1)), (None, ...), even, some):
+        part, chosen = d[index], members[index]
+        assert type(part) is type(d)
+        assert (part.batch_shape, part.event_shape, part.dtype) == (chosen.shape, d.event_shape, d.dtype)
+        assert all(part[at] == chosen[at] for at in np.ndindex(chosen.shape))
+    along = list(d)
+    assert len(along) == len(members)
+    for part, chosen in zip(along, members, strict=True):
+        assert part.batch_shape == d.batch_shape[1:]
+        assert all(part[at] == chosen[at] for at in np.ndindex(part.batch_shape) if at)
+    for beyond in (len(members), (slice(None),) * members.ndim + (0,), np.ones(len(members) + 1, bool)):
+        with pytest.raises(IndexError):
+            d[beyond]
+
+
+@cases(CONTINUOUS, VECTORS)
+def test_what_is_no_batch_is_not_indexed(d):
+    for index in (0, ..., slice(None)):
+        with pytest.raises(IndexError, match=rf"^{type(d).__name__} has no batch to index; .* d\.prob\(i\)"):
+            d[index]
+    with pytest.raises(TypeError, match=rf"^{type(d).__name__} has no batch to iterate over"):
+        iter(d)
+
+
+@cases(VECTORS)
+def test_the_density_of_a_vector_is_largest_at_its_mode(d):
+    assert d.mode.shape == d.event_shape
+    steps = np.concatenate([np.eye(*d.event_shape), -np.eye(*d.event_shape)]) * d.std / 64
+    assert (d.log_prob(d.mode + steps.astype(d.dtype)) < d.log_prob(d.mode)).all()
 
 
 # ------------------------------------------------------------------------------------------- objects

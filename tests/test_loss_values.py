@@ -1,14 +1,11 @@
-"""The losses against their definitions in mpmath, at every level: values, gradients, edges."""
+"""Edges and options of single losses, at every level; what every loss does is in `test_loss_registry.py`."""
 
-import mpmath
 import numpy as np
 import pytest
+from loss_registry import categorical_exact, mp
 
 import loglik as ll
 from loglik._kernels import loss_block
-
-mp = mpmath.mp.clone()
-mp.dps = 60
 
 
 def exact(array):
@@ -24,52 +21,6 @@ def assert_close(got, want, scale, unit, bound, terms=1):
 
 
 # ------------------------------------------------------------------------------- Gaussian
-
-
-def gaussian_parameters(rng, n, form, dtype, exponent):
-    """Targets, means and spreads of which some are close, some far, over the range of the type."""
-    scale = 2.0 ** rng.uniform(-exponent, exponent, n)
-    z = rng.standard_normal(n) * 10.0 ** rng.integers(-8, 3, n)
-    mean = scale * rng.standard_normal(n) * rng.choice([0, 1, 100], n)
-    spread = {"variance": scale**2, "log_variance": 2 * np.log(scale), "scale": scale}[form]
-    return (mean + scale * z).astype(dtype), mean.astype(dtype), spread.astype(dtype)
-
-
-def gaussian_exact(form, targets, mean, spread):
-    """Values, sums of absolute terms, derivatives in mean and spread, and their terms."""
-    rows = []
-    for t, m, s in zip(exact(targets), exact(mean), exact(spread), strict=True):
-        variance = {"variance": lambda s: s, "log_variance": mp.exp, "scale": lambda s: s * s}[form](s)
-        half, log_scale, constant = (t - m) ** 2 / (2 * variance), mp.log(variance) / 2, mp.log(2 * mp.pi) / 2
-        chain = {"variance": 1 / variance, "log_variance": mp.mpf(1), "scale": 2 / s}[form]
-        rows.append(
-            (
-                half + log_scale + constant,
-                half + abs(log_scale) + constant,
-                (m - t) / variance,
-                (mp.mpf(1) / 2 - half) * chain,
-                (mp.mpf(1) / 2 + half) * abs(chain),
-            )
-        )
-    return list(zip(*rows, strict=True))
-
-
-@pytest.mark.parametrize("form", ["variance", "log_variance", "scale"])
-@pytest.mark.parametrize("wide", [False, True])
-def test_gaussian_nll_is_the_definition(level, dtype, form, wide):
-    rng = np.random.default_rng(5)
-    exponent = (480 if dtype == np.float64 else 55) if wide else 3
-    arguments = gaussian_parameters(rng, 1000, form, dtype, exponent)
-    targets, mean, spread = arguments
-    values, slopes = np.empty(1000, dtype), (np.empty(1000, dtype), np.empty(1000, dtype))
-    (total,), bad, _ = loss_block("gaussian_nll", form, targets, (mean, spread), values=values, gradients=slopes, level=level)
-    value, terms, mean_slope, spread_slope, spread_terms = gaussian_exact(form, *arguments)
-    unit = np.finfo(dtype).eps / 2
-    assert bad == -1
-    assert_close(values, value, terms, unit, 4)
-    assert_close(slopes[0], mean_slope, map(abs, mean_slope), unit, 8)
-    assert_close(slopes[1], spread_slope, spread_terms, unit, 8)
-    assert_close(total, [mp.fsum(value)], [mp.fsum(terms)], unit, 4)
 
 
 def test_gaussian_nll_at_the_edges(dtype):
@@ -89,50 +40,7 @@ def test_gaussian_nll_at_the_edges(dtype):
     np.testing.assert_allclose(nll([1.0], [0.0], log_variance=dtype.type(2000)), 1000 + np.log(2 * np.pi) / 2, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name,value,message",
-    [
-        ("variance", 0.0, r"variance must be positive and finite, but variance\[2\] = 0.0"),
-        ("variance", -1.0, r"variance\[2\] = -1.0"),
-        ("variance", np.inf, r"variance\[2\] = inf"),
-        ("scale", 0.0, r"scale must be positive and finite, but scale\[2\] = 0.0"),
-        ("scale", -np.inf, r"scale\[2\] = -inf"),
-        ("log_variance", np.inf, r"log_variance must be finite, but log_variance\[2\] = inf"),
-        ("log_variance", -np.inf, r"log_variance\[2\] = -inf"),
-    ],
-)
-def test_a_bad_spread_is_named(name, value, message):
-    spread = np.ones(5)
-    spread[2] = value
-    for keywords in ({}, {"wrt": name}, {"reduction": "none"}):
-        with pytest.raises(ValueError, match=message):
-            ll.gaussian_nll(np.zeros(5), mean=0.0, **{name: spread}, **keywords)
-
-
 # ------------------------------------------------------------------------------- the VAE's term
-
-
-def test_kl_standard_normal_is_the_definition(level, dtype):
-    rng = np.random.default_rng(6)
-    edge = 80 if dtype == np.float32 else 700
-    log_variance = np.concatenate(
-        [
-            rng.standard_normal(300) * 10.0 ** rng.integers(-12, 1, 300),
-            rng.uniform(-edge, edge, 60),
-            [0.0, -0.0, 1.0, -1.0, np.nextafter(dtype.type(1), dtype.type(2)), np.nextafter(dtype.type(-1), dtype.type(-2))],
-        ]
-    ).astype(dtype)
-    n = len(log_variance)
-    loc = (rng.standard_normal(n) * 10.0 ** rng.integers(-12, 2, n) * rng.integers(0, 2, n)).astype(dtype)
-    values, slopes = np.empty(n, dtype), (np.empty(n, dtype), np.empty(n, dtype))
-    loss_block("kl_standard_normal", "log_variance", None, (loc, log_variance), values=values, gradients=slopes, level=level)
-    want = [(m * m + mp.expm1(x) - x) / 2 for m, x in zip(exact(loc), exact(log_variance), strict=True)]
-    unit = np.finfo(dtype).eps / 2
-    assert_close(values, want, want, unit, 8)
-    assert (values >= 0).all()
-    assert_close(slopes[0], exact(loc), map(abs, exact(loc)), unit, 0)
-    slope = [mp.expm1(x) / 2 for x in exact(log_variance)]
-    assert_close(slopes[1], slope, map(abs, slope), unit, 8)
 
 
 @pytest.mark.parametrize("width", [1, 2, 15, 16, 17, 512, 5000])
@@ -179,21 +87,6 @@ def test_kl_standard_normal_event_axes():
 # ------------------------------------------------------------------------------- categorical
 
 
-def categorical_exact(row, target):
-    """Value and gradient for exact logits and probabilities (−inf logits have probability 0)."""
-    largest = max(row)
-    e = [mp.exp(z - largest) for z in row]
-    skip = row.index(largest)
-    others = mp.fsum(x for i, x in enumerate(e) if i != skip)
-    value = mp.fsum(t * (largest - z + mp.log1p(others)) for t, z in zip(target, row, strict=True) if t)
-    total = mp.fsum(target)
-    slope = [total * x / (1 + others) - t for x, t in zip(e, target, strict=True)]
-    if total == 1 and max(target) == 1:
-        i = target.index(1)
-        slope[i] = -mp.fsum(x for k, x in enumerate(e) if k != i) / (1 + others)
-    return value, slope
-
-
 @pytest.mark.parametrize("classes", [2, 3, 10, 32, 33, 100, 1024])
 @pytest.mark.parametrize("spread", [1.0, 30.0, 300.0])
 def test_categorical_nll_is_the_definition(level, dtype, classes, spread):
@@ -205,10 +98,11 @@ def test_categorical_nll_is_the_definition(level, dtype, classes, spread):
     more = {"values": values, "gradients": (gradient, None), "width": classes, "level": level}
     loss_block("categorical_nll", "logits", labels, (logits.ravel(),), **more)
     unit = np.finfo(dtype).eps / 2
-    want = [categorical_exact(exact(z), [int(k == y) for k in range(classes)]) for z, y in zip(logits, labels, strict=True)]
-    value = [v for v, _ in want]
+    shares = ([mp.mpf(int(k == label)) for k in range(classes)] for label in labels)
+    want = [categorical_exact(exact(z), share) for z, share in zip(logits, shares, strict=True)]
+    value = [row.value for row in want]
     assert_close(values, value, value, unit, 8, classes)  # 4 ulp
-    slope = [s for _, row in want for s in row]
+    slope = [s for row in want for s in row.slopes[0]]
     assert_close(gradient, slope, map(abs, slope), unit, 8)
 
 

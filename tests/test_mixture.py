@@ -195,6 +195,8 @@ def test_left_out_components_and_bad_input(parts):
         ll.mixture_log_prob(x, np.zeros(4), mvn)
     with pytest.raises(ValueError, match=r"x must have shape \(\.\.\., 3\)"):
         ll.mixture_log_prob(x[:, :2], weights[0], mvn)
+    with pytest.raises(ValueError, match=r"mvn has no components, its batch_shape is \(0,\)"):
+        ll.mixture_log_prob(np.zeros(2), [], ll.MultivariateNormal(np.zeros((0, 2)), np.eye(2)))
     with pytest.raises(ValueError, match="batch_shape is"):
         ll.mixture_log_prob(x, [0.0], ll.MultivariateNormal(np.zeros(3), np.eye(3)))
     with pytest.raises(TypeError, match="mvn must be a MultivariateNormal, got Normal"):

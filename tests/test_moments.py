@@ -36,7 +36,7 @@ def assert_exact(stats, x, weights=None, bound=1e-14):
 
 
 def nist(offset, step):
-    """As NumAcc3 and NumAcc4: 1001 numbers around a large mean."""
+    """Data like NumAcc3 and NumAcc4: 1001 numbers around a large mean."""
     return np.array([offset + step, *([offset, offset + 2 * step] * 500)])
 
 

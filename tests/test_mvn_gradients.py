@@ -11,7 +11,7 @@ from test_mvnormal import SIZES, kappa_of, spd
 
 import loglik as ll
 from loglik._gaussian import density_gradients
-from loglik._gaussian.density_gradients import sum_runs
+from loglik._gaussian.gradient_targets import sum_runs
 from loglik._kernels import level_properties
 
 FORMS = ["covariance", "scale_tril", "precision", "variance"]

@@ -1,6 +1,8 @@
 """Multivariate normal: kernels against mpmath and long doubles at every level, and the facade."""
 
 import pickle
+import sys
+from functools import partial
 
 import mpmath
 import numpy as np
@@ -33,7 +35,7 @@ def kappa_of(a):
 
 
 def exact_values(x, loc, a):
-    """As `long_values`, from mpmath with 50 digits."""
+    """Values like `long_values`, from mpmath with 50 digits."""
     with mpmath.workdps(50):
         d = len(loc)
         matrix = mpmath.matrix(a.astype(float).tolist())
@@ -686,3 +688,93 @@ def test_empty():
     assert mvn.log_prob(np.zeros((0, 2))).shape == (0,)
     assert ll.MultivariateNormal(np.zeros((0, 2)), IDENTITY).log_prob(np.zeros((4, 1, 2))).shape == (4, 0)
     assert ll.mvn_log_prob(np.zeros((0, 2)), np.zeros(2), np.zeros((0, 2, 2))).shape == (0,)
+    no_matrices = ll.MultivariateNormal(np.zeros(2), np.zeros((0, 2, 2)))
+    assert no_matrices.log_prob(np.zeros(2)).shape == no_matrices.mahalanobis(np.zeros(2)).shape == (0,)
+    assert no_matrices.log_prob(np.zeros((3, 1, 2))).shape == (3, 0)
+
+NO_GAUSSIANS = {
+    "loc": {"loc": np.zeros((0, 2)), "covariance": np.eye(2)},
+    "covariance": {"loc": np.zeros(2), "covariance": np.zeros((0, 2, 2))},
+    "precision": {"loc": np.zeros(2), "precision": np.zeros((0, 2, 2))},
+    "scale_tril": {"loc": np.zeros(2), "scale_tril": np.zeros((0, 2, 2))},
+    "variance": {"loc": np.zeros(2), "variance": np.zeros((0, 2))},
+    "may be singular": {"loc": np.zeros(2), "covariance": np.zeros((0, 2, 2)), "allow_singular": True},
+}
+
+
+@pytest.mark.parametrize("parameters", NO_GAUSSIANS.values(), ids=NO_GAUSSIANS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_no_gaussians(parameters, dtype):
+    """A batch of shape (0,): every method has a result without elements, and gradients that nothing was added to are 0."""
+    given = {name: value if value is True else value.astype(dtype) for name, value in parameters.items()}
+    mvn = ll.MultivariateNormal(**given)
+    form = next(name for name in given if name not in ("loc", "allow_singular"))
+    assert (mvn.batch_shape, mvn.event_shape, mvn.dtype) == ((0,), (2,), dtype)
+    assert mvn.mean.shape == mvn.mode.shape == mvn.variance.shape == mvn.std.shape == (0, 2)
+    assert mvn.covariance.shape == mvn.scale_tril.shape == mvn.correlation.shape == (0, 2, 2)
+    assert mvn.entropy().shape == mvn.rank.shape == mvn.condition_number.shape == mvn.expect(lambda x: x[..., 0]).shape == (0,)
+    for shape in ((2,), (1, 2), (0, 2), (3, 1, 2)):
+        x = np.zeros(shape, dtype)
+        results = [mvn.mahalanobis(x), *(mvn.log_prob(x, nan_policy=policy) for policy in ("propagate", "raise", "marginalize"))]
+        assert all((result.shape, result.dtype) == ((*shape[:-2], 0), dtype) for result in results)
+        if "allow_singular" not in given:
+            value, gradients = mvn.log_prob(x, wrt=("x", "loc", form))
+            assert (value.shape, value.dtype) == ((*shape[:-2], 0), dtype)
+            for gradient, argument in zip(gradients, (x, given["loc"], given[form]), strict=True):
+                assert (gradient.shape, gradient.dtype) == (argument.shape, dtype)
+                assert not gradient.any()
+    with pytest.raises(ValueError, match="do not broadcast"):
+        mvn.log_prob(np.zeros((3, 2), dtype))
+    assert mvn.sample(3, rng=1).shape == (3, 0, 2)
+    assert mvn.marginal([1]).batch_shape == mvn.condition({0: 1.0}).batch_shape == mvn[:].batch_shape == (0,)
+    assert mvn.condition({0: np.zeros((3, 1))}).batch_shape == (3, 0)
+    assert list(mvn) == []
+    assert pickle.loads(pickle.dumps(mvn)) == mvn
+
+
+@pytest.mark.parametrize("form", ["covariance", "precision", "scale_tril", "variance"])
+def test_no_points(form):
+    mvn = ll.MultivariateNormal(np.zeros(2), **{form: np.ones(2) if form == "variance" else np.eye(2)})
+    for shape in ((0,), (0, 3), (3, 0)):
+        x = np.zeros((*shape, 2))
+        out = np.empty(shape)
+        assert mvn.log_prob(x, out=out) is out
+        assert mvn.log_prob(x).shape == mvn.mahalanobis(x).shape == mvn.log_prob(x, nan_policy="marginalize").shape == shape
+        value, (by_x, by_loc, by_matrix) = mvn.log_prob(x, wrt=("x", "loc", form))
+        assert (value.shape, by_x.shape) == (shape, x.shape)
+        assert not by_loc.any()
+        assert not by_matrix.any()
+    assert mvn.sample(0).shape == (0, 2)
+    assert mvn.condition({0: np.zeros(0)}).batch_shape == (0,)
+
+
+# ---------------------------------------------------------------------------------------- the way to a kernel
+
+
+def python_frames(call):
+    """How many Python functions a call enters."""
+    names = []
+
+    def note(frame, event, _):
+        if event == "call":
+            names.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return len(names)
+
+
+@pytest.mark.parametrize("form", ["covariance", "precision", "scale_tril", "variance"])
+def test_the_way_to_a_kernel_is_short(form):
+    """Functions that Python enters, counted because clocks are noisy: of a call with one point, and of one with many, where the
+    preparation must not grow and each block adds at most 3 (itself, `log_prob_block`, and NumPy's own behind ``.any()``)."""
+    mvn = ll.MultivariateNormal(np.zeros(8), **{form: np.ones(8) if form == "variance" else np.eye(8)})
+    x = np.zeros((100_000, 8))
+    with ll.num_threads(1):
+        mvn.log_prob(x)
+        assert python_frames(partial(mvn.log_prob, x[0])) <= 3
+        assert python_frames(partial(mvn.log_prob, x)) <= 16
+        assert python_frames(partial(mvn.log_prob, x, out=np.empty(100_000))) <= 32

@@ -150,8 +150,8 @@ def test_wide_numbers():
     m, e = wide.power(of[x], 1000)
     assert abs(m * Fraction(2) ** e / x**1000 - 1) <= Fraction(1, 2**178)
     assert wide.power(of[x], 0) == wide.wide(1)
-    assert wide.rounded(wide.of_float(0.1, -5000)) == (1.6, -5004)
-    assert wide.rounded(wide.of_float(5e-324)) == (1.0, -1074)
+    assert wide.rounded(wide.from_float(0.1, -5000)) == (1.6, -5004)
+    assert wide.rounded(wide.from_float(5e-324)) == (1.0, -1074)
     mantissas, exponents = wide.powers(wide.wide(1), of[x], 40)
     assert [Fraction(m) * Fraction(2) ** e for m, e in zip(mantissas.tolist(), exponents.tolist(), strict=True)] == [
         Fraction(float(x**i)) for i in range(40)

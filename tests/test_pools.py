@@ -216,7 +216,7 @@ def test_the_formula_for_many_dice(n, s, k):
     """In doubles and in scaled numbers: relative error of every outcome, the far tails included."""
     counts = exact_kept(n, s, k)
     groups = [(n, pools.fair(s))]
-    high, low = pools._keep_many(groups, 0, k, True), pools._keep_many(groups, 0, k, False)
+    high, low = (ll.Discrete._from_variable(pools._keep_many(groups, 0, k, descending)) for descending in (True, False))
     bound = 8 * s * k * U
     for log_p, p, count in zip(high.log_probs.tolist(), high.probs.tolist(), counts, strict=True):
         exact = Fraction(count, s**n)
@@ -235,14 +235,15 @@ def test_the_formula_for_many_dice(n, s, k):
 )  # fmt: skip
 def test_dropping_at_both_ends_of_many_dice(n, s, low, high):
     groups = [(n, pools.fair(s))]
-    got, exact = pools._keep_middle(groups, low, high), pools._keep_exact(groups, high, n - low, True)
+    got = ll.Discrete._from_variable(pools._keep_middle(groups, low, high))
+    exact = ll.Discrete._from_variable(pools._keep_exact(groups, high, n - low, True))
     counts, start = exact.counts()
     assert (got.start, len(got.probs)) == (start, len(counts))
     mantissas, exponents = scaled_pmf.as_scaled(got._masses)
     total = sum(counts)
     for m, e, count in zip(mantissas.tolist(), exponents.tolist(), counts, strict=True):
         assert abs(Fraction(m) * Fraction(2) ** e * total / count - 1) <= 8 * s * n * U
-    mirrored = pools._keep_middle(groups, high, low)
+    mirrored = ll.Discrete._from_variable(pools._keep_middle(groups, high, low))
     np.testing.assert_allclose(mirrored.log_probs[::-1], got.log_probs, rtol=1e-13, atol=16 * s * n * U)
 
 

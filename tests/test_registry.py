@@ -106,7 +106,7 @@ def test_size_and_position_do_not_matter(kernel, kernels, level, dtype):
 
 
 def memories(array):
-    """The same array in other memory: misaligned, in the other byte order, read-only."""
+    """An array in other memory: misaligned, in the other byte order, read-only."""
     raw = np.zeros(array.nbytes + 1, np.uint8)
     misaligned = raw[1:].view(array.dtype).reshape(array.shape)
     misaligned[...] = array
@@ -118,7 +118,7 @@ def memories(array):
 
 
 def layouts(array):
-    """The same logical array in other layouts."""
+    """One logical array in other layouts."""
     n = len(array)
     spread = np.zeros(3 * n, array.dtype)
     spread[::3] = array

@@ -1,7 +1,10 @@
 """What calls hand back: the names in `wrt`, and an `out` that shares memory with an argument."""
 
+import functools
+
 import numpy as np
 import pytest
+from loss_registry import LOSSES
 
 import loglik as ll
 from loglik._engine.parallel import num_threads
@@ -15,12 +18,14 @@ NORMALS = ll.Normal(0.0, 1.0), ll.Normal(1.0, 2.0)
 COINS = ll.Bernoulli(0.5), ll.Bernoulli(0.1)
 GAUSSIANS = ll.MultivariateNormal([0.0, 1.0], MATRIX), ll.MultivariateNormal([1.0, 1.0], scale_tril=np.linalg.cholesky(MATRIX))
 WITH_WRT = {
-    "bernoulli_nll, logits": ("bernoulli_nll", "logits", lambda **o: ll.bernoulli_nll([0, 1], logits=[1.0, 2.0], **o)),
-    "bernoulli_nll, short": ("bernoulli_nll", "logits", lambda **o: ll.bernoulli_nll(np.ones(2), logits=np.ones(2), **o)),
-    "bernoulli_nll, probs": ("bernoulli_nll", "probs", lambda **o: ll.bernoulli_nll([0, 1], probs=0.5, **o)),
-    "gaussian_nll": ("gaussian_nll", "scale", lambda **o: ll.gaussian_nll([0, 1], mean=0.0, scale=1.0, **o)),
-    "categorical_nll": ("categorical_nll", "logits", lambda **o: ll.categorical_nll([0], logits=[[1.0, 2.0]], **o)),
-    "kl_standard_normal": ("kl_standard_normal", "loc", lambda **o: ll.kl_standard_normal([[1.0]], [[1.0]], **o)),
+    **{
+        f"{loss}, {way}": (loss.name, loss.form, functools.partial(loss, arguments))
+        for loss in LOSSES
+        for way, arguments in (
+            ("short", loss.sample(np.float64, (2,))),
+            ("long", [a.tolist() for a in loss.sample(np.float64, (2,))]),
+        )
+    },
     "Normal": ("Normal.log_prob", "loc", lambda **o: NORMALS[0].log_prob([0.5, 1.0], **o)),
     "Uniform": ("Uniform.log_prob", "high", lambda **o: ll.Uniform(0.0, 1.0).log_prob(0.5, **o)),
     "Bernoulli, probs": ("Bernoulli.log_prob", "probs", lambda **o: ll.Bernoulli(0.5).log_prob([0, 1], **o)),
@@ -153,21 +158,15 @@ def _overlap_cases():
     yield "bernoulli_nll, axis", lambda a, **k: ll.bernoulli_nll(
         a["targets"].reshape(-1, 7), logits=a["logits"].reshape(-1, 7), axis=0, **k
     ), {"targets": t[:70_000], "logits": z[:70_000]}, ()
-    yield "bernoulli_nll, probs", lambda a, **k: ll.bernoulli_nll(a["targets"], probs=a["probs"], **none, **k), {
-        "targets": t, "probs": p,
-    }, ("probs",)
-    yield "gaussian_nll", lambda a, **k: ll.gaussian_nll(a["targets"], mean=a["mean"], variance=a["variance"], **none, **k), {
-        "targets": t, "mean": z, "variance": v,
-    }, ("mean", "variance")
+    for loss in LOSSES:
+        size = N if not loss.core else 30_001
+        arguments = dict(zip(loss.arguments, loss.sample(np.float64, (size,)), strict=True))
+        if loss.core and arguments[loss.form].shape[-1] > 10:
+            continue
+        yield f"{loss}", lambda a, loss=loss, **k: loss([*a.values()], **none, **k), arguments, loss.model
     yield "gaussian_nll, one mean", lambda a, **k: ll.gaussian_nll(a["targets"], mean=a["mean"], scale=a["scale"], **none, **k), {
         "targets": t, "mean": z[:1], "scale": v,
     }, ("mean", "scale")
-    yield "categorical_nll", lambda a, **k: ll.categorical_nll(a["targets"], logits=a["logits"], **none, **k), {
-        "targets": soft, "logits": wide,
-    }, ("logits",)
-    yield "kl_standard_normal", lambda a, **k: ll.kl_standard_normal(a["loc"], a["log_variance"], **none, **k), {
-        "loc": wide, "log_variance": spread,
-    }, ("loc", "log_variance")
     for name, d in (
         ("Normal", ll.Normal(0.0, 1.0)), ("Normal, many", ll.Normal(z, v)), ("Uniform", ll.Uniform(-1.0, 2.0)),
         ("Normal, float32", ll.Normal(np.float32(0), np.float32(1))),

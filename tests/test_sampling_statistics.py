@@ -65,7 +65,7 @@ def normal_battery(z):
 
 
 def uniform_battery(u):
-    """The same for uniform numbers on [0, 1)."""
+    """Tests for uniform numbers on [0, 1)."""
     n = u.size
     u = u.astype(np.float64)
     p = {"kolmogorov": kolmogorov(np.sort(u))}
@@ -79,7 +79,7 @@ def uniform_battery(u):
 
 
 def discrete_battery(x, outcomes, probs):
-    """The same for independent outcomes of these probabilities; whatever else occurs has p-value 0."""
+    """Tests for independent outcomes of these probabilities; whatever else occurs has p-value 0."""
     n = x.size
     x = x.astype(np.int64).ravel()
     index = np.searchsorted(outcomes, x)
@@ -174,7 +174,7 @@ SAMPLERS = {
 
 
 def _independence():
-    """Of keys and streams."""
+    """Tests of keys and streams."""
     n = DRAWS // 4
     base = streams.standard_normal((n,), 5)
     others = {

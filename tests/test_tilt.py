@@ -124,7 +124,7 @@ def test_majorant():
 
 @pytest.mark.parametrize("kind", ["flat", "bells"])
 def test_long_pmfs(kind, monkeypatch):
-    """As they are in use, with plain probabilities that go to the FFT, at places summed one by one."""
+    """Sums as they are in use, with plain probabilities that go to the FFT, at places summed one by one."""
     rng = np.random.default_rng(3)
     n = 40_000
     monkeypatch.setattr(scaled_pmf, "_LONG", 20_000)

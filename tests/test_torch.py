@@ -8,6 +8,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
+from loss_registry import LOSSES
 
 torch = pytest.importorskip("torch")
 
@@ -20,6 +21,7 @@ import loglik.torch as llt  # noqa: E402
 from loglik._kernels import loss_block  # noqa: E402
 
 F64, F32 = torch.float64, torch.float32
+TO_NUMPY = {F64: np.float64, F32: np.float32}
 
 # torch.compile, and forks of a process that has torch's threads, warn about things that are not ours
 pytestmark = [
@@ -201,24 +203,19 @@ def test_tensors_are_not_copied(monkeypatch, rows):
 def test_bits_are_those_of_arrays(rows, options, dtype):
     """Values, and gradients with wrt; short and long, and with what is not of one type."""
     big = rows > 10_000
-    t, z, v = torch.rand(rows, 50, dtype=dtype), leaf(rows, 50, dtype=dtype), leaf(rows, 50, dtype=dtype)
-    classes = torch.randint(0, 50, (rows,))
-    cases = [
-        ("bernoulli_nll", (t,), {"logits": z}), ("bernoulli_nll", (t > 0.5,), {"probs": z}),
-        ("gaussian_nll", (t,), {"mean": z, "scale": v}), ("gaussian_nll", (t.double(),), {"mean": z, "log_variance": v}),
-        ("categorical_nll", (classes,), {"logits": z}), ("categorical_nll", (classes.int(),), {"logits": z}),
-        ("kl_standard_normal", (), {"loc": z, "log_variance": v}),
-    ]  # fmt: skip
-    for name, data, model in cases[: 1 if big and options else None]:
-        plain = {key: m.detach().numpy() for key, m in model.items()}
-        expected, slopes = getattr(ll, name)(*(d.numpy() for d in data), **plain, wrt=tuple(model), **options)
-        positional = tuple(model.pop(key) for key in ("loc", "log_variance") if name == "kl_standard_normal")
-        value = getattr(llt, name)(*data, *positional, **model, **options)
-        np.testing.assert_array_equal(value.detach().numpy(), expected)
-        gradients = torch.autograd.grad(value.sum(), (*positional, *model.values()))
-        for ours, theirs in zip(gradients, slopes, strict=True):
-            assert ours.dtype == dtype
-            np.testing.assert_array_equal(ours.numpy(), theirs)
+    for loss in LOSSES[: 1 if big and options else None]:
+        shape = (rows, 5 if loss.core else 50)
+        arguments = [torch.from_numpy(np.ascontiguousarray(a)) for a in loss.sample(TO_NUMPY[dtype], shape)]
+        data, model = arguments[: -len(loss.model)], [a.requires_grad_() for a in arguments[-len(loss.model) :]]
+        others = [[d.int() if d.dtype == torch.int64 else d.double()] for d in data] or [[]]
+        for targets in (data, *([] if big else others)):
+            expected, slopes = loss([a.detach().numpy() for a in (*targets, *model)], wrt=loss.model, **options)
+            value = loss([*targets, *model], module=llt, **options)
+            np.testing.assert_array_equal(value.detach().numpy(), expected)
+            gradients = torch.autograd.grad(value.sum(), model)
+            for ours, theirs in zip(gradients, slopes, strict=True):
+                assert ours.dtype == dtype
+                np.testing.assert_array_equal(ours.numpy(), theirs)
 
 
 def test_a_gradient_of_an_earlier_step_stays():

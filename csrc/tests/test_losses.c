@@ -19,6 +19,7 @@ static void run(void (*kernel)(loglik_loss_task *), loglik_loss_task *task, cons
 /* ---------------------------------------------------------------------------------- definitions */
 
 static const long double HALF_LOG_2PI = 0.918938533204672741780329736405617639861L;
+static const long double LOG_2 = 0.693147180559945309417232121458176568076L;
 
 /* Value and slopes of one element; *terms: the sum of the absolute terms. */
 static long double bernoulli(long double t, const long double *m, long double *slope, long double *terms) {
@@ -48,6 +49,20 @@ static long double gaussian_scale(long double t, const long double *m, long doub
     slope[0] = (m[0] - t) / (m[1] * m[1]);
     slope[1] = (1 - (t - m[0]) * (t - m[0]) / (m[1] * m[1])) / m[1];
     return gaussian(t, m[0], m[1], terms);
+}
+static long double laplace(long double t, long double loc, long double log_scale, long double *slope, long double *terms) {
+    const long double inverse = expl(-log_scale), z = fabsl(t - loc) * inverse;
+    slope[0] = t == loc ? 0 : t > loc ? -inverse : inverse;
+    *terms = z + fabsl(log_scale) + LOG_2;
+    return z + log_scale + LOG_2;
+}
+static long double laplace_scale(long double t, const long double *m, long double *slope, long double *terms) {
+    slope[1] = (1 - fabsl(t - m[0]) / m[1]) / m[1];
+    return laplace(t, m[0], logl(m[1]), slope, terms);
+}
+static long double laplace_log_scale(long double t, const long double *m, long double *slope, long double *terms) {
+    slope[1] = 1 - fabsl(t - m[0]) * expl(-m[1]);
+    return laplace(t, m[0], m[1], slope, terms);
 }
 static long double standard_normal(long double t, const long double *m, long double *slope, long double *terms) {
     (void)t;
@@ -224,6 +239,8 @@ int main(void) {
             LOSS(VARIANCE, 2, gaussian_variance, gaussian_nll),
             LOSS(LOG_VARIANCE, 2, gaussian_log_variance, gaussian_nll),
             LOSS(SCALE, 2, gaussian_scale, gaussian_nll),
+            LOSS(SCALE, 2, laplace_scale, laplace_nll),
+            LOSS(LOG_SCALE, 2, laplace_log_scale, laplace_nll),
             LOSS(LOG_VARIANCE, 2, standard_normal, kl_standard_normal),
         };
         for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {

@@ -32,7 +32,7 @@ GROUPS = (
     Group(
         "Losses",
         "Negative log-likelihoods with reductions, weights and gradients: {doc}`/losses`.",
-        "bernoulli_nll categorical_nll gaussian_nll kl_standard_normal",
+        "bernoulli_nll categorical_nll gaussian_nll kl_standard_normal laplace_nll",
     ),
     Group(
         "Divergences",

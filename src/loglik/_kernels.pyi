@@ -110,7 +110,13 @@ def fill_uniform(
 ORDER_BINS: int
 
 def order_counts(
-    x: np.ndarray, weights: np.ndarray | None, low: int, shift: int, counts: np.ndarray, sums: np.ndarray, level: str | None = None
+    x: np.ndarray,
+    weights: np.ndarray | None,
+    low: int,
+    shift: int,
+    counts: np.ndarray,
+    sums: np.ndarray,
+    level: str | None = None,
 ) -> None: ...
 def order_gather(
     x: np.ndarray, weights: np.ndarray | None, low: int, high: int, level: str | None = None

@@ -94,7 +94,7 @@ def posterior(prior: Any, likelihood: Any = None, *, log_likelihood: Any = None,
     at = 0 if count <= _FEW else -1  # few hypotheses: put first, sums over them are operations on whole rows
 
     def of_block(array: np.ndarray, piece: tuple[int | slice, ...]) -> np.ndarray:
-        """Of two dimensions; one row where it is the same for all."""
+        """The array with two dimensions; one row where it is the same for all."""
         block = array if array.size == count else np.broadcast_to(array, rows.shape)[piece]
         block = block.reshape(-1, count)
         return np.ascontiguousarray(block.T if at == 0 else block, np.float64)
@@ -140,7 +140,7 @@ def _check_likelihood(function: str, name: str, array: np.ndarray) -> None:
         validate.require(function, name, array, array != np.inf, "below infinity")
 
 
-# Of blocks of rows with hypotheses along `axis`: products as they are, and in which rows they are safe; then products as
+# For blocks of rows with hypotheses along `axis`: products as they are, and in which rows they are safe; then products as
 # mantissas and exponents of 2, for the other rows.
 
 

@@ -139,18 +139,18 @@ def _tour(options: argparse.Namespace) -> int:
 def _dice(options: argparse.Namespace) -> int:
     """Print the probability of every outcome of dice, with mean, standard deviation and quantiles."""
     import loglik as ll
-    from loglik._dice import report
+    from loglik._commands import dice
 
     texts = [" ".join(options.expression), *([] if options.vs is None else [options.vs])]
     variables = [ll.dice(text) for text in texts]
     if options.plot:
-        report.plot(options.plot, texts, variables)
+        dice.plot(options.plot, texts, variables)
     if options.json:
-        print(report.as_json(texts, variables, options.at_least, exact=options.exact))
+        print(dice.as_json(texts, variables, options.at_least, exact=options.exact))
     elif options.csv:
-        report.write_csv(sys.stdout, texts, variables, exact=options.exact)
+        dice.write_csv(sys.stdout, texts, variables, exact=options.exact)
     else:
-        report.write_text(sys.stdout, texts, variables, options.at_least, exact=options.exact)
+        dice.write_text(sys.stdout, texts, variables, options.at_least, exact=options.exact)
     return 0
 
 

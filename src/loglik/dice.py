@@ -2,7 +2,9 @@
 
 import math
 
+from loglik._dice.text import QUANTILES, bar, percent, shortened, wrapped
 from loglik._discrete.checks import integer
+from loglik._discrete.variable import fair_dice
 from loglik.distributions.comparison import prob_equal, prob_greater
 from loglik.distributions.discrete import Discrete
 
@@ -101,7 +103,7 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
             raise TypeError(f"dice: sides must be left out beside a notation, got {sides!r}")
         from loglik._dice.notation import parse  # not before somebody writes it
 
-        return parse(n)
+        return Discrete._from_variable(parse(n))
     if sides is None:
         integer("dice", "n", n)
         raise TypeError('dice: sides is missing; write dice(3, 6) or dice("3d6")')
@@ -110,14 +112,10 @@ def dice(n: int | str, sides: int | None = None) -> Discrete:
         raise ValueError(f"dice: n must be at least 0, got {n}")
     if sides < 1:
         raise ValueError(f"dice: sides must be at least 1, got {sides}")
-    return Discrete._from_dice(n, sides)
+    return Discrete._from_variable(fair_dice(n, sides))
 
 
 # ---------------------------------------------------------------------------------------- as text
-
-_EIGHTHS = " ▏▎▍▌▋▊▉"
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-
 
 def render(
     d: Discrete, other: Discrete | None = None, *, names: tuple[str, ...] = (), width: int = 78, rows: int = 40,
@@ -161,51 +159,41 @@ def render(
     lines: list[str] = []
     for i, variable in enumerate(variables):
         if names:
-            lines += _wrapped(names[i], width)
+            lines += wrapped(names[i], width)
         lines += _summary(variable, width, indent="  " if names else "")
     if other is not None:
         lines += ["", *_comparison(d, other, names, width)]
     bins = _bins(variables, rows)
     labels = [f"{first}..{last}" if last > first else str(first) for first, last in bins]
     values = [[_probability(v, *ends) for ends in bins] for v in variables]
-    texts = [[_percent(*value) for value in column] for column in values]
+    texts = [[percent(*value) for value in column] for column in values]
     label_width = max(map(len, labels))
     text_widths = [max(map(len, column)) for column in texts]
     # Two panels share the width, and one scale.
     room = max((width - label_width - sum(text_widths) - 4 * len(variables)) // len(variables), 3)
     most = max(probability for column in values for probability, _ in column)
     if other is not None:
-        heads = (_shortened(name, text_width + 2 + room) for name, text_width in zip(names, text_widths, strict=True))
+        heads = (shortened(name, text_width + 2 + room) for name, text_width in zip(names, text_widths, strict=True))
         first_head, second_head = heads
         lines += ["", f"{'':{label_width}}  {first_head:{text_widths[0] + 2 + room}}  {second_head}".rstrip()]
     else:
         lines.append("")
     for row, label in enumerate(labels):
         cells = [
-            f"{column[row]:>{text_width}}  {_bar(probabilities[row][0] / most * room, ascii_only):{room}}"
+            f"{column[row]:>{text_width}}  {bar(probabilities[row][0] / most * room, ascii_only):{room}}"
             for column, probabilities, text_width in zip(texts, values, text_widths, strict=True)
         ]
         lines.append("  ".join([f"{label:>{label_width}}", *cells]).rstrip())
     return "\n".join(lines)
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "  ") or [""]
-
-
-def _shortened(name: str, width: int) -> str:
-    return name if len(name) <= width else name[: width - 3] + "..."
-
-
 def _summary(d: Discrete, width: int, indent: str) -> list[str]:
     last = d.start + len(d.probs) - 1
     quantiles = ", ".join(f"{q:g}: {int(x)}" for q, x in zip(QUANTILES, d.quantile(QUANTILES), strict=True))
-    lines = _wrapped(f"{d.start} to {last}, mean {d.mean:.10g}, sd {d.std:.6g}", width, indent)
-    lines += _wrapped(f"quantiles {quantiles}", width, indent)
+    lines = wrapped(f"{d.start} to {last}, mean {d.mean:.10g}, sd {d.std:.6g}", width, indent)
+    lines += wrapped(f"quantiles {quantiles}", width, indent)
     if d.truncated_mass:
-        lines += _wrapped(f"without the {d.truncated_mass:.2g} that exploding dice have beyond their cut", width, indent)
+        lines += wrapped(f"without the {d.truncated_mass:.2g} that exploding dice have beyond their cut", width, indent)
     return lines
 
 
@@ -216,9 +204,9 @@ def _comparison(d: Discrete, other: Discrete, names: tuple[str, ...], width: int
         ("both are equal", prob_equal(d, other)),
         (f"{second} is higher", prob_greater(other, d)),
     ]
-    texts = [_percent(float(p), math.log(p) if p > 0 else -math.inf) for _, p in rows]
+    texts = [percent(float(p), math.log(p) if p > 0 else -math.inf) for _, p in rows]
     room = max(map(len, texts))
-    return [_shortened(f"{text:>{room}}  {name}", width) for (name, _), text in zip(rows, texts, strict=True)]
+    return [shortened(f"{text:>{room}}  {name}", width) for (name, _), text in zip(rows, texts, strict=True)]
 
 
 def _bins(variables: list[Discrete], rows: int) -> list[tuple[int, int]]:
@@ -244,20 +232,3 @@ def _probability(d: Discrete, first: int, last: int) -> tuple[float, float]:
         return float(d.sf(first - 1)), float(d.log_sf(first - 1))
     p = float(d.prob_between(first, last))
     return p, math.log(p) if p > 0 else -math.inf
-
-
-def _percent(probability: float, log_probability: float) -> str:
-    """Four decimals of a percentage, or a power of ten where that would show next to nothing."""
-    if probability >= 1e-5 or log_probability == -math.inf:
-        return f"{100 * probability:.4f} %"
-    if probability >= 1e-290:
-        return f"{100 * probability:.2e} %"
-    exponent = log_probability / math.log(10) + 2
-    return f"{10 ** (exponent % 1):.2f}e{math.floor(exponent)} %"
-
-
-def _bar(length: float, ascii_only: bool) -> str:
-    if ascii_only:
-        return "#" * round(length)
-    eighths = round(8 * length)
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from loglik._divergences import pairs, probability_rows
-from loglik.distributions import discrete_pairs, gaussian_pairs  # noqa: F401  (which register closed forms)
+from loglik.distributions import discrete_pairs, gaussian_pairs, registry  # noqa: F401  (two of which register closed forms)
 from loglik.distributions.base import Distribution
 
 __all__ = ["cross_entropy", "js_distance", "js_divergence", "kl_divergence"]
@@ -20,13 +20,13 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, wrt: str | tuple[str, ...] 
     Parameters
     ----------
     p, q : distributions, or array_like
-        Two `Normal`, `Uniform`, `Bernoulli`, `MultivariateNormal` (of the same dimension) or `Discrete`; or one of the pairs
-        Uniform ‖ Normal, Normal ‖ Uniform, Bernoulli and Discrete, Normal and a 1-dimensional MultivariateNormal. Batches
+        Two of one family (`MultivariateNormal`: of the same dimension); or one of the pairs Uniform ‖ Normal, Laplace ‖ Normal,
+        Normal and Laplace ‖ Uniform, Bernoulli and Discrete, Normal and a 1-dimensional MultivariateNormal. Batches
         broadcast. Or two arrays of probabilities, whose other axes broadcast.
     axis : int, optional
         For arrays: along which axis the probabilities total 1. For distributions it has no meaning.
     wrt : str or tuple of str, optional
-        What to take gradients in, for Normal, Bernoulli and MultivariateNormal: ``"p."`` or ``"q."`` and the name of a
+        What to take gradients in, for Normal, Laplace, Bernoulli and MultivariateNormal: ``"p."`` or ``"q."`` and the name of a
         parameter as given at construction, for example ``"p.loc"``, ``"q.scale"``, ``"p.logits"``, ``"q.covariance"``.
 
     Returns
@@ -203,16 +203,23 @@ def _kl_gradients(p: Distribution, q: Distribution, wrt: Any) -> Any:
     if entry is not None and entry.gradients is not None:
         return entry.gradients(function, p, q, wrt, lambda: entry.form(function, p, q))
     closed_form_kl(function, p, q)  # whether there is a closed form at all
-    families = ", ".join(f"{a.__name__} ‖ {b.__name__}" for a, b in pairs.KL.with_gradients())
+    families = _names(pairs.KL.with_gradients())
     raise NotImplementedError(
         f"{function}: no gradients (wrt) for KL({type(p).__name__} ‖ {type(q).__name__}); there are some for {families}"
     )
 
 
-def _closed_form(function: str, table: pairs.Table, p: Any, q: Any, otherwise: str) -> Any:
+def _names(entries: list[tuple[type, type]]) -> str:
+    """The pairs of families that entries of a table serve; an entry for a base class serves its families."""
+    families = registry.FAMILIES.values()
+    found = [(p, q) for a, b in entries for p in families for q in families if issubclass(p, a) and issubclass(q, b)]
+    return ", ".join(f"{p.__name__} ‖ {q.__name__}" for p, q in dict.fromkeys(found))
+
+
+def _closed_form(function: str, table: pairs.ClosedForms, p: Any, q: Any, otherwise: str) -> Any:
     entry = table.find(p, q)
     if entry is None:
-        there = ", ".join(f"{a.__name__} ‖ {b.__name__}" for a, b in table.pairs())
+        there = _names(table.pairs())
         raise NotImplementedError(
             f"{function}: no closed form for {table.symbol}({type(p).__name__} ‖ {type(q).__name__}); there is one for {there} "
             f"and arrays of probabilities. {otherwise}"

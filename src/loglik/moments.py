@@ -8,7 +8,7 @@ import numpy as np
 
 from loglik._engine import validate
 from loglik._fitting import driver
-from loglik._fitting.statistics import Moments, Part, Rows, empty_states, join, summary
+from loglik._fitting.statistics import Moments, Observations, Part, empty_states, join, summary
 from loglik._gaussian.matrices import check_symmetric, items
 
 __all__ = ["MomentStats", "correlation", "covariance", "covariance_from"]
@@ -109,10 +109,10 @@ class MomentStats:
         if self._state is not None and x.shape[1:] != self._shape:
             expected = f"(n, {self._shape[0]})" if self._shape else "(n,)"
             raise ValueError(f"{name}: block must have shape {expected} like those before, got {x.shape}")
-        rows = Rows(name, x, weights, (0,), x.ndim - 1, nan_policy, name="block")
-        before = empty_states(1, rows.d, False) if self._state is None else self._state
-        states, counts = rows.states(False, before)
-        dtype = rows.dtype if self._dtype is None else np.promote_types(self._dtype, rows.dtype)
+        data = Observations(name, x, weights, (0,), x.ndim - 1, nan_policy, name="block")
+        before = empty_states(1, data.d, False) if self._state is None else self._state
+        states, counts = data.states(False, before)
+        dtype = data.dtype if self._dtype is None else np.promote_types(self._dtype, data.dtype)
         self._state, self._shape, self._dtype = states[0], x.shape[1:], dtype
         self._count += int(counts[0])
         return self
@@ -272,7 +272,7 @@ def _sample(x: Any, weights: Any, function: str) -> Part:
     array = validate.as_array(function, "x", x)
     _check_rows(function, array)
     events = int(array.ndim > 1)
-    return Rows(function, array, weights, (max(0, array.ndim - 2),), events, "propagate").part(False)
+    return Observations(function, array, weights, (max(0, array.ndim - 2),), events, "propagate").part(False)
 
 
 def _check_rows(function: str, array: Any) -> None:

@@ -272,7 +272,7 @@ class _Loss:
 
 
 def _array(tensor: Tensor | None) -> Any:
-    """The same memory as an array."""
+    """A tensor as an array that shares its memory."""
     return None if tensor is None else tensor.numpy(force=True)
 
 
@@ -465,8 +465,8 @@ def laplace_nll(
 ) -> Tensor:  # fmt: skip
     """Laplace negative log-likelihood in nats: `loglik.laplace_nll` on tensors.
 
-    `loc` and exactly one of `scale` and `log_scale` are tensors or numbers (at least one tensor), and the result is differentiable
-    once in them. Everything else is as in `bernoulli_nll` here.
+    `loc` and exactly one of `scale` and `log_scale` are tensors or numbers (at least one tensor), and the result is
+    differentiable once in them. Everything else is as in `bernoulli_nll` here.
 
     Examples
     --------

@@ -19,6 +19,8 @@ expm1: ufunc  # r->r
 gaussian_nll: ufunc  # trr->r
 js_integrand: ufunc  # r->r
 js_term: ufunc  # rr->r
+laplace_kl: ufunc  # rrrr->r
+laplace_log_prob: ufunc  # rrr->r
 log: ufunc  # r->r
 log1p: ufunc  # r->r
 log1pmx: ufunc  # r->r

@@ -1,8 +1,10 @@
 """``loglik fit``, ``score`` and ``sample``: models of the rows of files that may be larger than memory."""
 
 import argparse
+import functools
 import json
 import math
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from loglik._commands.models import FAMILIES, Model, load_model
-from loglik._commands.tables import Table, open_table, replacing, table_writer
+from loglik._commands.tables import STANDARD_INPUT, Table, open_table, replacing, table_writer
 from loglik._discrete.checks import MAX_OUTCOMES
 from loglik._engine.progress import Progress
+from loglik._fitting.statistics import Observations
 from loglik.distributions.discrete import Discrete
 from loglik.distributions.mvnormal import MultivariateNormal
 from loglik.moments import MomentStats
@@ -41,6 +44,7 @@ class _CheckedRows:
 
     def blocks(self, *, finite: bool) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """(values, weights) of some rows at a time. With `finite` a row with NaN or infinity is an error, or omitted."""
+        self.rows = self.omitted = 0
         shown = sys.stderr.isatty()
         with Progress(f"loglik {self._command}", shown, self.table.total, self.table.unit) as report:
             for block in self.table.blocks([*self.columns, *self._weights], report):
@@ -81,8 +85,10 @@ def fit(options: argparse.Namespace) -> int:
     family = options.model
     if family == "discrete":
         model = _fit_discrete(rows)
-    else:
+    elif FAMILIES[family]._from_moments:
         model = _fit_moments(rows, family)
+    else:
+        model = _fit_passes(rows, family)
     if options.output:
         with replacing(options.output) as file:
             file.write(model.as_json().encode())
@@ -102,6 +108,35 @@ def _fit_moments(rows: _CheckedRows, family: str) -> Model:
     if not stats.count:
         raise ValueError(f"{rows.table.source} has no rows to fit")
     return _fitted(rows, family, stats.fit(FAMILIES[family]))
+
+
+class _TableData:
+    """The rows of a table as the data of a fit, which reads the file several times; standard input is kept in memory."""
+
+    rows_in_memory = math.inf
+
+    def __init__(self, function: str, rows: _CheckedRows) -> None:
+        self._function, self._rows = function, rows
+        self.kept_shape = (len(rows.columns),)
+        self._blocks = list(rows.blocks(finite=True)) if rows.table.source == STANDARD_INPUT else None
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Values and weights, from the first row on."""
+        return iter(self._blocks) if self._blocks is not None else self._rows.blocks(finite=True)
+
+    def collect(self, statistics: Callable[[Observations], Any]) -> Any:
+        """What `statistics` tells of all rows."""
+        parts = (statistics(Observations(self._function, x, w, (0,), 0, "raise", finite=True)) for x, w in self.blocks())
+        return functools.reduce(operator.add, parts)
+
+
+def _fit_passes(rows: _CheckedRows, family: str) -> Model:
+    function = f"{FAMILIES[family].__name__}.fit"
+    data = _TableData(function, rows)
+    first = next(data.blocks(), None)
+    if first is None:
+        raise ValueError(f"{rows.table.source} has no rows to fit")
+    return _fitted(rows, family, FAMILIES[family]._fit_passes(function, data, None, first[0].dtype))
 
 
 def _fit_discrete(rows: _CheckedRows) -> Model:

@@ -8,21 +8,15 @@ import numpy as np
 
 import loglik
 from loglik._saving.models import SavedModel, read_model
+from loglik.distributions import registry
 from loglik.distributions.base import Distribution
-from loglik.distributions.bernoulli import Bernoulli
 from loglik.distributions.discrete import Discrete
 from loglik.distributions.mvnormal import MultivariateNormal
-from loglik.distributions.normal import Normal
-from loglik.distributions.uniform import Uniform
 
 __all__ = ["FAMILIES", "Model", "load_model"]
 
 FAMILIES: dict[str, type[Distribution]] = {
-    "mvn": MultivariateNormal,
-    "normal": Normal,
-    "uniform": Uniform,
-    "bernoulli": Bernoulli,
-    "discrete": Discrete,
+    "mvn" if family is MultivariateNormal else name.lower(): family for name, family in registry.FAMILIES.items()
 }
 """What ``loglik fit --model`` offers."""
 

@@ -30,6 +30,10 @@ _Read: TypeAlias = Callable[[list[int], int, Done], Iterator[np.ndarray]]  # of 
 _Opened: TypeAlias = tuple[Iterator[str], Callable[[], int]]
 
 
+STANDARD_INPUT = "standard input"
+"""The source of a table that can be read once."""
+
+
 class Table:
     """Rows of numbers: the `names` of the columns, and `blocks` of the chosen ones.
 
@@ -175,8 +179,8 @@ def _csv_table(path: str) -> Table:
     """Numbers between commas, semicolons or tabs, with or without a line of names."""
     if path == "-":
         lines: Iterator[str] = iter(sys.stdin)
-        first, skipped = _first_line(lines, "standard input")
-        return _text_table("standard input", first, skipped, lambda: contextlib.nullcontext((lines, lambda: 0)), 0)
+        first, skipped = _first_line(lines, STANDARD_INPUT)
+        return _text_table(STANDARD_INPUT, first, skipped, lambda: contextlib.nullcontext((lines, lambda: 0)), 0)
     with _opened_text(path) as (stream, _):
         first, skipped = _first_line(stream, path)
 

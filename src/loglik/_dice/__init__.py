@@ -1,1 +1,1 @@
-"""The players' notation for dice, pools of dice, and the report of the command line."""
+"""The players' notation for dice, pools of dice, and pieces of their tables; all in plain data."""

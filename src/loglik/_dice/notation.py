@@ -17,9 +17,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from loglik._dice import pools
-from loglik.distributions.discrete import Discrete
+from loglik._discrete.variable import Variable, constant, fair_dice, sum_of
 
-_Value: TypeAlias = Discrete | int
+_Value: TypeAlias = Variable | int
 
 _MAX_LENGTH = 10_000
 _MAX_DEPTH = 50
@@ -37,14 +37,14 @@ _Result = TypeVar("_Result")
 _Group: TypeAlias = tuple[int, pools.Weights]
 
 
-def parse(text: str) -> Discrete:
-    """The distribution that `text` describes; ValueError pointing at the character where that fails."""
+def parse(text: str) -> Variable:
+    """The variable that `text` describes; ValueError pointing at the character where that fails."""
     parser = _Parser(text)
     value = parser.expression(0)
     parser.skip_spaces()
     if parser.position < len(text):
         parser.fail_at_rest()
-    return value if isinstance(value, Discrete) else Discrete._from_pool({}, value)
+    return value if isinstance(value, Variable) else constant(value)
 
 
 class _Parser:
@@ -63,9 +63,9 @@ class _Parser:
             self.skip_spaces()
             place = self.position
             if self.take(_PLUS):
-                value = self.compute(place, operator.add, value, self.term(depth))
+                value = self.compute(place, _sum, value, self.term(depth))
             elif self.take(_MINUS):
-                value = self.compute(place, operator.sub, value, self.term(depth))
+                value = self.compute(place, _difference, value, self.term(depth))
             else:
                 return value
 
@@ -77,7 +77,7 @@ class _Parser:
             if not self.take(_TIMES):
                 return value
             other = self.factor(depth)
-            if isinstance(value, Discrete) and isinstance(other, Discrete):
+            if isinstance(value, Variable) and isinstance(other, Variable):
                 self.fail(place, "a product needs an integer on one side, these are two rolls")
             value = self.compute(place, _product, value, other)
 
@@ -87,7 +87,7 @@ class _Parser:
         if self.take(_PLUS):
             return self.factor(depth + 1)
         if self.take(_MINUS):
-            return -self.factor(depth + 1)
+            return _negative(self.factor(depth + 1))
         opened = self.position
         if self.take("("):
             value = self.expression(depth + 1)
@@ -115,8 +115,8 @@ class _Parser:
         sides, lowest = self.sides()
         self.skip_spaces()
         if not self.rest().startswith(tuple("rR!kKdD><=≥≤")):
-            plain = self.compute(start, Discrete._from_dice, count, sides)
-            return plain if lowest == 1 else self.compute(start, operator.add, plain, (lowest - 1) * count)
+            plain = self.compute(start, fair_dice, count, sides)
+            return plain if lowest == 1 else self.compute(start, plain.shifted, (lowest - 1) * count)
         die = self.changed(self.compute(start, pools.fair, sides, lowest))
         place = self.position
         condition = self.condition()
@@ -158,7 +158,7 @@ class _Parser:
             place = self.position
             if not self.take("rR"):
                 break
-            # "ro" is what some programs write for once; "rr" is until it stops everywhere that has it.
+            # Some programs write "ro" for a single reroll; "rr" rerolls until it stops in every program that has it.
             forever = self.rest()[:1] in ("r", "R")
             self.position += forever or self.rest()[:1] in ("o", "O")
             condition = self.condition()
@@ -185,7 +185,7 @@ class _Parser:
                 return lambda face: compare(face, number)
         return None
 
-    def selected(self, start: int, groups: list[_Group]) -> Discrete:
+    def selected(self, start: int, groups: list[_Group]) -> Variable:
         """The sum of the dice that are left after keeping and dropping."""
         dice = sum(n for n, _ in groups)
         first, last = 0, dice  # places from the highest
@@ -243,18 +243,20 @@ class _Parser:
         return False
 
     def entries(self, opened: int, depth: int) -> list[_Group]:
+        """The totals in a pool, each as one die."""
         groups = []
         while True:
             self.skip_spaces()
             place = self.position
             value = self.expression(depth)
-            if not isinstance(value, Discrete):
-                value = Discrete._from_pool({}, value)
-            groups.append((1, self.compute(place, pools.of_discrete, value)))
+            if not isinstance(value, Variable):
+                value = constant(value)
+            groups.append((1, self.compute(place, pools.as_die, value)))
             if not self.take(","):
                 return groups
 
     def rolls(self) -> list[_Group]:
+        """The dice in a pool, and how many there are of each."""
         groups = []
         while True:
             self.skip_spaces()
@@ -322,7 +324,7 @@ class _Parser:
 
 
 def _plain(character: str) -> str:
-    """The character if it takes one column of a terminal, else a space or a replacement."""
+    """A character that takes one column of a terminal: this one, else a space or a replacement."""
     import unicodedata  # only errors need it
 
     if character.isspace():
@@ -339,8 +341,22 @@ def _equal_to(face: int) -> Callable[[int], bool]:
     return lambda other: other == face
 
 
+def _sum(a: _Value, b: _Value) -> _Value:
+    if isinstance(a, int):
+        return a + b if isinstance(b, int) else b.shifted(a)
+    return a.shifted(b) if isinstance(b, int) else sum_of([a, b])
+
+
+def _negative(value: _Value) -> _Value:
+    return -value if isinstance(value, int) else value.negated()
+
+
+def _difference(a: _Value, b: _Value) -> _Value:
+    return _sum(a, _negative(b))
+
+
 def _product(a: _Value, b: _Value) -> _Value:
-    if isinstance(a, Discrete):
+    if isinstance(a, int):
         a, b = b, a
-    assert isinstance(a, int)
-    return b._times(a) if isinstance(b, Discrete) else a * b
+    assert isinstance(b, int)
+    return a * b if isinstance(a, int) else a.multiplied(b)

@@ -2,6 +2,7 @@
 
 Design
 - One die is a `Weights`: exact integers on consecutive faces. Rerolling, exploding and counting map it to another one.
+- Sums and pools come back as plain data, `loglik._discrete.variable.Variable`.
 - Keeping is an outcome-wise recursion in exact integers (`keep`): the outcomes are passed from the end that is kept, and the
   state is how many dice have been placed and the ways to reach each sum so far. Rolls are never enumerated. The ways to all
   sums are packed into one large integer, so a step is a multiplication by a small integer and a shift.
@@ -17,8 +18,8 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from loglik._discrete import exact_counts, scaled_pmf
-from loglik._discrete.die_pool import bits
-from loglik.distributions.discrete import Discrete, with_truncation
+from loglik._discrete.die_pool import Pool
+from loglik._discrete.variable import Variable, constant, from_pmf, from_pool, sum_of
 
 MAX_FACES = 2**20
 MAX_STEPS = 2**21  # of the recursion, about a microsecond each
@@ -62,14 +63,14 @@ def fair(sides: int, start: int = 1) -> Weights:
     return Weights((1,) * sides, start)
 
 
-def of_discrete(d: Discrete) -> Weights:
-    """What an expression rolls, as one die."""
-    if len(d.probs) > MAX_FACES:
-        raise ValueError(f"an entry of a pool may have {MAX_FACES} outcomes at most, this one has {len(d.probs)}")
-    if d._pool is None or len(d.probs) * sum(n * bits(die) for (die, _), n in d._pool.items()) / 8 > MAX_BYTES:
+def as_die(variable: Variable) -> Weights:
+    """A variable as one die with its outcomes as faces."""
+    length, pool = variable.length, variable.pool
+    if length > MAX_FACES:
+        raise ValueError(f"an entry of a pool may have {MAX_FACES} outcomes at most, this one has {length}")
+    if pool is None or length * pool.bits() / 8 > MAX_BYTES:
         raise ValueError("this entry of a pool is too large for exact counts")
-    counts, start = d.counts()
-    return _reduced(counts, start, d.truncated_mass)
+    return _reduced(pool.counts(0, length), variable.start, variable.truncated_mass)
 
 
 def reroll(die: Weights, condition: Condition, *, forever: bool) -> Weights:
@@ -112,31 +113,31 @@ def explode(die: Weights) -> Weights:
 
 
 def successes(die: Weights, condition: Condition) -> Weights:
-    """1 where the condition is met, else 0."""
+    """A die that shows 1 where the condition is met, else 0."""
     hits = sum(c for face, c in enumerate(die.counts, die.start) if condition(face))
     return _reduced([sum(die.counts) - hits, hits], 0, die.truncated)
 
 
 def _reduced(counts: Sequence[int], start: int, truncated: float) -> Weights:
-    """Without impossible faces at the ends and common factors."""
+    """The die without impossible faces at its ends and without a common factor of its weights."""
     first = next(i for i, c in enumerate(counts) if c)
     last = next(i for i in range(len(counts) - 1, -1, -1) if counts[i])
-    some = counts[first : last + 1]
-    common = math.gcd(*some)
-    return Weights(tuple(some) if common == 1 else tuple(c // common for c in some), start + first, truncated)
+    weights = counts[first : last + 1]
+    common = math.gcd(*weights)
+    return Weights(tuple(weights) if common == 1 else tuple(c // common for c in weights), start + first, truncated)
 
 
 # ------------------------------------------------------------------------------------------ sums
 
 
-def total(n: int, die: Weights) -> Discrete:
-    """Sum of n of these dice."""
+def total(n: int, die: Weights) -> Variable:
+    """Sum of n equal dice."""
     counts = die.counts
     if len(counts) == 1 or n == 0:
-        return Discrete._from_pool({}, n * die.start)
+        return constant(n * die.start)
     # Equal weights are a fair die, which has better methods.
     key = len(counts) if min(counts) == max(counts) else counts
-    return with_truncation(Discrete._from_pool({(key, 1): n}, n * die.start), _any_truncated([(n, die)]))
+    return from_pool(Pool({(key, 1): n}), n * die.start, _any_truncated([(n, die)]))
 
 
 def _any_truncated(groups: Sequence[tuple[int, Weights]]) -> float:
@@ -147,7 +148,7 @@ def _any_truncated(groups: Sequence[tuple[int, Weights]]) -> float:
 # ------------------------------------------------------------------------------------------ keeping
 
 
-def keep(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> Discrete:
+def keep(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> Variable:
     """Sum of some dice of a pool: those at the places `first` to ``last - 1``, counted from the highest.
 
     `groups` says how many there are of each die; 0 <= first < last <= number of dice.
@@ -159,11 +160,11 @@ def keep(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> Discre
     groups = [(n, die) for die, n in merged.items()]
     dice = sum(n for n, _ in groups)
     if (first, last) == (0, dice):
-        result = Discrete._from_pool({}, 0)
+        result = constant(0)
         for n, die in groups:
-            result = result + total(n, die)
+            result = sum_of([result, total(n, die)])
         return result
-    # From the end that has to be looked at least: places counted from there.
+    # Places are counted from the end from which fewer of them have to be passed.
     descending = last <= dice - first
     if not descending:
         first, last = dice - last, dice - first
@@ -173,10 +174,11 @@ def keep(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> Discre
         result = _keep_middle(groups, *((dice - last, first) if descending else (first, dice - last)))
     else:
         result = _keep_many(groups, first, last, descending)
-    return with_truncation(result, _any_truncated(groups))
+    return result._replace(truncated_mass=_any_truncated(groups))
 
 
 def _span(groups: Sequence[tuple[int, Weights]]) -> tuple[int, int]:
+    """The lowest face of all dice, and one above the highest."""
     return min(die.start for _, die in groups), max(die.stop for _, die in groups)
 
 
@@ -186,6 +188,7 @@ def _total_bits(groups: Sequence[tuple[int, Weights]]) -> float:
 
 
 def _exact_is_cheap(groups: Sequence[tuple[int, Weights]], first: int, last: int) -> bool:
+    """Whether the recursion stays within the limits of time and memory."""
     bits = _total_bits(groups)
     if bits > MAX_BITS or last > MAX_STEPS:
         return False
@@ -206,6 +209,7 @@ def _exact_is_cheap(groups: Sequence[tuple[int, Weights]], first: int, last: int
 
 
 def _has_formula(groups: Sequence[tuple[int, Weights]]) -> bool:
+    """Whether these are equal fair dice."""
     return len(groups) == 1 and max(groups[0][1].counts) == 1
 
 
@@ -213,7 +217,8 @@ def _refuse() -> NoReturn:
     raise ValueError("keeping from this pool would take too long or too much memory; fewer dice or sides would do")
 
 
-def _keep_exact(groups: Sequence[tuple[int, Weights]], first: int, last: int, descending: bool) -> Discrete:
+def _keep_exact(groups: Sequence[tuple[int, Weights]], first: int, last: int, descending: bool) -> Variable:
+    """The recursion over the faces, in exact integers."""
     low, stop = _span(groups)
     outcomes = (last - first) * (stop - 1 - low) + 1
     width = int(_total_bits(groups)) // 8 + 1  # bytes of one packed number
@@ -256,11 +261,11 @@ def _keep_exact(groups: Sequence[tuple[int, Weights]], first: int, last: int, de
                             others *= left[other] ** (m - state // radix[other] % (m + 1))
                     result += (ways * others) << (bits * (missing - dropped))
             states = after
-    counts = exact_counts._unpack(result, width, outcomes)
+    counts = exact_counts.unpack(result, width, outcomes)
     return total(1, _reduced(counts, (last - first) * low, 0.0))
 
 
-def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, descending: bool) -> Discrete:
+def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, descending: bool) -> Variable:
     r"""The k highest of n equal fair dice with s sides, by the value t of the k-th highest.
 
     .. math:: \sum_t \sum_{j<k} \binom{n}{j}\, G_{s-t}(x)^j\, x^{t(k-j)}\, W_t(n-j),\qquad
@@ -277,7 +282,7 @@ def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, des
     if large or not _has_formula(groups):
         _refuse()
     length = k * (s - 1) + 1
-    sum_of_terms = _Plain(length) if bits < 1000 else _Scaled(length)
+    result = _PlainSum(length) if bits < 1000 else _ScaledSum(length)
     all_rolls = s**n
     for t, coefficients in _coefficients(n, k, s):
         for j in range(k):
@@ -287,15 +292,15 @@ def _keep_many(groups: Sequence[tuple[int, Weights]], first: int, last: int, des
             coefficient = coefficients[j]
             if coefficient:
                 pmf = scaled_pmf.uniform_dice(j, s - t) if j and s - t > 1 else scaled_pmf.plain(np.ones(1))
-                sum_of_terms.add(shift, pmf, *_rounded(coefficient, all_rolls))
-    pmf = sum_of_terms.pmf()
+                result.add(shift, pmf, *_rounded(coefficient, all_rolls))
+    pmf = result.pmf()
     start = k * die.start
     if not descending:
         pmf = scaled_pmf.reverse(pmf)
-    return Discrete._from_pmf(pmf, start, np.dtype(np.float64))
+    return from_pmf(pmf, start, np.dtype(np.float64))
 
 
-def _keep_middle(groups: Sequence[tuple[int, Weights]], low: int, high: int) -> Discrete:
+def _keep_middle(groups: Sequence[tuple[int, Weights]], low: int, high: int) -> Variable:
     r"""n equal fair dice with s sides without the `low` lowest and the `high` highest, by the lowest and the highest value kept.
 
     .. math:: \sum_{a<b} \sum_{p+m+q=n} \frac{n!}{p!\,m!\,q!}\, L_a(p)\, L_{s+1-b}(q)\, x^{a(p-low)+b(q-high)}\, G_{ab}(x)^m,
@@ -311,12 +316,12 @@ def _keep_middle(groups: Sequence[tuple[int, Weights]], low: int, high: int) -> 
     if not _has_formula(groups) or max(sums, work) > MAX_TERMS or factors > MAX_STEPS or bits > MAX_BITS:
         _refuse()
     length, all_rolls = kept * (s - 1) + 1, s**n
-    result = _Plain(length) if bits < 1000 else _Scaled(length)
+    result = _PlainSum(length) if bits < 1000 else _ScaledSum(length)
     factorials = list(itertools.accumulate(range(1, n + 1), operator.mul, initial=1))
     lower = [_tied(n, low, a, factorials) for a in range(s)]
     upper = lower if low == high else [_tied(n, high, a, factorials) for a in range(s)]
     one = scaled_pmf.plain(np.ones(1))
-    for t in range(s):  # of the dice beside those at t: i below and j above
+    for t in range(s):  # all kept dice show t; i of the other dice are below and j above
         ways, first = 0, 1
         for i in range(low + 1):
             term = first
@@ -339,11 +344,11 @@ def _keep_middle(groups: Sequence[tuple[int, Weights]], low: int, high: int) -> 
                 start, step = a * (highest - low) + b + m * (a + 1), sides + 1
                 for r in range(min(step, len(middle))):
                     result.add(start + r, scaled_pmf.convolve(scaled_pmf.every(middle, r, step), ends), 1.0, 0, step)
-    return Discrete._from_pmf(scaled_pmf.normalised(result.pmf()), kept * die.start, np.dtype(np.float64))
+    return from_pmf(scaled_pmf.normalised(result.pmf()), kept * die.start, np.dtype(np.float64))
 
 
 def _tied(n: int, fewer: int, below: int, factorials: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """For p = 0 … n: Σ_{i <= fewer} C(p, i) below^i / p!, as mantissas and exponents."""
+    """Mantissas and exponents of Σ_{i <= fewer} C(p, i) below^i / p! for p = 0 … n; 0 up to p = fewer."""
     mantissas, exponents = np.zeros(n + 1), np.zeros(n + 1, np.int64)
     for p in range(fewer + 1, n + 1):
         ways, term = 0, 1
@@ -355,7 +360,7 @@ def _tied(n: int, fewer: int, below: int, factorials: list[int]) -> tuple[np.nda
 
 
 def _coefficients(n: int, k: int, s: int) -> Iterator[tuple[int, list[int]]]:
-    """For every t: C(n, j) (s − t)^j W_t(n − j) for j = 0 … k − 1."""
+    """Each t with C(n, j) (s − t)^j W_t(n − j) for j = 0 … k − 1."""
     d = n - k
     binomials = [1]
     for j in range(k - 1):
@@ -383,7 +388,7 @@ def _rounded(numerator: int, denominator: int) -> tuple[float, int]:
     return 2.0 * mantissa, exponent - 1 - shift
 
 
-class _Plain:
+class _PlainSum:
     """A sum of weighted pmfs whose entries are all normal numbers."""
 
     def __init__(self, length: int) -> None:
@@ -396,8 +401,8 @@ class _Plain:
         return scaled_pmf.plain(self.values)
 
 
-class _Scaled:
-    """The same with powers of two kept apart."""
+class _ScaledSum:
+    """A sum of weighted pmfs whose entries have powers of two beside them."""
 
     def __init__(self, length: int) -> None:
         self.values, self.exponents = np.zeros(length), np.full(length, -(2**40))

@@ -9,7 +9,7 @@ import numpy as np
 
 from loglik import _kernels
 from loglik._discrete import pmf_rows, scaled_pmf
-from loglik._discrete.die_pool import Pool, bits, faces
+from loglik._discrete.die_pool import Pool, faces
 from loglik._engine.validate import as_array, describe_entry, first_index, require, result_dtype
 
 MAX_OUTCOMES = 2**26  # 512 MiB of probabilities
@@ -19,7 +19,7 @@ MIN_LOG_PROB = -1e12
 
 
 def as_integer(value: Any) -> int | None:
-    """A Python integer, or None for what is none (bool included)."""
+    """A Python integer, or None for anything else (bool included)."""
     if isinstance(value, bool | np.bool_):
         return None
     try:
@@ -29,6 +29,7 @@ def as_integer(value: Any) -> int | None:
 
 
 def integer(function: str, name: str, value: Any) -> int:
+    """A Python integer, or TypeError."""
     number = as_integer(value)
     if number is None:
         raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
@@ -36,7 +37,7 @@ def integer(function: str, name: str, value: Any) -> int:
 
 
 def check_probs(name: str, values: Any) -> tuple[scaled_pmf.Pmf, np.dtype]:
-    """Masses of valid, normalised probabilities, shape (..., K), or of logarithms whose exponentials total 1; their dtype."""
+    """The `Pmf` of valid, normalised probabilities of shape (..., K), or of logarithms whose exponentials total 1; its dtype."""
     array = as_array("Discrete", name, values)
     dtype, is_log = result_dtype(array), name == "log_probs"
     if array.ndim == 0:
@@ -46,7 +47,7 @@ def check_probs(name: str, values: Any) -> tuple[scaled_pmf.Pmf, np.dtype]:
     if array.ndim > 1:
         checked = _checked_rows(name, array, dtype)
         shape = array.shape
-        return (pmf_rows.of_logs(shape, checked) if is_log else pmf_rows.of_probs(shape, dtype, checked)), dtype
+        return (pmf_rows.from_logs(shape, checked) if is_log else pmf_rows.from_probs(shape, dtype, checked)), dtype
     array = np.array(array, dtype)
     for good, condition in _rules(name, array):
         require("Discrete", name, array, good, condition)
@@ -125,7 +126,7 @@ def check_rows(rows: list[Any]) -> np.ndarray | None:
             return None
         array = np.array(rows)
     except (TypeError, ValueError):
-        return None  # the check of the single arrays finds the words
+        return None  # the check of each array by itself finds the words
     if array.ndim != 2 or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         return None
     array = array.astype(result_dtype(array), copy=False)
@@ -143,6 +144,7 @@ def check_rows(rows: list[Any]) -> np.ndarray | None:
 
 
 def check_counts(counts: Iterable[int]) -> tuple[int, ...]:
+    """Valid counts as Python integers."""
     if isinstance(counts, np.ndarray) and counts.ndim != 1:
         raise ValueError(f"Discrete: counts must have one dimension, got shape {counts.shape}")
     checked = []
@@ -159,6 +161,7 @@ def check_counts(counts: Iterable[int]) -> tuple[int, ...]:
 
 
 def check_range(start: int, length: int) -> None:
+    """Refuse too many outcomes, and outcomes that float64 does not hold exactly."""
     if length > MAX_OUTCOMES:
         raise ValueError(
             f"Discrete: the distribution would have {length} outcomes, more than the limit of {MAX_OUTCOMES}"
@@ -167,13 +170,14 @@ def check_range(start: int, length: int) -> None:
         raise ValueError(f"Discrete: outcomes must be within ±2^53, got {start} to {start + length - 1}")
 
 
-def check_work(pool: Pool) -> None:
-    """Refuse sums whose convolutions would take minutes."""
-    if len(pool) == 1 and isinstance(next(iter(pool))[0], int):
+def check_pool_work(pool: Pool) -> None:
+    """Refuse pools whose convolutions would take minutes."""
+    dice = pool.dice
+    if len(dice) == 1 and isinstance(next(iter(dice))[0], int):
         return
-    underflow = sum(n * bits(die) for (die, _), n in pool.items()) > 1000
+    underflow = pool.bits() > 1000
     lengths, seconds = [], 0.0
-    for (die, factor), n in pool.items():
+    for (die, factor), n in dice.items():
         if not isinstance(die, int) and sum(map(bool, die)) > 2:
             seconds += scaled_pmf.power_seconds(faces(die), n, underflow=underflow)
         lengths.append(n * (faces(die) - 1) * factor + 1)
@@ -182,6 +186,7 @@ def check_work(pool: Pool) -> None:
 
 
 def check_seconds(seconds: float) -> None:
+    """Refuse a sum that would take longer than the limit."""
     if seconds > MAX_SECONDS:
         raise ValueError(
             f"Discrete: the sum would take about {seconds:.0f} seconds, more than the limit of {MAX_SECONDS}"

@@ -1,4 +1,4 @@
-"""Exact counts of the ways to reach each sum, as Python integers. Internal to `Discrete`.
+"""Exact counts of the ways to reach each sum, as Python integers.
 
 Uniform dice use the four-term recurrence of csrc/kernels/dice.h on integers (counts.h): linear in the size of the
 output. Other variables are packed into one large integer (Kronecker substitution), so that a product is one
@@ -38,7 +38,7 @@ def uniform_dice(n: int, s: int, first: int = 0, last: int | None = None) -> lis
     last = count if last is None else last
     bits, half = n * math.log2(s), (count + 1) // 2
     check_size(last - first, bits, recurrence=True)
-    # The upper half is the lower one from its end: what is needed of that.
+    # The upper half mirrors the lower one: the range of the lower half that is needed.
     low, high = min(first, count - last), half if first < half < last else min(last, count - first)
     check_size(min(s + 2, high), bits, recurrence=True)
     lower = _kernels.dice_counts(n, s, low, high, int(bits) // 32 + 1)
@@ -55,7 +55,7 @@ def power(counts: list[int], n: int) -> list[int]:
     outcomes = n * (len(counts) - 1) + 1
     check_size(outcomes, bits, recurrence=False)
     width = bits // 8 + 1
-    return _unpack(pow(_pack(counts, width), n), width, outcomes)
+    return unpack(pow(pack(counts, width), n), width, outcomes)
 
 
 def convolve(factors: Iterable[list[int]]) -> list[int]:
@@ -72,12 +72,12 @@ def convolve(factors: Iterable[list[int]]) -> list[int]:
         outcomes = len(result) + len(counts) - 1
         check_size(outcomes, bits, recurrence=False)
         width = bits // 8 + 1
-        result = _unpack(_pack(result, width) * _pack(counts, width), width, outcomes)
+        result = unpack(pack(result, width) * pack(counts, width), width, outcomes)
     return result
 
 
 def convolve_range(a: list[int], b: list[int], first: int, last: int) -> list[int]:
-    """Entries first .. last - 1 of the counts of a sum: only the entries of the factors that they need."""
+    """Counts first .. last - 1 of the sum of two variables, from those counts of both that they need."""
     if len(a) > len(b):
         a, b = b, a
     low = max(0, first - len(a) + 1)
@@ -93,10 +93,12 @@ def stretch(counts: list[int], factor: int) -> list[int]:
     return result
 
 
-def _pack(counts: list[int], width: int) -> int:
+def pack(counts: list[int], width: int) -> int:
+    """Counts as the digits of one large integer, `width` bytes each."""
     return int.from_bytes(b"".join(c.to_bytes(width, "little") for c in counts), "little")
 
 
-def _unpack(packed: int, width: int, count: int) -> list[int]:
+def unpack(packed: int, width: int, count: int) -> list[int]:
+    """The first `count` digits of `width` bytes each."""
     data = packed.to_bytes(width * count, "little")
     return [int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)]

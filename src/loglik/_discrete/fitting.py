@@ -9,7 +9,7 @@ import numpy as np
 from loglik._discrete.checks import MAX_OUTCOMES
 from loglik._fitting import priors
 from loglik._fitting.report import check_data, make_report, row_totals
-from loglik._fitting.statistics import Moments, Rows
+from loglik._fitting.statistics import Moments, Observations
 
 _EXACT_OUTCOMES = 1 << 16  # with as many or fewer, integer counts stay exact
 _BLOCK = 1 << 19
@@ -79,10 +79,10 @@ def _sums(x: np.ndarray) -> np.ndarray:
     return np.reshape([math.fsum(row.tolist()) for row in x.reshape(-1, x.shape[-1])], x.shape[:-1])
 
 
-def counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> Counts:
-    """Of the outcomes that there are, or of those asked for by the first one and their number."""
-    start, length = _outcomes(function, rows, outcomes)
-    _check_span(function, start, length, rows.kept_shape)
+def counts(function: str, data: Observations, outcomes: tuple[int, int] | None) -> Counts:
+    """Weights of the outcomes that the data have, or of those asked for by the first one and their number."""
+    start, length = _outcomes(function, data, outcomes)
+    _check_span(function, start, length, data.kept_shape)
 
     def count(x: np.ndarray, w: np.ndarray | None, block: Any) -> tuple[Any, Any, np.ndarray, np.ndarray]:
         samples, _, d = x.shape
@@ -106,25 +106,25 @@ def counts(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> Count
         some, inverse = np.unique(key, return_inverse=True)  # few of very many outcomes
         return (some // span, some % span + first), np.bincount(inverse, w), *totals
 
-    shape = (rows.samples, rows.d)
-    total = np.zeros((rows.samples * rows.d, length))
-    n, weight = np.zeros((rows.samples, 1), np.int64), np.zeros((rows.samples, 1))
-    for (e0, e1, _, _), (at, found, number, weights) in rows.fold(count, _integral, "integers"):
-        total[e0 * rows.d : e1 * rows.d][at] += found
+    shape = (data.samples, data.d)
+    total = np.zeros((data.samples * data.d, length))
+    n, weight = np.zeros((data.samples, 1), np.int64), np.zeros((data.samples, 1))
+    for (e0, e1, _, _), (at, found, number, weights) in data.fold(count, _integral, "integers"):
+        total[e0 * data.d : e1 * data.d][at] += found
         n[e0:e1, 0] += number
         weight[e0:e1, 0] += weights
-    n, weight = (np.broadcast_to(a, shape).reshape(rows.kept_shape) for a in (n, weight))
-    return Counts(start, total.reshape((*rows.kept_shape, length)), weight, n)
+    n, weight = (np.broadcast_to(a, shape).reshape(data.kept_shape) for a in (n, weight))
+    return Counts(start, total.reshape((*data.kept_shape, length)), weight, n)
 
 
-def _outcomes(function: str, rows: Rows, outcomes: tuple[int, int] | None) -> tuple[int, int]:
+def _outcomes(function: str, data: Observations, outcomes: tuple[int, int] | None) -> tuple[int, int]:
     """The first outcome, and how many there are."""
 
     def extremes(x: np.ndarray, w: np.ndarray | None, block: Any) -> tuple[float, float]:
         taken = x if w is None else x[np.broadcast_to((w > 0)[..., None], x.shape)]
         return (float(taken.min()), float(taken.max())) if taken.size else (math.inf, -math.inf)
 
-    ranges = [r for _, r in rows.fold(extremes, _integral, "integers")]
+    ranges = [r for _, r in data.fold(extremes, _integral, "integers")]
     low, high = min((r[0] for r in ranges), default=math.inf), max((r[1] for r in ranges), default=-math.inf)
     if outcomes is None:
         return (0, 1) if low > high else (int(low), int(high - low) + 1)

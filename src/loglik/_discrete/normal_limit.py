@@ -1,18 +1,15 @@
-"""The distance of a discrete distribution from the Normal that matches it, and the picture of both."""
+"""The distance of a discrete distribution from the Normal that matches it, and the outcomes that count for it."""
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from loglik import ufuncs
-from loglik._faces.axes import draw_masses, finish, new_axes
-
-if TYPE_CHECKING:
-    from loglik.distributions.discrete import Discrete
+from loglik._discrete.scaled_pmf import Pmf, Tails
 
 _BLOCK = 2**15
-_HIDDEN = 5e-7  # probability left out of the picture at each end
+HIDDEN = 5e-7  # probability left out of a picture at each end
 
 
 class NormalDistance(NamedTuple):
@@ -24,27 +21,42 @@ class NormalDistance(NamedTuple):
     wasserstein: float
 
 
-def lattice(d: "Discrete") -> tuple[int, int, int]:
-    """Index of the first and the last possible outcome, and the largest step that all share (2 for twice a die)."""
-    possible = np.flatnonzero(d._masses.values)
+class Places(NamedTuple):
+    """Where outcomes are possible: indices of the first and the last one, and the largest step that all share."""
+
+    first: int
+    last: int
+    step: int  # 2 for twice a die
+
+
+def possible_places(pmf: Pmf) -> Places:
+    """The places of one pmf."""
+    possible = np.flatnonzero(pmf.values)
     step = int(np.gcd.reduce(np.diff(possible))) if len(possible) > 1 else 1
-    return int(possible[0]), int(possible[-1]), step
+    return Places(int(possible[0]), int(possible[-1]), step)
 
 
-def distances(d: "Discrete") -> NormalDistance:
-    """Of a distribution with a positive variance."""
-    normal = d.normal_approximation()  # raises for a constant
-    mean, sigma = float(normal.mean), float(normal.std)
-    first, last, step = lattice(d)
-    half = step / (2 * sigma)
+def visible(places: Places, low: int, high: int) -> slice:
+    """The indices of possible outcomes from `low` to `high`, or from one before `low`."""
+    low, high = max(places.first, low), min(places.last, high)
+    low -= (low - places.first) % places.step
+    return slice(low, high + 1, places.step)
+
+
+def distances(
+    places: Places, probs: np.ndarray, log_probs: np.ndarray, tails: Tails, start: int, mean: float, std: float
+) -> NormalDistance:
+    """The distances of a distribution on start, start + 1, … from the Normal with its `mean` and its positive `std`."""
+    first, last, step = places
+    half = step / (2 * std)
     largest, variation, kl, area = 0.0, [], [], []
     before = 0.0  # P(X < the first outcome of the block)
-    ends = (d.start + first - mean) / sigma, (d.start + last - mean) / sigma
+    ends = (start + first - mean) / std, (start + last - mean) / std
     for begin in range(first, last + 1, _BLOCK * step):
         taken = slice(begin, min(begin + _BLOCK * step, last + 1), step)
-        z = (np.arange(d.start + taken.start, d.start + taken.stop, step) - mean) / sigma
-        p, log_p = d.probs[taken].astype(np.float64), d.log_probs[taken].astype(np.float64)
-        cdf, sf = d._tails.cdf[taken].astype(np.float64), d._tails.sf[taken].astype(np.float64)
+        z = (np.arange(start + taken.start, start + taken.stop, step) - mean) / std
+        p, log_p = probs[taken].astype(np.float64), log_probs[taken].astype(np.float64)
+        cdf, sf = tails.cdf[taken].astype(np.float64), tails.sf[taken].astype(np.float64)
         expected = ufuncs.ndtr(z)
         below = np.append(before, cdf[:-1])
         before = cdf[-1]
@@ -53,7 +65,7 @@ def distances(d: "Discrete") -> NormalDistance:
         q = np.exp(log_q)
         variation.append(float(np.sum(np.abs(p - q))))
         kl.append(float(np.sum(_kl_terms(p, log_p, q, log_q))))
-        # Of the steps to the next outcome, those right of the mean are mirrored: tails are small there.
+        # The steps to the next outcome right of the mean are mirrored: tails are small there.
         inner = z + 2 * half <= ends[1] + half
         a, b = z[inner], (z + 2 * half)[inner]
         right = a + b > 0
@@ -65,7 +77,7 @@ def distances(d: "Discrete") -> NormalDistance:
         kolmogorov=largest,
         total_variation=min(0.5 * (math.fsum(variation) + outside), 1.0),
         kl=math.fsum(kl) + outside,
-        wasserstein=sigma * (math.fsum(area) + flat),
+        wasserstein=std * (math.fsum(area) + flat),
     )
 
 
@@ -95,38 +107,3 @@ def _area(a: np.ndarray, b: np.ndarray, level: np.ndarray) -> np.ndarray:
     left = level * (crossing - a) - (at - _integral(a))
     right = _integral(b) - at - level * (b - crossing)
     return np.maximum(left, 0.0) + np.maximum(right, 0.0)
-
-
-# ------------------------------------------------------------------------------------------ picture
-
-
-def plot(d: "Discrete", ax: Any) -> Any:
-    """Probabilities and the matching Normal on the axes `ax`."""
-    ax = new_axes("Discrete.plot") if ax is None else ax
-    x, step = draw(d, ax, color="#8fb4d9", label="probability")
-    if d.variance > 0:
-        normal = d.normal_approximation()
-        low, high = max(x[0] - step, normal.mean - 5 * normal.std), min(x[-1] + step, normal.mean + 5 * normal.std)
-        grid = np.linspace(low, high, 400)
-        label = f"Normal: mean {float(normal.mean):.6g}, sd {float(normal.std):.4g}"
-        # The step makes an area of the density: what falls to one bar.
-        ax.plot(grid, step * normal.prob(grid), color="#c0392b", linewidth=1.5, label=label)
-    finish(ax)
-    return ax
-
-
-def shown(d: "Discrete") -> tuple[np.ndarray, np.ndarray, int]:
-    """The outcomes in a picture, their probabilities and their step."""
-    first, last, step = lattice(d)
-    low = max(first, int(d.quantile(_HIDDEN)) - d.start)
-    high = min(last, int(d.quantile(1 - _HIDDEN)) - d.start)
-    low -= (low - first) % step
-    taken = slice(low, high + 1, step)
-    return d.support[taken], d.probs[taken], step
-
-
-def draw(d: "Discrete", ax: Any, **style: Any) -> tuple[np.ndarray, int]:
-    """Draw the probabilities; returns the outcomes shown and their step."""
-    x, p, step = shown(d)
-    draw_masses(ax, x, p, step, **style)
-    return x, step

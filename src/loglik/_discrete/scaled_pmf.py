@@ -1,4 +1,4 @@
-"""Arrays of probabilities whose range may exceed that of doubles, and their sums. Internal to `Discrete`.
+"""Arrays of probabilities whose range may exceed that of doubles, and their sums.
 
 Design
 - A `Pmf` is plain (an array of probabilities) as long as every probability is a normal number, else scaled:
@@ -56,38 +56,38 @@ class Pmf(NamedTuple):
 
 
 def plain(probs: np.ndarray) -> Pmf:
-    """Of an array of finite, non-negative float32 or float64, not all zero."""
+    """The `Pmf` of an array of finite, non-negative float32 or float64, not all zero."""
     smallest = float(probs.min()) or float(probs[probs > 0].min())
     return Pmf(probs, None, math.frexp(smallest)[1] - 1)
 
 
 def scaled(mantissas: np.ndarray, exponents: np.ndarray) -> Pmf:
-    """Of mantissas in [1, 2) or 0; plain if every probability is a normal double."""
-    some = mantissas > 0
-    floor = int(exponents.min() if some.all() else exponents[some].min())
+    """The `Pmf` of mantissas in [1, 2) or 0 and their exponents; plain if every probability is a normal double."""
+    positive = mantissas > 0
+    floor = int(exponents.min() if positive.all() else exponents[positive].min())
     if floor >= -1022:
         return Pmf(_kernels.scaled_values(mantissas, exponents), None, floor)
     return Pmf(mantissas, exponents, floor)
 
 
 def from_logs(logs: np.ndarray) -> Pmf:
-    """Of natural logarithms; -inf is zero."""
+    """The `Pmf` of natural logarithms; -inf is zero."""
     return scaled(*log_parts(logs))
 
 
 def log_parts(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mantissas in [1, 2) or 0, and exponents, of numbers of which there are the logarithms."""
-    some = logs > -np.inf
-    finite = np.where(some, logs, 0.0)
+    """Mantissas in [1, 2) or 0, and exponents, of the numbers whose natural logarithms are given."""
+    positive = logs > -np.inf
+    finite = np.where(positive, logs, 0.0)
     exponents = np.rint(finite / math.log(2.0))
     # The difference of neighbours is exact, the correction below half a unit.
     mantissas, shift = np.frexp(np.exp((finite - exponents * _LN2_HI) - exponents * _LN2_LO))
-    exponents = np.where(some, exponents.astype(np.int64) + shift - 1, 0)
-    return np.where(some, 2.0 * mantissas, 0.0), exponents
+    exponents = np.where(positive, exponents.astype(np.int64) + shift - 1, 0)
+    return np.where(positive, 2.0 * mantissas, 0.0), exponents
 
 
 def from_counts(counts: list[int]) -> Pmf:
-    """Of exact integers: every probability is rounded once."""
+    """The `Pmf` of exact integers: every probability is rounded once."""
     total = sum(counts)
     mantissas, exponents = np.zeros(len(counts)), np.zeros(len(counts), np.int64)
     for i, count in enumerate(counts):
@@ -182,17 +182,17 @@ def power(pmf: Pmf, n: int, counts: list[int] | None = None) -> Pmf:
     """
     if n == 1:
         return pmf
-    some = np.flatnonzero(pmf.values)
-    first, stride = int(some[0]), int(np.gcd.reduce(np.diff(some))) or 1
-    values, exponents = pmf.values[first : some[-1] + 1 : stride], pmf.exponents
+    possible = np.flatnonzero(pmf.values)
+    first, stride = int(possible[0]), int(np.gcd.reduce(np.diff(possible))) or 1
+    values, exponents = pmf.values[first : possible[-1] + 1 : stride], pmf.exponents
     if exponents is not None:
-        exponents = exponents[first : some[-1] + 1 : stride]
+        exponents = exponents[first : possible[-1] + 1 : stride]
     if len(values) == 2:
         if counts is not None:
             a, b = (wide.wide(c) for c in counts if c)
         else:
             powers = [0, 0] if exponents is None else exponents.tolist()
-            a, b = map(wide.of_float, values.tolist(), powers)
+            a, b = map(wide.from_float, values.tolist(), powers)
         result = binomial(n, a, b)
     else:
         result = by_squaring(Pmf(np.ascontiguousarray(values), exponents, pmf.floor), n, convolve)
@@ -213,7 +213,7 @@ def by_squaring(pmf: Pmf, n: int, add: Callable[[Pmf, Pmf], Pmf]) -> Pmf:
 
 
 def shortest_first(pmfs: list[Pmf], add: Callable[[Pmf, Pmf], Pmf]) -> Pmf:
-    """The sum of one or more; `add` makes that of two, always of the two shortest."""
+    """The sum of one or more variables; `add` makes the sum of two, always of the two shortest."""
     import heapq
 
     heap = [(pmf.values.shape[-1], i, pmf) for i, pmf in enumerate(pmfs)]
@@ -230,7 +230,7 @@ def shortest_first(pmfs: list[Pmf], add: Callable[[Pmf, Pmf], Pmf]) -> Pmf:
 def convolve_all(pmfs: list[Pmf], stacks: Iterable[np.ndarray] = ()) -> Pmf:
     """The sum of several independent variables, the shortest two first.
 
-    Rows of the float64 arrays `stacks` are pmfs, too: zero or at least 2^-1022.
+    Rows of the float64 arrays `stacks` are pmfs, too, whose probabilities are 0 or at least 2^-1022.
     """
     short: dict[int, list[np.ndarray]] = {}
     rest = []
@@ -268,13 +268,13 @@ def _convolve_rows(rows: np.ndarray) -> list[Pmf]:
     columns, floors = np.ascontiguousarray(rows[order].T), floors[order]
     done: list[Pmf] = []
 
-    def leave(some: slice) -> None:
-        done.extend(Pmf(row, None, int(floor)) for row, floor in zip(columns[:, some].T.copy(), floors[some], strict=True))
+    def leave(place: slice) -> None:
+        done.extend(Pmf(row, None, int(floor)) for row, floor in zip(columns[:, place].T.copy(), floors[place], strict=True))
 
     while columns.shape[1] > 1 and len(columns) <= STACK_LENGTH:
-        bad = int(np.searchsorted(floors[0 : len(floors) - 1 : 2] + floors[1::2], _STACK_FLOOR))
-        leave(slice(0, 2 * bad))
-        columns, floors = columns[:, 2 * bad :], floors[2 * bad :]
+        small = int(np.searchsorted(floors[0 : len(floors) - 1 : 2] + floors[1::2], _STACK_FLOOR))  # pairs near underflow
+        leave(slice(0, 2 * small))
+        columns, floors = columns[:, 2 * small :], floors[2 * small :]
         if len(floors) % 2:
             leave(slice(-1, None))
         pairs, size = len(floors) // 2, len(columns)
@@ -288,7 +288,7 @@ def _convolve_rows(rows: np.ndarray) -> list[Pmf]:
 
 
 def sum_seconds(lengths: list[int], *, underflow: bool) -> float:
-    """About how long `convolve_all` takes for pmfs of such lengths, if they are smooth; `underflow` excludes direct sums."""
+    """About how long `convolve_all` takes for smooth pmfs of such lengths; `underflow` excludes direct sums."""
     outcomes = 1 + sum(lengths) - len(lengths)
     # The longest one comes last; the others are a tree of pairs.
     shorter = outcomes - max(lengths) + 1
@@ -299,7 +299,7 @@ def sum_seconds(lengths: list[int], *, underflow: bool) -> float:
 
 
 def power_seconds(length: int, n: int, *, underflow: bool) -> float:
-    """The same for `power` of a pmf with three values or more."""
+    """About how long `power` takes for a smooth pmf with three values or more; `underflow` excludes direct sums."""
     outcomes, work = n * (length - 1) + 1, 0
     while n > 1:
         work += (1 + n % 2) * outcomes * _work(outcomes // 2, underflow)
@@ -374,9 +374,7 @@ def logs(values: np.ndarray, exponents: np.ndarray | None) -> np.ndarray:
         return np.log(values, out=np.full(values.shape, -np.inf, values.dtype), where=values > 0)
     mantissas, shift = np.frexp(values)
     high = mantissas < math.sqrt(0.5)
-    mantissas = np.where(
-        high, 2.0 * mantissas, mantissas
-    )  # into [0.7, 1.4]: its logarithm never cancels the rest
+    mantissas = np.where(high, 2.0 * mantissas, mantissas)  # into [0.7, 1.4]: its logarithm never cancels the rest
     powers = (exponents + shift - high).astype(np.float64)
     small = np.log(mantissas, out=np.full(values.shape, -np.inf), where=mantissas > 0)
     return powers * _LN2_HI + (powers * _LN2_LO + small)
@@ -400,7 +398,10 @@ class Tails(NamedTuple):
 
 
 def tails(pmf: Pmf, *, log: bool = True) -> Tails:
-    """Lower and upper tails for every index, also of rows of one kind; without `log` no logarithms (the tails instead)."""
+    """Lower and upper tails for every index, of one pmf or of rows that are all plain or all scaled.
+
+    Without `log`, the tails themselves stand in place of their logarithms.
+    """
     lower, log_lower = _running_sums(pmf, log)
     upper, log_upper = _running_sums(reverse(pmf), log)
     # upper[::-1][k] is P(X >= k): one further for P(X > k).
@@ -429,6 +430,7 @@ def _after(sums: np.ndarray, last: float) -> np.ndarray:
 
 
 def _running_sums(pmf: Pmf, log: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative sums along the outcomes, and their logarithms (or the sums again)."""
     values, exponents = np.ascontiguousarray(pmf.values, np.float64), pmf.exponents
     shape, rows = values.shape, 1
     if len(shape) > 1:
@@ -440,7 +442,7 @@ def _running_sums(pmf: Pmf, log: bool) -> tuple[np.ndarray, np.ndarray]:
     else:
         mantissas, powers = _kernels.cumulative(values, exponents, rows=rows)
         normal, shift = np.frexp(mantissas)
-        some = mantissas > 0
-        sums = _kernels.scaled_values(2.0 * normal, np.where(some, powers + shift - 1, 0))
-        log_sums = logs(mantissas, np.where(some, powers, 0)) if log else sums
+        positive = mantissas > 0
+        sums = _kernels.scaled_values(2.0 * normal, np.where(positive, powers + shift - 1, 0))
+        log_sums = logs(mantissas, np.where(positive, powers, 0)) if log else sums
     return (sums, log_sums) if len(shape) == 1 else (sums.reshape(shape), log_sums.reshape(shape))

@@ -1,4 +1,4 @@
-"""Convolution of long scaled pmfs by exponential tilting. Internal to `loglik._discrete.scaled_pmf`.
+"""Convolution of long scaled pmfs by exponential tilting.
 
 Design
 - a_i·2^(−θi) and b_j·2^(−θj) have the convolution c_k·2^(−θk). For every θ the tilted pmfs have a peak; what lies
@@ -56,14 +56,16 @@ def convolve(a: Scaled, b: Scaled, first: int, last: int, direct: Direct) -> Sca
 
 
 def _trimmed(x: Scaled) -> tuple[Scaled, int]:
-    """Without zeros at the ends, and how many there were at the first one."""
-    some = np.flatnonzero(x[0])
-    if not len(some):
+    """A pmf without zeros at its ends, and how many there were before it."""
+    possible = np.flatnonzero(x[0])
+    if not len(possible):
         return (x[0][:0], x[1][:0]), 0
-    return (x[0][some[0] : some[-1] + 1], x[1][some[0] : some[-1] + 1]), int(some[0])
+    place = slice(int(possible[0]), int(possible[-1]) + 1)
+    return (x[0][place], x[1][place]), place.start
 
 
 def _sums(a: Scaled, b: Scaled, first: int, last: int, direct: Direct) -> Scaled:
+    """Sums first .. last - 1 of two pmfs with positive ends, by one tilt after the other, and in chunks where none is right."""
     if len(a[0]) * len(b[0]) <= _SMALL_WORK or a[0][0] * a[0][-1] * b[0][0] * b[0][-1] == 0:
         return _in_chunks(a, b, first, last)
     tilts = _Tilts(a, b, direct)
@@ -87,12 +89,16 @@ def _sums(a: Scaled, b: Scaled, first: int, last: int, direct: Direct) -> Scaled
             k = last if rest.all() else k + int(np.argmin(rest))
     for begin, end in _gaps(done):
         smaller = 4 * min(end + first, len(a[0]) + len(b[0]) - 1 - begin - first) < len(a[0]) + len(b[0])
-        how = convolve if smaller else lambda a, b, first, last, _: _in_chunks(a, b, first, last)
-        mantissas[begin:end], exponents[begin:end] = how(a, b, begin + first, end + first, direct)
+        if smaller:
+            sums = convolve(a, b, begin + first, end + first, direct)
+        else:
+            sums = _in_chunks(a, b, begin + first, end + first)
+        mantissas[begin:end], exponents[begin:end] = sums
     return mantissas, exponents
 
 
 def _gaps(done: np.ndarray) -> list[tuple[int, int]]:
+    """Begin and end of each run of sums that are still missing."""
     missing = np.flatnonzero(~done)
     if not len(missing):
         return []
@@ -102,7 +108,7 @@ def _gaps(done: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _in_chunks(a: Scaled, b: Scaled, first: int, last: int) -> Scaled:
-    """Sums without tilting, from the entries that reach them; a few of them one by one."""
+    """Sums first .. last - 1 without tilting, from the entries that reach them; one by one if they are few."""
     if len(a[0]) > len(b[0]):
         a, b = b, a
     low = max(0, first - len(a[0]) + 1)
@@ -119,6 +125,7 @@ def _in_chunks(a: Scaled, b: Scaled, first: int, last: int) -> Scaled:
 
 
 def _one_by_one(a: Scaled, b: Scaled, first: int, last: int) -> Scaled:
+    """Sums first .. last - 1, each from its products."""
     mantissas, exponents = np.zeros(last - first), np.zeros(last - first, np.int64)
     for k in range(first, last):
         begin, end = max(0, k - len(b[0]) + 1), min(k + 1, len(a[0]))
@@ -142,11 +149,12 @@ class _Majorant:
         self.heights = _kernels.majorant(logs)
 
     def peak(self, slope: float) -> int:
+        """Index of the highest point of the majorant tilted by `slope`."""
         places = range(len(self.heights) - 1)
         return bisect.bisect_left(places, -slope, key=lambda i: float(self.heights[i] - self.heights[i + 1]))
 
     def window(self, slope: float, bits: float) -> tuple[int, int]:
-        """Around the peak of the tilted majorant, down to `bits` below it."""
+        """Begin and end of the places around the peak of the tilted majorant that are at most `bits` below it."""
         top = self.peak(slope)
         level = self.heights[top] - slope * top - bits
 
@@ -189,7 +197,7 @@ class _Tilts:
         else:
             c = self.direct(x, y)
             good = c >= 2.0 ** -(_DIRECT_BITS + _LENIENT_BITS) * float(x.max() * y.max())
-        # Back: c·2^(slope·k), with the exponents of the two tops.
+        # The tilt is undone: c·2^(slope·k), with the exponents of the two tops.
         begin = windows[0][0] + windows[1][0]
         power = slope * (np.arange(len(c)) + (begin - top_x[0] - top_y[0]))
         whole = np.floor(power)

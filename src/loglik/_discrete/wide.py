@@ -19,7 +19,7 @@ def wide(m: int, e: int = 0) -> Wide:
     return (m >> shift if shift > 0 else m << -shift), e + shift
 
 
-def of_float(value: float, e: int = 0) -> Wide:
+def from_float(value: float, e: int = 0) -> Wide:
     """value·2^e, exactly."""
     m, denominator = value.as_integer_ratio()
     return wide(m, e - denominator.bit_length() + 1)

@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     gradients: Gradients | None
 
 
-class Table:
+class ClosedForms:
     """Closed forms of one kind of divergence, by the classes of p and q."""
 
     def __init__(self, symbol: str) -> None:
@@ -55,10 +55,10 @@ class Table:
         return [pair for pair, entry in self._entries.items() if entry.gradients is not None]
 
 
-KL, JS, CROSS_ENTROPY = Table("KL"), Table("JS"), Table("H")
+KL, JS, CROSS_ENTROPY = ClosedForms("KL"), ClosedForms("JS"), ClosedForms("H")
 
 
-def register(table: Table, p: type, q: type, form: Form, gradients: Gradients | None = None) -> None:
+def register(table: ClosedForms, p: type, q: type, form: Form, gradients: Gradients | None = None) -> None:
     """Enter a closed form for a pair of families."""
     table.add(p, q, Entry(form, gradients))
 
@@ -120,8 +120,8 @@ def gradients_in_blocks(
         return dict(zip(arguments, slopes(*blocks.values()), strict=True))
 
     return elementwise_gradients(
-        function, lambda out: value(), arguments, tuple(arguments), by_name, lead=batch(function, p, q), dtype=result_dtype(p, q),
-        wrt=wrt, nanoseconds=50.0,
+        function, lambda out: value(), arguments, tuple(arguments), by_name,
+        value_shape=batch(function, p, q), dtype=result_dtype(p, q), wrt=wrt, nanoseconds=50.0,
     )  # fmt: skip
 
 

@@ -21,10 +21,10 @@ class Listed(NamedTuple):
 
     array: np.ndarray
     eps: float
-    """Of the type that they were rounded to; infinite: they need not total 1."""
+    """The eps of the type that they were rounded to; infinite: they need not total 1."""
 
 
-class Rows(NamedTuple):
+class PairOfRows(NamedTuple):
     """Probabilities along the last axis of two arrays that broadcast in the others."""
 
     p: Listed
@@ -35,7 +35,7 @@ class Rows(NamedTuple):
     """Raises an error for what the kernels found wrong."""
 
 
-def rows(function: str, p: Any, q: Any, axis: int) -> Rows:
+def rows(function: str, p: Any, q: Any, axis: int) -> PairOfRows:
     """Two arrays of probabilities, checked, the axis moved to the end.
 
     Each row must total 1 as the probabilities of `Discrete` must, and is normalised by the same rule.
@@ -47,7 +47,7 @@ def rows(function: str, p: Any, q: Any, axis: int) -> Rows:
         for name, array in arrays.items():
             check(function, name, np.moveaxis(array, -1, back), back)
 
-    return Rows(listed["p"], listed["q"], lead, validate.result_dtype(p, q), check_both)
+    return PairOfRows(listed["p"], listed["q"], lead, validate.result_dtype(p, q), check_both)
 
 
 def aligned(function: str, axis: Any, **values: Any) -> tuple[dict[str, np.ndarray], int, tuple[int, ...]]:
@@ -118,7 +118,7 @@ def _run(ufunc: np.ufunc, p: Listed, q: Listed, out: np.ndarray, good: np.ndarra
     return all(sound)
 
 
-def _values(ufunc: np.ufunc, rows: Rows) -> Any:
+def _values(ufunc: np.ufunc, rows: PairOfRows) -> Any:
     p, q = (one._replace(array=np.broadcast_to(one.array, (*rows.lead, one.array.shape[-1]))) for one in (rows.p, rows.q))
     out = np.empty(rows.lead, rows.dtype)
     if not _run(ufunc, p, q, out) or not out.size:
@@ -143,16 +143,16 @@ def total(ufunc: np.ufunc, p: np.ndarray, q: np.ndarray) -> Any:
     return math.fsum(parts)
 
 
-def kl(rows: Rows) -> Any:
+def kl(rows: PairOfRows) -> Any:
     """KL(p ‖ q) of each row."""
     return _values(ufuncs.categorical_kl, rows)
 
 
-def js(rows: Rows) -> Any:
+def js(rows: PairOfRows) -> Any:
     """Jensen-Shannon divergence of each row."""
     return _values(ufuncs.categorical_js, rows)
 
 
-def cross_entropy(rows: Rows) -> Any:
+def cross_entropy(rows: PairOfRows) -> Any:
     """-Σ p log q of each row; every term is not negative but for roundings of 1 in q."""
     return _values(ufuncs.categorical_cross_entropy, rows)

@@ -25,8 +25,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
+from typing import Any
 
-__all__ = ["get_num_threads", "num_threads", "run_blocks", "set_num_threads"]
+__all__ = ["get_num_threads", "in_order", "num_threads", "run_blocks", "set_num_threads"]
 
 # Below about a millisecond of work, waking a thread costs more than it saves.
 SERIAL_BELOW_SECONDS = 1e-3
@@ -287,3 +288,19 @@ def run_blocks(function: Callable[[int], object], count: int, *, seconds: float 
     finally:
         job.close()
     job.raise_first()
+
+
+def in_order(function: Callable[[int], Any], count: int, most: int, *, seconds: float = math.inf) -> Iterator[Any]:
+    """``function(i)`` for i = 0, 1, ..., in this order: computed `most` at a time by `run_blocks`, so that no more are in memory.
+
+    For results that are joined one after the other, or are too large to keep. `seconds` is of the whole work.
+    """
+    for first in range(0, count, most):
+        results: list[Any] = [None] * min(most, count - first)
+
+        def one(i: int, first: int = first, results: list[Any] = results) -> None:
+            results[i] = function(first + i)
+
+        run_blocks(one, len(results), seconds=seconds * len(results) / count)
+        while results:
+            yield results.pop(0)

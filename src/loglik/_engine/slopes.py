@@ -31,8 +31,8 @@ def add_up(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     values = np.asarray(values, np.float64)
     if values.shape == shape:
         return values
-    lead = values.ndim - len(shape)
-    repeated = [i for i, n in enumerate(values.shape) if i < lead or (shape[i - lead] == 1 and n != 1)]
+    added = values.ndim - len(shape)
+    repeated = [i for i, n in enumerate(values.shape) if i < added or (shape[i - added] == 1 and n != 1)]
     kept = [i for i in range(values.ndim) if i not in repeated]
     together = np.ascontiguousarray(values.transpose(*kept, *repeated))
     return together.reshape(*(values.shape[i] for i in kept), -1).sum(axis=-1).reshape(shape)
@@ -45,41 +45,41 @@ def elementwise_gradients(
     names: tuple[str, ...],
     slopes: Callable[[dict[str, np.ndarray]], Slopes],
     *,
-    lead: tuple[int, ...],
+    value_shape: tuple[int, ...],
     dtype: np.dtype,
     wrt: Any,
     out: Any = None,
     nanoseconds: float,
 ) -> tuple[Any, Any]:
-    """(value, gradient) or (value, (gradients, ...)) of values of the shape `lead`, block by block.
+    """(value, gradient) or (value, (gradients, ...)) of values of the shape `value_shape`, block by block.
 
     ``value(memory)`` computes the values there, or returns them in memory of its own. `slopes` makes from blocks of the
     arguments, float64 and contiguous, a function for each of the `names` that gradients can be taken in: the derivatives of the
     values of the block.
     """
-    order = tuple(range(len(lead)))
-    sources = {name: Source(argument.array, lead, argument.dtype, order) for name, argument in arguments.items()}
+    order = tuple(range(len(value_shape)))
+    sources = {name: Source(argument.array, value_shape, argument.dtype, order) for name, argument in arguments.items()}
     shapes = {name: arguments[name].array.shape for name in names}
     results = Results(
-        function, lead, dtype, shapes, *(argument.array for argument in arguments.values()), wrt=wrt, out=out
+        function, value_shape, dtype, shapes, *(argument.array for argument in arguments.values()), wrt=wrt, out=out
     )
     values = value(results.value)
     if values is not results.value:
         results.value[...] = values
     sinks, folded = {}, {}
     for name, gradient in results.gradients.items():
-        if gradient.shape == lead:
+        if gradient.shape == value_shape:
             sinks[name] = Sink(gradient, order)
         else:
-            folded[name] = Folded(gradient.shape, lead, order)
-    size = math.prod(lead)
+            folded[name] = Folded(gradient.shape, value_shape, order)
+    size = math.prod(value_shape)
     count = -(-size // _BLOCK)
     parts = max(1, min([count, *(f.most_parts for f in folded.values())]))
     for target in folded.values():
         target.prepare(parts)
 
-    def part(number: int) -> None:
-        for i in range(count * number // parts, count * (number + 1) // parts):
+    def evaluate_part(part: int) -> None:
+        for i in range(count * part // parts, count * (part + 1) // parts):
             start, stop = i * _BLOCK, min((i + 1) * _BLOCK, size)
             with np.errstate(all="ignore"):  # infinities and NaN come from the arguments
                 blocks = {name: source.take(start, stop).astype(np.float64) for name, source in sources.items()}
@@ -91,9 +91,9 @@ def elementwise_gradients(
                         block[...] = derivative
                         sinks[name].put(start, stop, block)
                     else:
-                        folded[name].add(number, start, derivative)
+                        folded[name].add(part, start, derivative)
 
-    run_blocks(part, parts, seconds=size * nanoseconds * 1e-9)
+    run_blocks(evaluate_part, parts, seconds=size * nanoseconds * 1e-9)
     for name, target in folded.items():
         target.store(results.gradients[name])
     return results.hand_over()
@@ -104,20 +104,21 @@ def value_and_gradients(
     value: Callable[[], Any],
     formulas: dict[str, tuple[tuple[int, ...], Callable[[], Any]]],
     *,
-    lead: tuple[int, ...],
+    value_shape: tuple[int, ...],
     dtype: np.dtype,
     wrt: Any,
     out: Any = None,
 ) -> tuple[Any, Any]:
-    """(value, gradient) or (value, (gradients, ...)) of values of the shape `lead`.
+    """(value, gradient) or (value, (gradients, ...)) of values of the shape `value_shape`.
 
     `formulas` gives for each name the shape of the argument and the derivative of every value in its own entry of the
-    argument: of the shape `lead`, for vectors and matrices with their axes behind.
+    argument: of the shape `value_shape`, for vectors and matrices with their axes behind.
     """
-    results = Results(function, lead, dtype, {name: shape for name, (shape, _) in formulas.items()}, wrt=wrt, out=out)
+    results = Results(function, value_shape, dtype, {name: shape for name, (shape, _) in formulas.items()}, wrt=wrt, out=out)
     with np.errstate(all="ignore"):  # infinities and NaN come from the arguments
         computed = {
-            name: add_up(_at_least(formulas[name][1](), lead), gradient.shape) for name, gradient in results.gradients.items()
+            name: add_up(_at_least(formulas[name][1](), value_shape), gradient.shape)
+            for name, gradient in results.gradients.items()
         }
     values = value()  # before anything is written: `out` may share memory with an argument
     with np.errstate(all="ignore"):
@@ -127,7 +128,7 @@ def value_and_gradients(
     return results.hand_over()
 
 
-def _at_least(values: Any, lead: tuple[int, ...]) -> np.ndarray:
-    """Broadcast to `lead`, if there are no further axes."""
+def _at_least(values: Any, value_shape: tuple[int, ...]) -> np.ndarray:
+    """Broadcast to `value_shape`, if there are no further axes."""
     values = np.asarray(values)
-    return values if values.ndim > len(lead) else np.broadcast_to(values, lead)
+    return values if values.ndim > len(value_shape) else np.broadcast_to(values, value_shape)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from loglik import _kernels, ufuncs
-from loglik._engine.parallel import run_blocks
+from loglik._engine.parallel import in_order
 from loglik._estimation.controls import Controls, controls_of, is_ours
-from loglik._estimation.summary import Summary
+from loglik._estimation.summary import Summary, add_moments
 from loglik._estimation.tails import Tail
 
 _FIRST = 256  # samples of the first block, which shows the shapes
@@ -150,31 +150,22 @@ class BlockSampler:
             most = min(_MOST, max(1, _NUMBERS // self._numbers))
             count = min(_TOGETHER, -(-(n - self.n) // most))
             sizes = [min(most, n - self.n - i * most) for i in range(count)]
-        parts: list[Any] = [None] * len(sizes)
 
-        def one(i: int) -> None:
-            parts[i] = self._part(sizes[i], self._blocks + i)
+        def one(i: int) -> _Part:
+            return self._part(sizes[i], self._blocks + i)
 
-        if self._side_by_side:
-            run_blocks(one, len(sizes), seconds=sum(sizes) * self._numbers * 2e-8)
-        else:
-            for i in range(len(sizes)):
-                one(i)
-        for part in parts:
+        seconds = sum(sizes) * self._numbers * 2e-8 if self._side_by_side else 0.0
+        for part in in_order(one, len(sizes), _TOGETHER, seconds=seconds):
             self._merge(part)
         self._blocks += len(sizes)
 
     def _merge(self, part: _Part) -> None:
-        """Chan, Golub, LeVeque 1983."""
-        total = self.n + part.n
-        difference = part.mean - self._mean
-        self._mean += difference * (part.n / total)
-        self._products += part.products + difference[:, :, None] * difference[:, None, :] * (self.n * (part.n / total))
+        add_moments(self.n, self._mean, self._products, part.n, part.mean, part.products)
         self._infinite |= part.infinite
         self._rounding = max(self._rounding, part.rounding)
         if not self._js:
             self._tail.add(part.values)
-        self.n = total
+        self.n += part.n
 
     def summary(self) -> Summary:
         n, mean, squares = self.n, self._mean[:, 0].copy(), self._products[:, 0, 0].copy()

@@ -4,8 +4,9 @@ import numpy as np
 
 from loglik import _kernels
 from loglik._divergences.normal_pairs import NormalPair
+from loglik._engine.cuts import ranges
 from loglik._engine.parallel import run_blocks
-from loglik._estimation.summary import Summary
+from loglik._estimation.summary import Summary, add_moments
 
 _TILE = 64  # samples of a tile of the kernel
 _MAX_BLOCK = 4096  # samples whose moments are taken together
@@ -31,15 +32,15 @@ class GaussianSampler:
         # A function of d alone, so that the bits do not depend on threads or on the rest of the batch.
         self._block = _TILE * max(1, min(_MAX_BLOCK, int(_BLOCK_NANOSECONDS / nanoseconds)) // _TILE)
         self.n = 0
-        self._mean = np.zeros(self._pairs)
-        self._squares = np.zeros(self._pairs)
+        self._mean = np.zeros((self._pairs, 1))
+        self._squares = np.zeros((self._pairs, 1, 1))
 
     def extend(self, n: int) -> None:
         """Go on to `n` samples in all."""
         blocks = -(-(n - self.n) // self._block)
         rows = max(1, _TABLE // max(blocks, 1))
-        for first in range(0, self._pairs, rows):
-            self._extend_pairs(first, min(first + rows, self._pairs), n, blocks)
+        for first, last in ranges(self._pairs, rows):
+            self._extend_pairs(first, last, n, blocks)
         self.n = n
 
     def _extend_pairs(self, first: int, last: int, n: int, blocks: int) -> None:
@@ -59,19 +60,16 @@ class GaussianSampler:
         self._merge(slice(first, last), n - self.n, means, squares)
 
     def _merge(self, pairs: slice, n: int, means: np.ndarray, squares: np.ndarray) -> None:
-        """Add n samples, given by the moments of their blocks, to the moments so far (Chan, Golub, LeVeque 1983)."""
+        """Add n samples, given by the moments of their blocks, to the moments so far."""
         counts = np.full(means.shape[1], self._block)
         counts[-1] = n - self._block * (means.shape[1] - 1)
         with np.errstate(invalid="ignore", over="ignore"):
             mean = means[:, 0] + (counts * (means - means[:, :1])).sum(axis=1) / n
             square = squares.sum(axis=1) + (counts * (means - mean[:, None]) ** 2).sum(axis=1)
-            difference = mean - self._mean[pairs]
-            total = self.n + n
-            self._mean[pairs] += difference * (n / total)
-            self._squares[pairs] += square + difference * difference * (self.n * (n / total))
+            add_moments(self.n, self._mean[pairs], self._squares[pairs], n, mean[:, None], square[:, None, None])
 
     def summary(self) -> Summary:
-        mean, squares = self._mean.copy(), self._squares
+        mean, squares = self._mean[:, 0].copy(), self._squares[:, 0, 0]
         # Parameters are finite, so NaN comes from inf - inf: |y|² of some sample overflowed, and so does the mean.
         mean[np.isnan(mean)] = np.inf
         variance = np.where(np.isfinite(mean), squares, 0.0) / max(self.n - 1, 1)

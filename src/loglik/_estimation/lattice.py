@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from loglik._engine.parallel import run_blocks
+from loglik._engine.cuts import ranges
+from loglik._engine.parallel import in_order
 from loglik._engine.streams import uniform
 from loglik._estimation.blocks import LogRatio
 from loglik._estimation.controls import is_ours
@@ -77,20 +78,16 @@ class LatticeSampler:
             return
         width = max(self._dimensions, int(np.prod(self._batch, initial=1)))
         step = max(1, _NUMBERS // width)
-        starts = range(first, self._points, step)
-        tasks = [(start, min(start + step, self._points), r) for r in range(REPLICATES) for start in starts]
-        found: list[Any] = [None] * len(tasks)
+        blocks = [(first + start, first + stop) for start, stop in ranges(self._points - first, step)]
+        tasks = [(*block, replicate) for replicate in range(REPLICATES) for block in blocks]
 
-        def one(i: int) -> None:
+        def one(i: int) -> tuple[np.ndarray, Any, float]:
             values, rounding = self._values(self._transport(self._coordinates(*tasks[i])))
             infinite = np.isposinf(values).any(axis=0)
-            found[i] = np.where(np.isfinite(values), values, 0.0).sum(axis=0), infinite, rounding
+            return np.where(np.isfinite(values), values, 0.0).sum(axis=0), infinite, rounding
 
-        if self._side_by_side:
-            run_blocks(one, len(tasks), seconds=1e-7 * len(tasks) * step)
-        else:
-            for i in range(len(tasks)):
-                one(i)
+        seconds = 1e-7 * len(tasks) * step if self._side_by_side else 0.0
+        found = list(in_order(one, len(tasks), len(tasks), seconds=seconds))
         sums = np.zeros((REPLICATES, *found[0][0].shape))
         for (_, _, replicate), (total, infinite, rounding) in zip(tasks, found, strict=True):
             sums[replicate] += total

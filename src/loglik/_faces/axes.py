@@ -1,5 +1,6 @@
 """Drawing with matplotlib, of plain data."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,17 @@ def draw_masses(ax: Any, outcomes: np.ndarray, probs: np.ndarray, step: int, **s
         ax.bar(outcomes, probs, width=0.85 * step, **style)
     else:
         ax.stairs(probs, np.append(outcomes, outcomes[-1] + step) - step / 2, fill=True, **style)
+
+
+def draw_normal(
+    ax: Any, outcomes: np.ndarray, step: int, mean: Any, std: Any, density: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """The density of a Normal over the probabilities of outcomes that are `step` apart."""
+    low, high = max(outcomes[0] - step, mean - 5 * std), min(outcomes[-1] + step, mean + 5 * std)
+    x = np.linspace(low, high, 400)
+    # The step makes an area of the density: what falls to one bar.
+    y = step * density(x)
+    ax.plot(x, y, color="#c0392b", linewidth=1.5, label=f"Normal: mean {float(mean):.6g}, sd {float(std):.4g}")
 
 
 def finish(ax: Any) -> None:

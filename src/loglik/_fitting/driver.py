@@ -3,7 +3,7 @@
 What a family brings (class attributes of its distribution):
 
 - ``_prior``: the class of its conjugate prior, None if there is none.
-- ``_statistics(function, rows, prior)``: what it needs to know of some data; such parts add up. By default moments.
+- ``_statistics(function, data, prior)``: what it needs to know of some data; such parts add up. By default moments.
 - ``_fitted(function, statistics, prior, dtype)``: the distribution. A family whose statistics are moments (`_from_moments`) gets
   `Moments`. None where there is no fit.
 - ``_fit_passes(function, data, prior, dtype)`` instead of both, for a family that has to pass over the data more than once.
@@ -14,13 +14,28 @@ What a family brings (class attributes of its distribution):
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from loglik._engine import validate
 from loglik._fitting.report import check_data, check_prior
-from loglik._fitting.statistics import Moments, Rows
+from loglik._fitting.statistics import Moments, Observations
+
+
+class Passes(Protocol):
+    """Data that a fit may read several times."""
+
+    @property
+    def kept_shape(self) -> tuple[int, ...]:
+        """The shape of the batch of samples."""
+
+    @property
+    def rows_in_memory(self) -> float:
+        """Observations of a sample; infinity where the data are not in memory."""
+
+    def collect(self, statistics: Callable[[Observations], Any]) -> Any:
+        """What `statistics` tells of all data."""
 
 
 class Data:
@@ -32,10 +47,9 @@ class Data:
         self._lazy = validate.is_dask(x, weights)
         kept = [a for a in range(x.ndim - events) if a not in reduced]
         self.kept_shape = tuple(x.shape[a] for a in kept)
-        self.rows_in_memory = math.inf if self._lazy else math.prod(x.shape[a] for a in reduced)
-        """Observations of a sample; infinity where the data are lazy."""
+        self.rows_in_memory: float = math.inf if self._lazy else math.prod(x.shape[a] for a in reduced)
 
-    def collect(self, statistics: Callable[[Rows], Any]) -> Any:
+    def collect(self, statistics: Callable[[Observations], Any]) -> Any:
         """What `statistics` tells of all data: of the rows at once, or of chunks, which are added up in a tree."""
         call = partial(_of_rows, self._function, statistics, self._reduced, self._events, self._nan_policy)
         if not self._lazy:
@@ -46,10 +60,10 @@ class Data:
 
 
 def _of_rows(
-    function: str, statistics: Callable[[Rows], Any], reduced: tuple[int, ...], events: int, nan_policy: str, x: np.ndarray,
-    weights: Any,
+    function: str, statistics: Callable[[Observations], Any], reduced: tuple[int, ...], events: int, nan_policy: str,
+    x: np.ndarray, weights: Any,
 ) -> Any:  # fmt: skip
-    return statistics(Rows(function, x, weights, reduced, events, nan_policy, finite=True))
+    return statistics(Observations(function, x, weights, reduced, events, nan_policy, finite=True))
 
 
 def fit(cls: Any, x: Any, weights: Any, prior: Any, axis: Any, nan_policy: str) -> Any:

@@ -1,12 +1,12 @@
 """Medians of samples, weighted or not, and mean absolute deviations from them, by passes over the data.
 
-Nothing is copied or sorted but a few thousand values of a sample. Floating numbers are ordered like integers, their *keys*. A pass
-counts how much weight the keys of some ranges have, and the next one looks into the range where half of the weight is reached; each
-divides a range by a thousand. What is left of few values is collected. Values from all parts of the data tell where to look first.
-What blocks, and chunks of a dask array, tell is joined in their order.
+Nothing is copied or sorted but a few thousand values of a sample. Floating numbers are ordered like integers, their *keys*. A
+pass counts how much weight the keys of some ranges have, and the next one looks into the range where half of the weight is
+reached; each divides a range by a thousand. What is left of few values is collected. Values from all parts of the data tell where
+to look first. What blocks, and chunks of a dask array, tell is joined in their order.
 
-Two order statistics are searched for: the first value up to which there is half of the weight or more, and the first one up to which
-there is more than half. The median lies in their middle. Both are mostly the same value, or found in the same range.
+Two order statistics are searched for: the first value up to which there is half of the weight or more, and the first one up to
+which there is more than half. The median lies in their middle. Both are mostly the same value, or found in the same range.
 """
 
 import functools
@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loglik._fitting.driver import Data
+from loglik._fitting.driver import Passes
 from loglik._fitting.report import check_weight
-from loglik._fitting.statistics import Rows
+from loglik._fitting.statistics import Observations
 from loglik._kernels import ORDER_BINS, absolute_deviations, order_counts, order_gather
 
 _FEW = 1 << 12  # values that are collected and sorted
@@ -30,7 +30,7 @@ Range = tuple[int, int, int]  # sample, lowest and highest key
 
 
 class Medians(NamedTuple):
-    """Observations of positive weight, total weight, median and mean absolute deviation from it; arrays where there is a batch."""
+    """Observations of positive weight, total weight, median, mean absolute deviation from it; arrays where there is a batch."""
 
     n: np.ndarray
     weight: np.ndarray
@@ -38,7 +38,7 @@ class Medians(NamedTuple):
     deviation: np.ndarray
 
 
-def medians(function: str, data: Data, dtype: np.dtype) -> Medians:
+def medians(function: str, data: Passes, dtype: np.dtype) -> Medians:
     """The medians of all samples, each of the dtype of the data or, between two values, rounded to it."""
     if data.rows_in_memory <= _FEW:
         found = data.collect(_of_small_samples)
@@ -48,16 +48,16 @@ def medians(function: str, data: Data, dtype: np.dtype) -> Medians:
     n, weight = (np.array([looks[item][i].sum() for item in range(len(looks))]) for i in (0, 1))
     check_weight(function, weight.reshape(data.kept_shape))
     searches = [
-        Search(item, *first_range(looks[item][2]), more_than_half) for item in range(len(looks)) for more_than_half in (False, True)
+        Search(item, *first_range(looks[item][2]), more) for item in range(len(looks)) for more in (False, True)
     ]
     while wide := [search for search in searches if not search.is_few]:
         counts = data.collect(functools.partial(_count, _ranges(wide)))
         for search in wide:
             search.narrow(dtype, *counts[search.range])
-    open_ones = [search for search in searches if search.result is None]
-    some = data.collect(functools.partial(_gather, _ranges(open_ones))) if open_ones else None
-    for search in open_ones:
-        search.finish(*some[search.range])
+    if few := [search for search in searches if search.result is None]:
+        some = data.collect(functools.partial(_gather, _ranges(few)))
+        for search in few:
+            search.finish(*some[search.range])
     ends = np.array([search.result for search in searches], dtype).reshape(-1, 2)
     middle = _middle(ends[:, 0], ends[:, 1])
     totals = data.collect(functools.partial(_deviate, middle.astype(np.float64).tolist()))
@@ -79,8 +79,9 @@ def _middle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def keys(x: np.ndarray) -> np.ndarray:
     """Integers that ascend like the floating numbers x."""
-    bits = x.view(np.int64 if x.dtype == np.float64 else np.int32)
-    return bits ^ (bits >> (8 * x.itemsize - 1) & np.iinfo(bits.dtype).max)
+    kind = np.int64 if x.dtype == np.float64 else np.int32
+    bits: np.ndarray = x.view(kind)
+    return bits ^ ((bits < 0) * np.iinfo(kind).max).astype(kind)
 
 
 def number(key: int, dtype: np.dtype) -> Any:
@@ -143,7 +144,7 @@ class Search:
         else:
             order = np.argsort(values, kind="stable")
             values, sums = values[order], self._below + np.cumsum(weights[order])
-        at = np.searchsorted(sums, self._half, side="right" if self._more else "left")
+        at = int(np.searchsorted(sums, self._half, side="right" if self._more else "left"))
         self.result = values[min(at, len(values) - 1)]  # sums in another order may end a rounding error too early
 
 
@@ -184,7 +185,9 @@ def _together(a: Any, b: Any) -> Any:
     return None if a is None else np.concatenate([a, b])
 
 
-def _pass(rows: Rows, join: Callable[[Any, Any], Any], look: Callable[[int, np.ndarray, Any], Iterable[tuple[Any, Any]]]) -> Found:
+def _pass(
+    data: Observations, join: Callable[[Any, Any], Any], look: Callable[[int, np.ndarray, Any], Iterable[tuple[Any, Any]]]
+) -> Found:
     """All that ``look(sample, values, weights)`` finds in the parts of each sample."""
     result = Found(join)
 
@@ -192,31 +195,31 @@ def _pass(rows: Rows, join: Callable[[Any, Any], Any], look: Callable[[int, np.n
         found: list[tuple[Any, Any]] = []
         for e in range(len(x)):
             own = None if w is None else np.ascontiguousarray(w if w.ndim == 1 else w[e])
-            for j in range(rows.d):
-                found += look((place[0] + e) * rows.d + j, np.ascontiguousarray(x[e, :, j]), own)
+            for j in range(data.d):
+                found += look((place[0] + e) * data.d + j, np.ascontiguousarray(x[e, :, j]), own)
         return found
 
-    for _, found in rows.fold(block, np.isfinite, "finite"):
+    for _, found in data.fold(block, np.isfinite, "finite"):
         for key, what in found:
             result.put(key, what)
     return result
 
 
-def _look(rows: Rows) -> Found:
-    """Of each sample the observations and the weight in each block, and some values."""
+def _look(data: Observations) -> Found:
+    """The observations and the weight of each sample in each block, and some values."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
         n, weight = (len(x), float(len(x))) if w is None else (np.count_nonzero(w), np.add.reduce(w))
         some = x[:: max(1, len(x) // _GUESSES)]
         yield sample, (np.array([n]), np.array([weight]), some[np.isfinite(some)])
 
-    result = _pass(rows, _together, look)
-    for sample in range(0 if rows.n else rows.samples * rows.d):
-        result.put(sample, (np.array([0]), np.array([0.0]), np.empty(0, rows.dtype)))
+    result = _pass(data, _together, look)
+    for sample in range(0 if data.n else data.samples * data.d):
+        result.put(sample, (np.array([0]), np.array([0.0]), np.empty(0, data.dtype)))
     return result
 
 
-def _count(ranges: list[Range], rows: Rows) -> Found:
+def _count(ranges: list[Range], data: Observations) -> Found:
     """Observations and their weight in the parts of ranges."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
@@ -226,10 +229,10 @@ def _count(ranges: list[Range], rows: Rows) -> Found:
             yield wanted, (counts, counts if w is None else sums)
 
     by_sample = _by_sample(ranges)
-    return _pass(rows, np.add, look)
+    return _pass(data, np.add, look)
 
 
-def _gather(ranges: list[Range], rows: Rows) -> Found:
+def _gather(ranges: list[Range], data: Observations) -> Found:
     """The values in ranges, and their weights."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
@@ -237,16 +240,16 @@ def _gather(ranges: list[Range], rows: Rows) -> Found:
             yield wanted, order_gather(x, w, *wanted[1:])
 
     by_sample = _by_sample(ranges)
-    return _pass(rows, _together, look)
+    return _pass(data, _together, look)
 
 
-def _deviate(centers: list[float], rows: Rows) -> Found:
+def _deviate(centers: list[float], data: Observations) -> Found:
     """Sums of absolute deviations."""
 
     def look(sample: int, x: np.ndarray, w: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
         yield sample, (absolute_deviations(x, w, centers[sample]),)
 
-    return _pass(rows, operator.add, look)
+    return _pass(data, operator.add, look)
 
 
 def _by_sample(ranges: list[Range]) -> dict[int, list[Range]]:
@@ -259,10 +262,10 @@ def _by_sample(ranges: list[Range]) -> dict[int, list[Range]]:
 # ------------------------------------------------------------------------------------------- small samples
 
 
-def _of_small_samples(rows: Rows) -> tuple[np.ndarray, ...]:
+def _of_small_samples(data: Observations) -> tuple[np.ndarray, ...]:
     """What `Medians` holds, of samples that lie whole in a block: sorted, many at a time."""
-    shape = (rows.samples, rows.d)
-    n, weight, deviation, middle = (np.zeros(shape, t) for t in (np.int64, np.float64, np.float64, rows.dtype))
+    shape = (data.samples, data.d)
+    n, weight, deviation, middle = (np.zeros(shape, t) for t in (np.int64, np.float64, np.float64, data.dtype))
 
     def block(x: np.ndarray, w: np.ndarray | None, place: tuple[int, int, int, int]) -> None:
         at = slice(*place[:2])
@@ -285,6 +288,6 @@ def _of_small_samples(rows: Rows) -> tuple[np.ndarray, ...]:
         deviation[at] = np.add.reduce(w * distance, axis=1) / weight[at]
 
     with np.errstate(all="ignore"):
-        for _ in rows.fold(block, np.isfinite, "finite"):
+        for _ in data.fold(block, np.isfinite, "finite"):
             pass
-    return tuple(a.reshape(rows.kept_shape) for a in (n, weight, middle, deviation))
+    return tuple(a.reshape(data.kept_shape) for a in (n, weight, middle, deviation))

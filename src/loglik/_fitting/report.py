@@ -24,7 +24,7 @@ class FitReport:
     """Their total weight; n without weights."""
     n_parameters: int
     log_likelihood: Any
-    """Of the data under the fitted distribution, in nats, each observation times its weight; without the prior."""
+    """Log-likelihood of the data, in nats, each observation times its weight; without the prior."""
     standard_errors: dict[str, Any]
     """By parameter, from the Fisher information of the data at the estimate; see ``fit``."""
 
@@ -74,9 +74,8 @@ def check_scale(function: str, scale: Any, location: Any) -> None:
     where = f" of batch item {list(index)}" if index else ""
     value = np.asarray(scale)[index]
     if value == 0:
-        raise ValueError(
-            f"{function}: all observations{where} are {np.asarray(location)[index]}, so the scale would be 0 and there is no density"
-        )
+        same = np.asarray(location)[index]
+        raise ValueError(f"{function}: all observations{where} are {same}, so the scale would be 0 and there is no density")
     raise ValueError(f"{function}: the scale{where} overflows; fit scaled data")
 
 
@@ -87,14 +86,14 @@ def rounded(values: Any, dtype: np.dtype) -> Any:
 
 
 def row_totals(x: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Of the samples in a block: observations of positive weight, and their weight."""
+    """For each sample in a block: the number of observations of positive weight, and their weight."""
     if w is None:
         return np.full(len(x), x.shape[1]), np.full(len(x), float(x.shape[1]))
     return np.broadcast_to(np.count_nonzero(w, axis=-1), len(x)), np.broadcast_to(np.add.reduce(w, axis=-1), len(x))
 
 
-def make_report(result: Any, m: Moments, prior: Any, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
-    """`result`, new and not yet shown to anyone, with the report of its fit."""
+def make_report(result: Any, m: Any, prior: Any, parameters: int, log_likelihood: Any, errors: dict[str, Any]) -> Any:
+    """`result`, new and not yet shown to anyone, with the report of its fit; `m` has the observations `n` and their `weight`."""
     report = FitReport(
         "ml" if prior is None else "map", _plain(m.n), _plain(m.weight), parameters, _plain(log_likelihood),
         {name: np.asarray(value)[()] for name, value in errors.items()},

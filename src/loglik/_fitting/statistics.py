@@ -16,7 +16,8 @@ import numpy as np
 
 from loglik._engine import validate
 from loglik._engine.blocks import Source
-from loglik._engine.parallel import run_blocks
+from loglik._engine.cuts import index_of, ranges, shares
+from loglik._engine.parallel import in_order, run_blocks
 from loglik._kernels import moments_update
 
 NAN_POLICIES = ("propagate", "raise", "omit")
@@ -137,7 +138,7 @@ class Part:
         return Moments(*(np.reshape(a, shape) for a in (count, weight, m.mean, m.squares, m.low, m.high)))
 
 
-class Rows:
+class Observations:
     """Samples in an array: which axes are observations, which are coordinates, and their weights.
 
     Parameters
@@ -202,13 +203,10 @@ class Rows:
         rows = max(1, self._block_rows())
         if self.n <= rows:
             step = max(1, _ELEMENTS // max(1, self.n * self.d))
-            return [[(e, min(e + step, self.samples), 0, self.n)] for e in range(0, self.samples, step)]
-        blocks = [(start, min(start + rows, self.n)) for start in range(0, self.n, rows)]
-        count = max(1, min(len(blocks), most))
-        cuts = [len(blocks) * i // count for i in range(count + 1)]
-        return [
-            [(e, e + 1, *blocks[i]) for i in range(cuts[p], cuts[p + 1])] for e in range(self.samples) for p in range(count)
-        ]
+            return [[(first, last, 0, self.n)] for first, last in ranges(self.samples, step)]
+        blocks = ranges(self.n, rows)
+        parts = shares(len(blocks), most)
+        return [[(e, e + 1, *block) for block in blocks[slice(*part)]] for e in range(self.samples) for part in parts]
 
     def _block_rows(self) -> int:
         """Rows of a block: a multiple of what the kernel takes at a time."""
@@ -235,7 +233,7 @@ class Rows:
         assert self.weights is not None
         at = first + int(np.argmax(~((w >= 0) & (w < np.inf))))
         order = tuple(range(self.weights.ndim)) if self._shared else tuple(a for a in self.order if a < self.weights.ndim)
-        index = self._index(at, self.weights.shape, order)
+        index = index_of(at, self.weights.shape, order)
         entry = validate.describe_entry("weights", index, self.weights[index])
         raise ValueError(f"{self.function}: weights must be finite and not negative, but {entry}")
 
@@ -243,17 +241,9 @@ class Rows:
         """Raise ValueError for the first bad entry of a block."""
         e, i, j = validate.first_index(bad)
         at = ((block[0] + e) * self.n + block[2] + i) * self.d + j
-        index = self._index(at, self.x.shape, self.order)
+        index = index_of(at, self.x.shape, self.order)
         entry = validate.describe_entry(self.name, index, self.x[index])
         raise ValueError(f"{self.function}: {self.name} must be {condition}, but {entry}")
-
-    @staticmethod
-    def _index(at: int, shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
-        found = np.unravel_index(at, tuple(shape[a] for a in order))
-        index = [0] * len(shape)
-        for axis, i in zip(order, found, strict=True):
-            index[axis] = int(i)
-        return tuple(index)
 
     def gaps(self, x: np.ndarray, w: np.ndarray | None, block: tuple[int, int, int, int]) -> np.ndarray | None:
         """Weights of a block without its rows that have a NaN; None if there is none. Raises as the policy says."""
@@ -330,7 +320,7 @@ class Rows:
         return x.shape[1] if w is None else np.count_nonzero(w, axis=-1)
 
     def part(self, diagonal: bool) -> "Part":
-        """Of covariances without extremes."""
+        """States and counts that add up; those of covariances have no extremes."""
         return Part(*self.states(diagonal, extremes=diagonal), self.kept_shape, self.d, diagonal, self.dtype)
 
     def moments(self, diagonal: bool) -> Moments:
@@ -346,7 +336,7 @@ class Rows:
         """Each block with ``function(x, weights, block)``, in order; entries must pass `check`. For what is not moments."""
         blocks = [block for part in self.parts(1) for block in part]
 
-        def one(i: int) -> None:
+        def one(i: int) -> Any:
             x, w = self.block(*blocks[i])
             good = check(x)
             if not good.all():
@@ -355,13 +345,10 @@ class Rows:
                 bad = ~good if w is None else ~good & (w > 0)[..., None]
                 if bad.any():
                     self.refuse(bad, blocks[i], condition)
-            results[i % _FOLDED] = function(x, w, blocks[i])
+            return function(x, w, blocks[i])
 
-        results: list[Any] = [None] * _FOLDED
-        for first in range(0, len(blocks), _FOLDED):
-            some = min(_FOLDED, len(blocks) - first)
-            run_blocks(lambda i, first=first: one(first + i), some, seconds=some * _ELEMENTS * 2e-9)  # type: ignore[misc]
-            yield from zip(blocks[first : first + some], results, strict=False)
+        results = in_order(one, len(blocks), _FOLDED, seconds=len(blocks) * _ELEMENTS * 2e-9)
+        return zip(blocks, results, strict=True)
 
 
 def tree(states: list[np.ndarray], d: int, diagonal: bool) -> np.ndarray:

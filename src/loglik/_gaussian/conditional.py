@@ -1,30 +1,28 @@
 """Gaussians given some of their coordinates."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from loglik import ufuncs
 from loglik._engine.validate import as_array, broadcast_shapes, describe_entry, require, result_dtype
-from loglik._gaussian import missing
+from loglik._gaussian.batch import GaussianBatch, Parameters, prepare
+from loglik._gaussian.coordinates import chosen_coordinates, marginal
 from loglik._gaussian.matrices import triangular
 
-if TYPE_CHECKING:
-    from loglik.distributions.mvnormal import MultivariateNormal
 
-
-def given(function: str, mvn: "MultivariateNormal", values: Any) -> "MultivariateNormal":
-    """What `MultivariateNormal.condition` returns.
+def condition(function: str, gaussians: GaussianBatch, values: Any) -> Parameters:
+    """Parameters of the distribution of the other coordinates, given `values`, a mapping from coordinates to their values.
 
     With the observed coordinates o first, the factor of the covariance is L' = [[A, 0], [B, C]]: an orthogonal transformation of
     rows of L. Then the rest r has mean μ_r + B A⁻¹(x_o - μ_o) and the factor C: the Schur complement without a subtraction. A
     precision keeps its block of the rest.
     """
-    (d,) = mvn.event_shape
+    d = gaussians.d
     if not isinstance(values, Mapping):
         raise TypeError(f"{function}: values must be a mapping from coordinates to values, got {type(values).__name__}")
-    observed = missing.coordinates(function, list(values), d)
+    observed = chosen_coordinates(function, list(values), d)
     rest = np.setdiff1d(np.arange(d), observed)
     if not rest.size:
         raise ValueError(f"{function}: values must leave at least one coordinate, but all {d} are given")
@@ -32,41 +30,42 @@ def given(function: str, mvn: "MultivariateNormal", values: Any) -> "Multivariat
     for key, array in arrays.items():
         require(function, f"values[{key}]", array, np.isfinite(array), "finite")
     shapes = {f"values[{key}]": array.shape for key, array in arrays.items()}
-    batch = broadcast_shapes(function, **shapes, batch=mvn.batch_shape)
-    x = np.stack([np.broadcast_to(a, np.broadcast_shapes(*shapes.values())).astype(np.float64) for a in arrays.values()], axis=-1)
+    batch = broadcast_shapes(function, **shapes, batch=gaussians.batch_shape)
+    shape = np.broadcast_shapes(*shapes.values())
+    x = np.stack([np.broadcast_to(a, shape).astype(np.float64) for a in arrays.values()], axis=-1)
 
-    loc, dtype = mvn._loc.astype(np.float64), result_dtype(*values.values(), mvn._loc)
+    loc, dtype = gaussians.loc.astype(np.float64), result_dtype(*values.values(), gaussians.loc)
     difference = x - loc[..., observed]
-    options: dict[str, Any] = {}
-    if mvn._allow_singular:
-        options = {"allow_singular": True, "singular_rtol": mvn._singular_rtol}
-    if mvn._form == "variance":
-        centre = np.broadcast_to(loc[..., rest], (*batch, len(rest)))
-        return type(mvn)(centre.astype(dtype), variance=mvn._variance[..., rest].astype(dtype), **options)
-    if mvn._form == "precision":
-        between = mvn._precision[..., rest[:, None], observed].astype(np.float64)
-        kept = mvn._precision[..., rest[:, None], rest]
+    if gaussians.form == "variance":
+        mean = np.broadcast_to(loc[..., rest], (*batch, len(rest)))
+        return Parameters(mean.astype(dtype), "variance", gaussians.matrix[..., rest].astype(dtype))
+    if gaussians.form == "precision":
+        between = gaussians.matrix[..., rest[:, None], observed].astype(np.float64)
+        kept = gaussians.matrix[..., rest[:, None], rest]
         shift = np.linalg.solve(kept.astype(np.float64), between @ difference[..., None])[..., 0]
-        return type(mvn)((loc[..., rest] - shift).astype(dtype), precision=kept.astype(dtype), **options)
+        return Parameters((loc[..., rest] - shift).astype(dtype), "precision", kept.astype(dtype))
 
-    lower = mvn._lower(np.dtype(np.float64))
-    if mvn._support is not None:
-        _check_regular(function, mvn, observed)
+    lower = gaussians.scale_tril(np.dtype(np.float64))
+    if gaussians.support is not None:
+        _check_regular(function, gaussians, observed)
     order, m = np.concatenate([observed, rest]), len(observed)
     factor = triangular(lower[..., order, :])
     z = ufuncs.whiten(difference[..., None, :], np.zeros(m), np.ascontiguousarray(factor[..., :m, :m]))
-    centre = loc[..., rest] + (factor[..., m:, :m] @ z.swapaxes(-1, -2))[..., 0]
+    mean = loc[..., rest] + (factor[..., m:, :m] @ z.swapaxes(-1, -2))[..., 0]
     remaining = factor[..., m:, m:]
-    if mvn._support is not None:  # rounding is no variance
+    if gaussians.support is not None:  # rounding is no variance
         std = np.sqrt(np.square(lower[..., rest, :]).sum(axis=-1))
         noise = (d + 1) ** 2 * np.finfo(np.float64).eps * std[..., None]
         remaining = np.where(np.abs(remaining) <= noise, 0.0, remaining)
-    return type(mvn)(centre.astype(dtype), scale_tril=remaining.astype(dtype), **options)
+    return Parameters(mean.astype(dtype), "scale_tril", remaining.astype(dtype))
 
 
-def _check_regular(function: str, mvn: "MultivariateNormal", observed: np.ndarray) -> None:
+def _check_regular(function: str, gaussians: GaussianBatch, observed: np.ndarray) -> None:
     """LinAlgError where the given coordinates have a singular covariance: their values could contradict each other."""
-    rank = np.asarray(mvn.marginal(observed).rank)
+    parameters = marginal(gaussians, observed)
+    rank = np.asarray(
+        prepare(gaussians.owner, *parameters, allow_singular=True, singular_rtol=gaussians.singular_rtol).rank()
+    )
     if np.all(rank == len(observed)):
         return
     index = tuple(int(i) for i in np.argwhere(rank < len(observed))[0])

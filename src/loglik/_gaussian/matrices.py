@@ -73,9 +73,9 @@ def _raise_diagonal(function: str, name: str, index: tuple[int, ...], value: Any
     entry = describe_entry(name, index, value)
     what = "the covariance" if name in ("variance", "scale_tril") else name
     if value < 0:
-        kind = "not a factor of a covariance" if name == "scale_tril" else "indefinite"
+        problem = "not a factor of a covariance" if name == "scale_tril" else "indefinite"
         subject = name if name == "scale_tril" else what
-        raise np.linalg.LinAlgError(f"{function}: {subject} is {kind}: {entry} is negative")
+        raise np.linalg.LinAlgError(f"{function}: {subject} is {problem}: {entry} is negative")
     why = "is zero" if value == 0 else "is subnormal, which leaves too few digits"
     hint = f"; {ON_SUPPORT}" if value == 0 and name != "precision" else ""
     raise np.linalg.LinAlgError(f"{function}: {what} is singular: {entry} {why}{hint}")
@@ -161,10 +161,10 @@ def factored(function: str, form: str, matrix: np.ndarray, warn: bool = True) ->
     result = np.empty_like(members)
     candidates: list[int] = []
     for block in blocks(len(members), members[:1].nbytes):
-        part = members[block]
-        check_symmetric(function, form, part, batch, block.start)
+        matrices = members[block]
+        check_symmetric(function, form, matrices, batch, block.start)
         # With J the reversal: chol(J P J) = C gives P = (J C^T J)^T (J C^T J).
-        source = part[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else part
+        source = matrices[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else matrices
         place = result[block]
         lower = place[:, ::-1, ::-1].swapaxes(-1, -2) if form == "precision" else place
         with np.errstate(invalid="ignore"):
@@ -188,14 +188,6 @@ def factored(function: str, form: str, matrix: np.ndarray, warn: bool = True) ->
     return result
 
 
-def marginal_factor(lower: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Factor (..., m, m) of the covariance of the coordinates `chosen`, from that of all: L[chosen] = L'·(orthogonal)."""
-    m = len(chosen)
-    if (chosen == np.arange(m)).all():
-        return lower[..., :m, :m]
-    return triangular(lower[..., chosen, :].astype(np.float64)).astype(lower.dtype)
-
-
 def triangular(rows: np.ndarray) -> np.ndarray:
     """Lower triangular L (..., m, m) with L Lᵀ = rows·rowsᵀ and a diagonal >= 0, for rows (..., m, k), k >= m."""
     upper: np.ndarray = np.linalg.qr(rows.swapaxes(-1, -2), mode="r")  # type: ignore[assignment]
@@ -204,11 +196,11 @@ def triangular(rows: np.ndarray) -> np.ndarray:
 
 
 def raise_bad(
-    name: str, matrices: np.ndarray, info: np.ndarray, first: int, lead: tuple[int, ...]
+    name: str, matrices: np.ndarray, info: np.ndarray, first: int, batch: tuple[int, ...]
 ) -> NoReturn:
     """The error of the first bad matrix of a block, in the wording of the object."""
     item = int(np.argmax(info != 0))
-    matrix, index = matrices[item], batch_index(first + item, lead)
+    matrix, index = matrices[item], batch_index(first + item, batch)
     if info[item] == NO_MEMORY:
         raise MemoryError(f"{name}: no memory for the work of a block")
     finite = np.isfinite(matrix)

@@ -1,4 +1,4 @@
-"""Points with missing coordinates (NaN): what `nan_policy` asks for, and the choice of coordinates.
+"""Points with missing coordinates (NaN): what `nan_policy` asks for.
 
 Integrating a coordinate out of a Gaussian drops its rows and columns from the covariance. Points are taken in blocks, and
 within a block by pattern, the set of coordinates that is observed: one factorisation per pattern, then the kernel
@@ -6,20 +6,19 @@ of many points under one factor. Complete points take the ordinary path, bit for
 """
 
 import math
-import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from loglik import ufuncs
 from loglik._engine.results import hand_over, overlaps
 from loglik._engine.validate import check_out, describe_entry, first_index
-from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
-from loglik._gaussian.matrices import batch_index, blocks, marginal_factor
-
-if TYPE_CHECKING:
-    from loglik.distributions.mvnormal import MultivariateNormal
+from loglik._gaussian import evaluation
+from loglik._gaussian.axes import BLOCK_SECONDS, BroadcastAxes, GroupedArray, run
+from loglik._gaussian.batch import GaussianBatch, prepare
+from loglik._gaussian.coordinates import marginal_matrix, marginal_source
+from loglik._gaussian.matrices import batch_index, blocks
 
 POLICIES = ("propagate", "raise", "marginalize")
 
@@ -38,90 +37,71 @@ def check_complete(function: str, x: np.ndarray) -> None:
     """ValueError for the first NaN, in C order."""
     if x.dtype.kind != "f" or x.size == 0:
         return
-    lead = x.shape[:-1]
-    rows = Rows(x, 1, lead, list(range(len(lead))))
-    for block in blocks(math.prod(lead), x.shape[-1] * x.itemsize):
+    shape = x.shape[:-1]
+    rows = GroupedArray(x, 1, shape, list(range(len(shape))))
+    for block in blocks(math.prod(shape), x.shape[-1] * x.itemsize):
         missing = np.isnan(rows.block(block))
         if missing.any():
             row, k = first_index(missing)
-            index = (*batch_index(block.start + row, lead), k)
+            index = (*batch_index(block.start + row, shape), k)
             raise ValueError(
                 f"{function}: x must not be NaN with nan_policy='raise', but {describe_entry('x', index, x[index])}"
             )
 
 
-def coordinates(function: str, indices: Any, d: int) -> np.ndarray:
-    """Indices of distinct coordinates as an array of integers from 0 to d - 1."""
-    listed = [indices] if np.ndim(indices) == 0 else list(indices)
-    if not listed:
-        raise ValueError(f"{function}: indices must name at least one coordinate")
-    chosen: list[int] = []
-    for position, value in enumerate(listed):
-        try:
-            i = operator.index(value)
-        except TypeError:
-            i = None
-        entry = describe_entry("indices", (position,), value)
-        if i is None or isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{function}: indices must be integers, but {entry}")
-        if not -d <= i < d:
-            raise ValueError(f"{function}: indices must be from {-d} to {d - 1}, but {entry}")
-        if i % d in chosen:
-            raise ValueError(f"{function}: indices must differ, but {entry} is coordinate {i % d} again")
-        chosen.append(i % d)
-    return np.array(chosen)
-
-
 # ---------------------------------------------------------------------------------------- integrating out
 
 
-def log_prob(function: str, mvn: "MultivariateNormal", x: np.ndarray, out: Any, evaluate: Callable[..., Any]) -> Any:
-    """Log-density of the observed coordinates of every point. `evaluate` does that for complete ones."""
+def log_prob(function: str, gaussians: GaussianBatch, x: np.ndarray, out: Any) -> Any:
+    """Log-density of the observed coordinates of every point; 0 where none is."""
     aliased = overlaps(out, x)
-    value = np.asarray(evaluate(function, mvn, x, None if aliased else out, "log_prob"))
+    value = np.asarray(evaluation.log_prob(function, gaussians, x, None if aliased else out))
     if aliased:
         check_out(function, out, value.shape, value.dtype)
     if x.dtype.kind == "f" and value.size:
-        _overwrite(function, mvn, x, value)
+        _overwrite_incomplete(function, gaussians, x, value)
     return hand_over(value, out)
 
 
-def _overwrite(function: str, mvn: "MultivariateNormal", x: np.ndarray, result: np.ndarray) -> None:
+def _overwrite_incomplete(function: str, gaussians: GaussianBatch, x: np.ndarray, result: np.ndarray) -> None:
     """Write the values of incomplete points into `result`."""
-    (d,) = mvn.event_shape
-    dtype, lead = result.dtype, result.shape
-    matrix, form = _matrix(mvn, dtype)
+    d, dtype, shape, batch_shape = gaussians.d, result.dtype, result.shape, gaussians.batch_shape
+    form, matrix = marginal_source(gaussians, dtype)
     core = 1 if form == "variance" else 2
-    axes = Axes.of(x.shape[:-1], mvn.batch_shape, lead)
-    points = Rows(x, 1, lead, axes.each, axes.points)
-    means = Rows(np.broadcast_to(mvn._loc, (*mvn.batch_shape, d)), 1, lead, axes.each, axes.matrices)
-    batched = np.broadcast_to(matrix, (*mvn.batch_shape, *matrix.shape[matrix.ndim - core :]))
-    matrices = Rows(batched, core, lead, axes.each, axes.matrices)
-    values = Rows(result, 0, lead, axes.each, axes.points, axes.matrices)
+    axes = BroadcastAxes.classify(x.shape[:-1], batch_shape, shape)
+    points = GroupedArray(x, 1, shape, axes.paired, axes.point_only)
+    means = GroupedArray(np.broadcast_to(gaussians.loc, (*batch_shape, d)), 1, shape, axes.paired, axes.matrix_only)
+    batched = np.broadcast_to(matrix, (*batch_shape, *matrix.shape[matrix.ndim - core :]))
+    matrices = GroupedArray(batched, core, shape, axes.paired, axes.matrix_only)
+    values = GroupedArray(result, 0, shape, axes.paired, axes.point_only, axes.matrix_only)
     n_matrices = axes.sizes()[2]
-    kind, options = type(mvn), {"allow_singular": True, "singular_rtol": mvn._singular_rtol}
 
-    def marginal_values(p: np.ndarray, m: np.ndarray, a: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    def singular_values(p: np.ndarray, m: np.ndarray, a: np.ndarray) -> np.ndarray:
+        value = np.empty((*p.shape[:2], m.shape[1]), dtype)
+        for e, k in np.ndindex(m.shape[:2]):
+            marginal = prepare(
+                gaussians.owner, m[e, k], form, a[e, k], allow_singular=True, singular_rtol=gaussians.singular_rtol
+            )
+            value[e, :, k] = evaluation.log_prob(function, marginal, p[e])
+        return value
+
+    def marginal_values(p: np.ndarray, m: np.ndarray, a: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Values (e, n, k) of points (e, n, d) with one pattern under Gaussians (e, k)."""
-        if not len(seen):
+        if not len(observed):
             return np.zeros((*p.shape[:2], m.shape[1]), dtype)
-        p, m = p[..., seen].astype(dtype), m[..., seen].astype(dtype)
-        if mvn._support is not None:
-            found = np.empty((*p.shape[:2], m.shape[1]), dtype)
-            part = a[..., seen] if form == "variance" else _part(a, form, seen)
-            for e, k in np.ndindex(m.shape[:2]):
-                parameters: dict[str, Any] = {form: part[e, k], **options}
-                one = kind(m[e, k], **parameters)
-                found[e, :, k] = one.log_prob(p[e])
-            return found
+        p, m = p[..., observed].astype(dtype), m[..., observed].astype(dtype)
+        a = marginal_matrix(form, a, observed)
+        if gaussians.support is not None:
+            return singular_values(p, m, a)
         if form == "variance":
-            return ufuncs.mvn_log_prob_diagonal(p[:, :, None], m[:, None], a[:, None, :, seen])
-        factor = _part(a, form, seen)
+            return ufuncs.mvn_log_prob_diagonal(p[:, :, None], m[:, None], a[:, None])
         if form == "covariance":
-            factor, info = ufuncs.cholesky(factor)
+            a, info = ufuncs.cholesky(a)
             if info.any():  # only a matrix that was on the edge in another order, or no memory
-                raise np.linalg.LinAlgError(f"{function}: the covariance of coordinates {seen.tolist()} is singular")
-        value, info = ufuncs.mvn_log_prob_tril(p, m, factor)
+                raise np.linalg.LinAlgError(
+                    f"{function}: the covariance of coordinates {observed.tolist()} is singular"
+                )
+        value, info = ufuncs.mvn_log_prob_tril(p, m, a)
         if info.any():
             raise MemoryError(f"{function}: no memory for the work of a block")
         return value
@@ -137,10 +117,10 @@ def _overwrite(function: str, mvn: "MultivariateNormal", x: np.ndarray, result: 
             k = slice(start, min(n_matrices, start + step))
             value = values.block(e, n, k)
             _by_pattern(p, missing, incomplete, means.block(e, k), matrices.block(e, k), value, step, marginal_values)
-            if values.target(e, n, k) is None:
-                values.put(value, e, n, k)
+            if values.writable_block(e, n, k) is None:
+                values.write_block(value, e, n, k)
 
-    elements = max(d / _BLOCK_ELEMENTS, d**core / _MATRIX_ELEMENTS if axes.each else 0.0)
+    elements = max(d / _BLOCK_ELEMENTS, d**core / _MATRIX_ELEMENTS if axes.paired else 0.0)
     run(axes, BLOCK_SECONDS * elements / n_matrices, block)
 
 
@@ -152,27 +132,26 @@ def _by_pattern(
     a: np.ndarray,
     value: np.ndarray,
     step: int,
-    function: Callable[..., np.ndarray],
+    marginal_values: Callable[..., np.ndarray],
 ) -> None:
-    """Fill value (e, n, k) where points (e, n, d) are incomplete."""
+    """Fill value (e, n, k) where points (e, n, d) are incomplete: pattern by pattern, about `step` matrices at a time."""
     e, n = np.nonzero(incomplete)
-    some = missing[e, n]
-    by_pattern, starts = _grouped(some)
-    many = p.shape[1] > 1
+    patterns = missing[e, n]
+    order, starts = _grouped(patterns)
     most = max(1, step // a.shape[1])
-    for start, end in zip(starts, [*starts[1:], len(by_pattern)], strict=True):
-        rows = by_pattern[start:end]
-        seen = np.flatnonzero(~some[rows[0]])
-        if not many:  # one point per matrix: a matrix each
+    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+        rows = order[start:end]
+        observed = np.flatnonzero(~patterns[rows[0]])
+        if p.shape[1] == 1:  # one point per matrix: a matrix each
             for first in range(0, len(rows), most):
                 at = e[rows[first : first + most]]
-                value[at] = function(p[at], m[at], a[at], seen)
+                value[at] = marginal_values(p[at], m[at], a[at], observed)
         elif len(p) == 1:
-            value[0, n[rows]] = function(p[0, n[rows]][None], m, a, seen)[0]
+            value[0, n[rows]] = marginal_values(p[0, n[rows]][None], m, a, observed)[0]
         else:
             for problem in np.unique(e[rows]):
-                at, one = n[rows[e[rows] == problem]], slice(problem, problem + 1)
-                value[problem, at] = function(p[one, at], m[one], a[one], seen)[0]
+                at, span = n[rows[e[rows] == problem]], slice(problem, problem + 1)
+                value[problem, at] = marginal_values(p[span, at], m[span], a[span], observed)[0]
 
 
 def _grouped(patterns: np.ndarray) -> tuple[np.ndarray, list[int]]:
@@ -189,15 +168,3 @@ def _grouped(patterns: np.ndarray) -> tuple[np.ndarray, list[int]]:
         order = np.lexsort(words.T)
     changed = (words[order[1:]] != words[order[:-1]]).any(axis=-1)
     return order, [0, *(np.flatnonzero(changed) + 1).tolist()]
-
-
-def _matrix(mvn: "MultivariateNormal", dtype: np.dtype) -> tuple[np.ndarray, str]:
-    """What marginals are made from: a covariance or a variance as given, or a factor; in the dtype of the values."""
-    if mvn._form in ("covariance", "variance"):
-        return getattr(mvn, "_" + mvn._form).astype(dtype, copy=False), mvn._form
-    return mvn._lower(dtype), "scale_tril"
-
-
-def _part(a: np.ndarray, form: str, seen: np.ndarray) -> np.ndarray:
-    """The covariances, or factors, of the coordinates seen."""
-    return a[..., seen[:, None], seen] if form == "covariance" else marginal_factor(a, seen)

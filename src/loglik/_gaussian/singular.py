@@ -1,13 +1,4 @@
-r"""Gaussians whose covariance is singular: the density on their support.
-
-A covariance of rank r is :math:`\Sigma = B B^T` with B of shape (d, r), and the points are :math:`x = \mu + B z` with z
-standard normal. With respect to Lebesgue measure on that r-dimensional plane
-
-.. math::
-
-    \log p(x) = -\tfrac12 |z|^2 - \tfrac12 \log\det(B^T B) - \tfrac r2 \log 2\pi
-
-and det(BᵀB) is the product of the positive eigenvalues of Σ. Off the plane the density is 0.
+"""Which covariances are singular, their ranks, and the coordinates that determine the others.
 
 Design
 - The rank is found by a Cholesky factorisation that takes, at each step, the coordinate with the largest part of its
@@ -15,25 +6,18 @@ Design
   count as linear functions of those taken. Scales do not matter, diag(1, 1e-10) has rank 2. A coordinate of variance 0
   is a constant. The least eigenvalue of H (Σ scaled to unit diagonal) bounds the unexplained parts from below, so with
   the default rtol = (d + 1)²·u every matrix that an ordinary factorisation is guaranteed to survive has full rank.
-- The factor of the coordinates taken, continued with the rows of the others and their standard deviations on the
-  diagonal, is a triangle: one forward substitution (`ufuncs.whiten`) gives z and, for every other coordinate, what is
-  left of it in standard deviations. That must vanish up to √rtol (the deviation that the rank rule neglects) and
-  rounding.
-- det(BᵀB) comes from B = P·L·U·Q by elimination with complete pivoting: 2·log|det U| + log det(LᵀL) is right for rows on
-  any scales, where eigenvalues of Σ would drown in the largest (J. Demmel et al., Computing the singular value
+- det(BᵀB), for Σ = B·Bᵀ, comes from B = P·L·U·Q by elimination with complete pivoting: 2·log|det U| + log det(LᵀL) is right for
+  rows on any scales, where eigenvalues of Σ would drown in the largest (J. Demmel et al., Computing the singular value
   decomposition with high relative accuracy, 1999).
-- Everything is in float64 and only at the singular items of a batch; the others take the ordinary kernels.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from loglik import ufuncs
 from loglik._engine.validate import describe_entry
-from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
 from loglik._gaussian.matrices import (
     batch_index,
     blocks,
@@ -43,12 +27,8 @@ from loglik._gaussian.matrices import (
     items,
     named,
     smallest_eigenvalue,
-    triangular,
 )
-
-LOG_2PI = math.log(2 * math.pi)
-_SECONDS = 1e-8  # of the evaluation, per coordinate
-_BLOCK_ELEMENTS = 1 << 17  # of the matrices of a block
+from loglik._gaussian.support import Support
 
 
 def default_rtol(form: str, d: int, dtype: np.dtype) -> float:
@@ -153,209 +133,12 @@ def _log_volume(b: np.ndarray) -> np.ndarray:
     return log_det + 0.5 * np.linalg.slogdet(gram)[1]
 
 
-# ---------------------------------------------------------------------------------------- the support
-
-
-@dataclass(frozen=True)
-class Support:
-    """What the singular items of a batch of matrices need; `where` lists them.
-
-    Attributes
-    ----------
-    batch : batch shape of the matrices.
-    where : (items,) flat indices of the singular matrices.
-    rank : (items,) their ranks.
-    order : (items, d) coordinates taken first, in order; then dependent ones; then constants.
-    scale : (items, d) powers of two that bring the coordinates, in that order, to deviations of about one.
-    factor : (items, d, d) triangle in that order and scale; or (items, d), deviations of independent coordinates.
-    constants : (items,) how many coordinates have variance 0.
-    log_volume : (items,) log √det(BᵀB).
-    tolerance : deviation, in standard deviations, that is still on the support.
-    roundoff : unit roundoff of the parameters.
-    """
-
-    batch: tuple[int, ...]
-    where: np.ndarray
-    rank: np.ndarray
-    order: np.ndarray
-    scale: np.ndarray
-    factor: np.ndarray
-    constants: np.ndarray
-    log_volume: np.ndarray
-    tolerance: float
-    roundoff: float
-
-    def item_of_matrix(self) -> np.ndarray:
-        """For each matrix of the batch (flat) its index among the singular ones, or -1."""
-        index = np.full(math.prod(self.batch), -1)
-        index[self.where] = np.arange(len(self.where))
-        return index
-
-    def regular(self, matrix: np.ndarray) -> np.ndarray:
-        """The matrices (or variances) with something regular in place of the singular ones: the identity."""
-        copy = matrix.copy()
-        if matrix.ndim == len(self.batch) + 1:
-            copy[copy == 0] = 1
-        else:
-            items(copy, 2)[self.where] = np.eye(matrix.shape[-1])
-        return copy
-
-    def ranks(self, d: int) -> np.ndarray:
-        """Ranks of all matrices, of shape `batch`."""
-        rank = np.full(math.prod(self.batch), d)
-        rank[self.where] = self.rank
-        return rank.reshape(self.batch)
-
-    def entropy(self) -> np.ndarray:
-        """Entropy on the support, per item."""
-        return self.log_volume + 0.5 * self.rank * (1 + LOG_2PI)
-
-    def independent(self) -> np.ndarray:
-        """Triangles of the coordinates taken, (items, d, d), the others replaced by rows of the identity."""
-        d = self.order.shape[-1]
-        taken = np.arange(d) < self.rank[:, None]
-        return np.where(taken[:, :, None], np.tril(self.factor), np.eye(d))
-
-    def scale_tril(self) -> np.ndarray:
-        """Lower triangular L with L Lᵀ = Σ, (items, d, d), where factors are triangles."""
-        b = np.zeros_like(self.factor)
-        taken = np.arange(self.order.shape[-1]) < self.rank[:, None]
-        rows = np.where(taken[:, None, :], self.factor / self.scale[..., None], 0.0)
-        np.put_along_axis(b, self.order[..., None], rows, axis=1)
-        return triangular(b)
-
-    # ------------------------------------------------------------------------------------ evaluation
-
-    def overwrite(
-        self, x: np.ndarray, loc: np.ndarray, result: np.ndarray, mahalanobis: bool = False
-    ) -> None:
-        """Write log-densities (or distances) under the singular items into `result`, (broadcast leading axes)."""
-        lead, d = result.shape, x.shape[-1]
-        axes = Axes.of(x.shape[:-1], self.batch, lead)
-        points, means = Rows(x, 1, lead, axes.each, axes.points), Rows(loc, 1, lead, *_groups(axes))
-        chosen = self.item_of_matrix().reshape(self.batch)
-        matrices = Rows(chosen, 0, lead, axes.each, axes.matrices)
-        values = Rows(result, 0, lead, *_groups(axes))
-        _, n_points, n_matrices = axes.sizes()
-        roundoff = max(self.roundoff, np.finfo(x.dtype).eps / 2 if x.dtype.kind == "f" else 0.0)
-
-        def block(e: slice, n: slice) -> None:
-            p = points.block(e, n)
-            for k in range(n_matrices):
-                one = slice(k, k + 1)
-                item = matrices.block(e, one)[:, 0]
-                at = np.flatnonzero(item >= 0)
-                if len(at):
-                    value = values.block(e, n, one)
-                    m = means.block(e, n, one)[:, :, 0]
-                    some = slice(None) if len(at) == len(item) else at
-                    if n_points == 1 or mahalanobis:
-                        value[some, :, 0] = self._evaluate(p[some], m[some], item[at], roundoff, mahalanobis)
-                    else:
-                        for i in at:
-                            value[i, :, 0] = self._many(p[i], m[i], item[i : i + 1], roundoff)
-                    if values.target(e, n, one) is None:
-                        values.put(value, e, n, one)
-
-        # Where points bring their matrices, those of a block are gathered.
-        gathered = BLOCK_SECONDS * self.factor[:1].size / _BLOCK_ELEMENTS if axes.each else 0.0
-        run(axes, max(_SECONDS * (d + 1), gathered), block)
-
-    def _many(self, x: np.ndarray, loc: np.ndarray, item: np.ndarray, roundoff: float) -> np.ndarray:
-        """Log-densities (n,) of points (n, d) under one matrix, by the kernels of regular ones.
-
-        The coordinates taken give |z|². The triangle of all that vary, with what is left of a dependent one in units of
-        `tolerance`, gives |z|² + rest, and on the support `rest` is hardly more than max(1, |z|²). That decides nearly
-        every point; those in doubt go to `_evaluate`.
-        """
-        d, r = x.shape[-1], int(self.rank[item[0]])
-        varying = d - int(self.constants[item[0]])
-        order, scale, factor = self.order[item[0]], self.scale[item[0]], self.factor[item[0]]
-        with np.errstate(over="ignore", invalid="ignore"):
-            p = np.take(x, order, axis=-1) * scale
-            m = np.take(loc if loc.strides[0] else loc[:1], order, axis=-1) * scale
-            far = 2 * np.abs(m).max(initial=0.0)  # more than twice the means, in deviations
-            fixed, fixed_mean = p[:, varying:], m[:, varying:]
-            on = np.isfinite(fixed) & (np.abs(fixed - fixed_mean) <= (np.abs(fixed) + np.abs(fixed_mean)) * (4 * roundoff))
-            p, m = p[:, :varying], m[:, :varying]
-            if len(m) > 1:
-                p, m = p - m, np.zeros((1, varying))
-            if factor.ndim == 1:
-                variance = np.square(factor[:r])
-                value = ufuncs.mvn_log_prob_diagonal(p, m[0], variance) if r else np.zeros(len(p))
-                log_det = 0.5 * np.log(variance).sum()
-            else:
-                value = _values(p[:, :r], m[:, :r], factor[:r, :r])
-                log_det = np.log(np.diagonal(factor)[:r]).sum()
-            result = value + (log_det - self.log_volume[item[0]])
-            result[~on.all(axis=-1)] = -np.inf
-            doubtful = result[:0] != 0
-            if varying > r:
-                units = factor[:varying, :varying].copy()
-                units[range(r, varying), range(r, varying)] *= self.tolerance
-                whole = _values(p, m, units)
-                log_det_whole = np.log(np.diagonal(units)).sum()
-                square = np.maximum(-2 * (value + (log_det + 0.5 * LOG_2PI * r)), 0.0)
-                rest = np.maximum(-2 * (whole + (log_det_whole + 0.5 * LOG_2PI * varying)) - square, 0.0)
-                distance, left = np.sqrt(square), self.tolerance * np.sqrt(rest)
-                rounding = 4 * (d + 1) * roundoff * (2 * far + distance + left)
-                allowed = self.tolerance * np.maximum(distance, 1.0)
-                off = ~(left <= 1.1 * math.sqrt(d) * (allowed + rounding))
-                doubtful = ~off & (left > 0.9 * allowed)
-                result[off] = -np.inf
-                result[np.isnan(whole)] = np.nan
-            result[np.isnan(value) | np.isnan(fixed).any(axis=-1)] = np.nan
-        rows = np.flatnonzero(doubtful)
-        if len(rows):
-            result[rows] = self._evaluate(x[None, rows], loc[None, rows], item, roundoff, False)[0]
-        return result
-
-    def _evaluate(
-        self, x: np.ndarray, loc: np.ndarray, item: np.ndarray, roundoff: float, mahalanobis: bool
-    ) -> np.ndarray:
-        """Values (e, n) of points (e, n, d) with means likewise, and one item per e."""
-        d, order, scale = x.shape[-1], self.order[item][:, None], self.scale[item][:, None]
-        factor, rank = self.factor[item], self.rank[item][:, None, None]
-        constant = np.arange(d) >= d - self.constants[item][:, None, None]
-        with np.errstate(over="ignore", invalid="ignore"):
-            p = np.take_along_axis(x, order, axis=-1) * scale
-            m = np.take_along_axis(loc, order, axis=-1) * scale
-            delta = p - m
-            nan, infinite = np.isnan(p).any(axis=-1), np.isinf(delta).any(axis=-1)
-            delta[~np.isfinite(delta)] = 0.0
-            y = delta / factor[:, None] if factor.ndim == 2 else ufuncs.whiten(delta, np.zeros(d), factor)
-            independent = np.arange(d) < rank
-            square = np.square(np.where(independent, y, 0.0)).sum(axis=-1)
-            distance = np.sqrt(square)
-            size = (np.abs(p) + np.abs(m)) * (4 * roundoff)
-            deviation = factor if factor.ndim == 2 else np.sqrt(np.square(np.tril(factor)).sum(axis=-1))
-            rounding = (d + 1) * np.where(constant, 0.0, size / deviation[:, None]).max(axis=-1)
-            allowed = self.tolerance * np.maximum(distance, 1.0) + rounding
-            left = np.where(independent | constant, 0.0, np.abs(y)).max(axis=-1)
-            off = ~(left <= allowed) | (constant & (np.abs(delta) > size)).any(axis=-1) | infinite
-            if mahalanobis:
-                return np.where(nan, np.nan, np.where(off, np.inf, distance))
-            shift = 0.0 - self.log_volume[item] - 0.5 * LOG_2PI * self.rank[item]
-            return np.where(nan, np.nan, np.where(off, -np.inf, shift[:, None] - 0.5 * square))
-
-
-def _values(p: np.ndarray, m: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Log-densities (n,) of points (n, d) with mean (1, d) and one factor (d, d); zeros for d = 0."""
-    if factor.size == 0:
-        return np.zeros(len(p))
-    return ufuncs.mvn_log_prob_tril(p, m, factor[None])[0][:, 0]
-
-
-def _groups(axes: Axes) -> tuple[list[int], list[int], list[int]]:
-    return axes.each, axes.points, axes.matrices
-
-
 # ---------------------------------------------------------------------------------------- construction
 
 
 def _support(
     found: tuple[np.ndarray, ...], where: np.ndarray, batch: tuple[int, ...], tolerance: float, roundoff: float
-) -> "Support":
+) -> Support:
     """The support of the singular matrices, from their B (items, d, d), rank and order."""
     b, rank, order = found
     d = b.shape[-1]
@@ -376,7 +159,7 @@ def _support(
     return Support(batch, where, rank, order, scale, factor, constants, log_volume, tolerance, roundoff)
 
 
-def _support_of_variances(variance: np.ndarray, batch: tuple[int, ...], roundoff: float) -> "Support | None":
+def _support_of_variances(variance: np.ndarray, batch: tuple[int, ...], roundoff: float) -> Support | None:
     """The support of independent coordinates (items, d) of which some are constant; None where none is."""
     where = np.flatnonzero((variance == 0).any(axis=-1))
     if not len(where):
@@ -394,7 +177,7 @@ def _support_of_variances(variance: np.ndarray, batch: tuple[int, ...], roundoff
     return Support(batch, where, rank, order, scale, std * scale, constants, log_volume, 0.0, roundoff)
 
 
-def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -> "Support | None":
+def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -> Support | None:
     """Check matrices (..., d, d), or variances (..., d), that may be singular; the support of those that are."""
     d, roundoff = matrix.shape[-1], float(np.finfo(matrix.dtype).eps) / 2
     if form == "variance":
@@ -409,21 +192,21 @@ def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -
     found: list[tuple[np.ndarray, ...]] = []
     where: list[np.ndarray] = []
     for block in blocks(len(members), 8 * d * d):
-        part = members[block]
+        matrices = members[block]
         if form == "covariance":
-            _check_constants(function, form, part, batch, block.start)
-            check_symmetric(function, form, part, batch, block.start)
-        lower, refused = _ordinary(part, form)
-        at = np.flatnonzero(refused | ~_surely_regular(part, lower, form, limit))
+            _check_constants(function, form, matrices, batch, block.start)
+            check_symmetric(function, form, matrices, batch, block.start)
+        lower, refused = _ordinary(matrices, form)
+        at = np.flatnonzero(refused | ~_surely_regular(matrices, lower, form, limit))
         if not len(at):
             continue
-        whole = np.tril(part[at].astype(np.float64))
+        whole = np.tril(matrices[at].astype(np.float64))
         if form == "covariance":
             whole += np.tril(whole, -1).swapaxes(-1, -2)
         b, rank, order, residue = _pivoted(whole, form, limit)
         bad = residue > 2 * max(limit, default)
         if bad.any():
-            _raise_indefinite(function, form, part, int(at[np.argmax(bad)]), block.start, batch)
+            _raise_indefinite(function, form, matrices, int(at[np.argmax(bad)]), block.start, batch)
         # The rank rule may pass what a factorisation in another order does not survive.
         rank = np.where(refused[at], np.minimum(rank, d - 1), rank)
         singular = np.flatnonzero(rank < d)
@@ -436,46 +219,46 @@ def separate(function: str, form: str, matrix: np.ndarray, rtol: float | None) -
     return _support((b, rank, order), np.concatenate(where), batch, tolerance, roundoff)
 
 
-def _ordinary(part: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
+def _ordinary(matrices: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
     """Triangles of matrices (items, d, d) by the ordinary factorisation, and where there is none."""
     if form == "scale_tril":
-        return part, (np.diagonal(part, axis1=-2, axis2=-1) == 0).any(axis=-1)
+        return matrices, (np.diagonal(matrices, axis1=-2, axis2=-1) == 0).any(axis=-1)
     with np.errstate(invalid="ignore"):
-        lower, info = ufuncs.cholesky(part)
+        lower, info = ufuncs.cholesky(matrices)
     return lower, info != 0
 
 
-def _surely_regular(part: np.ndarray, lower: np.ndarray, form: str, limit: float) -> np.ndarray:
+def _surely_regular(matrices: np.ndarray, lower: np.ndarray, form: str, limit: float) -> np.ndarray:
     """Where the smallest eigenvalue of H exceeds the tolerance, since det H / e does (the eigenvalues add up to d)."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         pivots = np.diagonal(lower, axis1=-2, axis2=-1).astype(np.float64)
         if form == "scale_tril":
-            largest = np.abs(part).max(axis=-1)
-            std = largest * np.sqrt(np.square(part / largest[..., None]).sum(axis=-1, dtype=np.float64))
+            largest = np.abs(matrices).max(axis=-1)
+            std = largest * np.sqrt(np.square(matrices / largest[..., None]).sum(axis=-1, dtype=np.float64))
         else:
-            std = np.sqrt(np.diagonal(part, axis1=-2, axis2=-1).astype(np.float64))
+            std = np.sqrt(np.diagonal(matrices, axis1=-2, axis2=-1).astype(np.float64))
         return np.prod(np.square(pivots / std), axis=-1) > 2 * math.e * limit
 
 
-def _check_constants(function: str, form: str, part: np.ndarray, batch: tuple[int, ...], first: int) -> None:
+def _check_constants(function: str, form: str, matrices: np.ndarray, batch: tuple[int, ...], first: int) -> None:
     """A coordinate of variance 0 has no covariance with any other."""
-    constant = np.diagonal(part, axis1=-2, axis2=-1) == 0
-    wrong = (part != 0) & (constant[:, :, None] | constant[:, None, :])
+    constant = np.diagonal(matrices, axis1=-2, axis2=-1) == 0
+    wrong = (matrices != 0) & (constant[:, :, None] | constant[:, None, :])
     if wrong.any():
         item, i, j = (int(k) for k in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
         index = batch_index(first + item, batch)
         k = i if constant[item, i] else j
         raise np.linalg.LinAlgError(
-            f"{function}: {named(form, index)} is indefinite: {describe_entry(form, (*index, i, j), part[item, i, j])} "
+            f"{function}: {named(form, index)} is indefinite: {describe_entry(form, (*index, i, j), matrices[item, i, j])} "
             f"beside {describe_entry(form, (*index, k, k), 0.0)}"
         )
 
 
 def _raise_indefinite(
-    function: str, form: str, part: np.ndarray, item: int, first: int, batch: tuple[int, ...]
+    function: str, form: str, matrices: np.ndarray, item: int, first: int, batch: tuple[int, ...]
 ) -> NoReturn:
-    varies = np.diagonal(part[item]) > 0
-    smallest = smallest_eigenvalue(part[item][np.ix_(varies, varies)])
+    varies = np.diagonal(matrices[item]) > 0
+    smallest = smallest_eigenvalue(matrices[item][np.ix_(varies, varies)])
     raise np.linalg.LinAlgError(
         f"{function}: {named(form, batch_index(first + item, batch))} is indefinite: its smallest eigenvalue, scaled to "
         f"unit diagonal, is {smallest:.3g}"

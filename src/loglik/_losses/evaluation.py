@@ -9,6 +9,7 @@ import numpy as np
 
 from loglik._engine import validate
 from loglik._engine.blocks import Sink, Source
+from loglik._engine.cuts import index_of, ranges, shares
 from loglik._engine.folded import Folded
 from loglik._engine.parallel import get_num_threads, run_blocks
 from loglik._engine.results import Results, parse_wrt
@@ -130,7 +131,7 @@ class LossPass:
         if not by_rows and not folded and all(x.direct for x in taken_directly):
             span = min(_SPAN, max(1, self.outer * self.inner // self.step // (4 * get_num_threads())))
         blocks = self._cut(long_rows, self.step * span)
-        parts = _parts(len(blocks), min((f.most_parts for f in folded.values()), default=len(blocks)))
+        parts = shares(len(blocks), min((f.most_parts for f in folded.values()), default=len(blocks)))
         for target in folded.values():
             target.prepare(len(parts))
         sums: list[Any] = [None] * len(blocks)
@@ -190,15 +191,12 @@ class LossPass:
         """Blocks of at most so many values in their order: parts of one row each, or whole rows (at least one)."""
         size = self.outer * self.inner
         if self.reduction == "none" or self.outer == 1:
-            return [(start, min(start + most, size)) for start in range(0, size, most)]
+            return ranges(size, most)
         if long_rows:
-            return [
-                (row * self.inner + start, row * self.inner + min(start + most, self.inner))
-                for row in range(self.outer)
-                for start in range(0, self.inner, most)
-            ]
+            within = ranges(self.inner, most)
+            return [(row + start, row + stop) for row in range(0, size, self.inner) for start, stop in within]
         step = self.inner * max(1, most // max(self.inner, 1))
-        return [(start, min(start + step, size)) for start in range(0, size, step)] if step else []
+        return ranges(size, step) if step else []
 
     def _divisors(
         self, weights: Source | None, sources: dict[str, Source], counts: Any, long_rows: bool
@@ -252,10 +250,7 @@ class LossPass:
         array = self.given[name]
         full_shape, order = (self.batch, self.order) if name in self.row_names else (self.shape, self.element_order)
         view = self.arrange(array) if name in self.model else array
-        permuted = np.unravel_index(flat, tuple(full_shape[a] for a in order))
-        full = [0] * len(full_shape)
-        for position, axis in zip(permuted, order, strict=True):
-            full[axis] = int(position)
+        full = index_of(flat, full_shape, order)
         own = full[len(full) - view.ndim :]
         index = tuple(0 if size == 1 else i for i, size in zip(own, view.shape, strict=True))
         # The view shows where in the array itself the entry stands.
@@ -286,7 +281,7 @@ def short_pass(
         return None
     shape, dtype = first.shape, first.dtype
     names = () if wrt is None else parse_wrt(function, wrt, tuple(model))
-    if rows and not shape:
+    if rows and not shape or targets is None and not rows:  # of what is missing, LossPass says the name
         return None
     width = shape[-1] if rows else 1
     if targets is not None:
@@ -330,12 +325,6 @@ def one_visit(
         return None
     total = sums[0] if len(sums) == 1 else _sum(sums)
     return total / count if mean else total
-
-
-def _parts(blocks: int, most: int) -> list[tuple[int, int]]:
-    """Ranges of blocks, at most so many."""
-    count = max(1, min(blocks, most))
-    return [(blocks * i // count, blocks * (i + 1) // count) for i in range(count)]
 
 
 def _row_sums(values: np.ndarray, inner: int) -> np.ndarray:

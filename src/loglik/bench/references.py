@@ -485,7 +485,7 @@ def normal_sample(n, loc, scale, rng):
 
 
 def laplace_sample(n, loc, scale, rng):
-    """Of float64, which is all that NumPy draws."""
+    """Laplace draws in float64, which is all that NumPy has."""
     return rng.laplace(loc, scale, n)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from loglik._engine import expectation, sampling, validate
 from loglik._fitting import driver
 from loglik._fitting.report import FitReport
-from loglik._fitting.statistics import Rows
+from loglik._fitting.statistics import Observations
 
 
 class Distribution:
@@ -22,6 +22,8 @@ class Distribution:
     """
 
     _parameters: ClassVar[tuple[str, ...]] = ()
+    _event_axes: ClassVar[dict[str, int]] = {}
+    """How many axes a parameter has behind those of the batch, for parameters that are vectors or matrices."""
 
     batch_shape: tuple[int, ...]
     event_shape: tuple[int, ...]
@@ -102,8 +104,17 @@ class Distribution:
         return (self[i] for i in range(self.batch_shape[0]))
 
     def _item(self, index: Any) -> dict[str, Any]:
-        """The constructor's arguments for a part of the batch."""
-        raise NotImplementedError
+        """The constructor's arguments for a part of the batch. Those without batch axes stay as they are, so Python numbers stay
+        weak and one matrix stays one matrix."""
+        axes = np.indices(self.batch_shape, sparse=True)
+        where = tuple(np.broadcast_to(positions, self.batch_shape)[index] for positions in axes)
+        arguments = self._arguments()
+        for name, value in arguments.items():
+            event = self._event_axes.get(name, 0)
+            if np.ndim(value) > event:
+                event_shape = value.shape[value.ndim - event :]
+                arguments[name] = np.broadcast_to(value, self.batch_shape + event_shape)[where]
+        return arguments
 
     def _floating(self) -> tuple[Any, ...]:
         """What decides the floating type of a result, beside other arguments: the parameters as they were given."""
@@ -120,9 +131,9 @@ class Distribution:
         name = f"{type(self).__name__}.{method}"
         return chunks.of_points(name, call, x, self.batch_shape, len(self.event_shape), out, wrt)
 
-    def prob(self, x: Any) -> Any:
-        """Density or probability of `x`: exp(log_prob(x))."""
-        return np.exp(self.log_prob(x))
+    def prob(self, x: Any, *, out: Any = None) -> Any:
+        """Density or probability of `x`: exp(log_prob(x)). Arguments and errors are those of `log_prob`, but for `wrt`."""
+        return np.exp(self.log_prob(x, out=out), out=out)
 
     def expect(self, g: Callable[[np.ndarray], Any]) -> Any:
         """Expectation E[g(X)].
@@ -189,15 +200,15 @@ class Distribution:
     _fitted: ClassVar[Any] = None
 
     @classmethod
-    def _statistics(cls, function: str, rows: Rows, prior: Any) -> Any:
-        return rows.part(not cls._fit_events)
+    def _statistics(cls, function: str, data: Observations, prior: Any) -> Any:
+        return data.part(not cls._fit_events)
 
     @classmethod
     def _moments_as_statistics(cls, function: str, moments: Any) -> Any:
         return moments
 
     @classmethod
-    def _fit_passes(cls, function: str, data: driver.Data, prior: Any, dtype: np.dtype) -> Any:
+    def _fit_passes(cls, function: str, data: driver.Passes, prior: Any, dtype: np.dtype) -> Any:
         found = data.collect(functools.partial(_statistics_of, cls, function, prior))
         return driver.from_statistics(cls, function, found.moments() if cls._from_moments else found, prior, dtype)
 
@@ -329,8 +340,8 @@ class Distribution:
         raise NotImplementedError
 
 
-def _statistics_of(cls: type[Distribution], function: str, prior: Any, rows: Rows) -> Any:
-    return cls._statistics(function, rows, prior)
+def _statistics_of(cls: type[Distribution], function: str, prior: Any, data: Observations) -> Any:
+    return cls._statistics(function, data, prior)
 
 
 def _literal(value: Any) -> str:

@@ -171,7 +171,7 @@ class Bernoulli(Lattice):
     def _picture(self) -> Any:
         from loglik._faces import pictures
 
-        one, zero = self._both(np.asarray(self._given))
+        one, zero = self.wide_probs()
         return pictures.Masses([0, 1], [float(zero), float(one)])
 
     # ------------------------------------------------------------------------------------------- sampling

@@ -8,6 +8,7 @@ import numpy as np
 from loglik._discrete import pmf_rows, scaled_pmf
 from loglik._discrete.checks import as_integer
 from loglik._discrete.scaled_pmf import Pmf
+from loglik._discrete.variable import constant
 from loglik.distributions.discrete import Discrete
 
 _PRODUCTS = 2**16  # summed at a time
@@ -57,7 +58,7 @@ def prob_greater(a: Any, b: Any) -> Any:
             surely = scaled_pmf.tails(q, log=False).cdf[..., first - 1] if first else 0.0
             return surely + _sum_of_products(some, above)
 
-        return _rounded(a, b, pmf_rows.paired("prob_greater", a, b, value_of))
+        return _rounded(a, b, pmf_rows.paired("prob_greater", a._masses, b._masses, value_of))
     certain = float(b._tails.cdf[first - 1]) if first else 0.0
     below = b._start + first - a._start
     value = certain + _sum_of_products(b.probs[first:last], a._tails.sf[below : below + last - first])
@@ -103,7 +104,7 @@ def prob_equal(a: Any, b: Any) -> Any:
                 x[..., start - a._start : stop - a._start], y[..., start - b._start : stop - b._start]
             )
 
-        return _rounded(a, b, pmf_rows.paired("prob_equal", a, b, value_of))
+        return _rounded(a, b, pmf_rows.paired("prob_equal", a._masses, b._masses, value_of))
     value = _sum_of_products(a.probs[start - a._start : stop - a._start], b.probs[start - b._start : stop - b._start])
     return np.result_type(a.dtype, b.dtype).type(min(value, 1.0))
 
@@ -114,7 +115,7 @@ def _variable(function: str, name: str, value: Any) -> Discrete:
     number = as_integer(value)
     if number is None:
         raise TypeError(f"{function}: {name} must be a Discrete or an integer, got {value!r}")
-    return Discrete._from_pool({}, number)
+    return Discrete._from_variable(constant(number))
 
 
 def _rounded(a: Discrete, b: Discrete, values: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def _listed(value: Callable[[_Overlap], Any], *, log_2: bool = False) -> pairs.F
             return value(_overlap(p, q, p_masses, q_masses))
 
         if p.batch_shape or q.batch_shape:
-            return _finish(pmf_rows.paired(function, p, q, of, "p", "q"), p, q, log_2=log_2)
+            return _finish(pmf_rows.paired(function, p._masses, q._masses, of, "p", "q"), p, q, log_2=log_2)
         return _finish(of(p._masses, q._masses), p, q, log_2=log_2)
 
     return form
@@ -134,7 +134,7 @@ def _sum_of_possible(p: np.ndarray, log_q: np.ndarray) -> Any:
 def _bernoulli_in_discrete(b: Bernoulli, d: Discrete) -> tuple[Outcome, Outcome, Any]:
     """The outcomes 1 and 0 with p = b and q = d, and what the other probabilities of d total."""
     listing = functools.partial(_zero_and_one, d)
-    listed = pmf_rows.per_row(d, listing, np.float64, 5) if d.batch_shape else listing(d._masses)
+    listed = pmf_rows.per_row(d._masses, listing, np.float64, 5) if d.batch_shape else listing(d._masses)
     q0, q1, log_q0, log_q1, others = (listed[..., i][()] for i in range(5))
     q, log_q = (q0, q1), (log_q0, log_q1)
     (p1, p0), (log_p1, log_p0) = b.wide_probs(), b.wide_log_probs()
@@ -148,7 +148,7 @@ def _bernoulli_in_discrete(b: Bernoulli, d: Discrete) -> tuple[Outcome, Outcome,
 
 
 def _zero_and_one(d: Discrete, masses: Pmf) -> np.ndarray:
-    """Of d, or of some of its rows: P(0), P(1), their logarithms, and what the other probabilities total."""
+    """P(0), P(1), their logarithms, and what the other probabilities total, for one pmf or for rows of them."""
     every = _double(pmf_rows.probs(masses, d.dtype))
     logs = pmf_rows.logs(masses, np.dtype(np.float64)) if every.ndim > 1 else _logs(d)
     listed, elsewhere = np.zeros((*every.shape[:-1], 5)), np.ones(d._length, bool)

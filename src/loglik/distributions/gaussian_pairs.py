@@ -36,8 +36,8 @@ def _kl_gradients(function: str, p: Any, q: Any, wrt: Any, value: Callable[[], A
     for name, d, sign in (("p", p, 1.0), ("q", q, -1.0)):
         for key, shape, formula in _in_parameters(name, d, sign, parts):
             formulas[f"{name}.{key}"] = (shape, formula)
-    lead, dtype = pairs.batch(function, p, q), pairs.result_dtype(p, q)
-    return value_and_gradients(function, value, formulas, lead=lead, dtype=dtype, wrt=wrt)
+    value_shape, dtype = pairs.batch(function, p, q), pairs.result_dtype(p, q)
+    return value_and_gradients(function, value, formulas, value_shape=value_shape, dtype=dtype, wrt=wrt)
 
 
 def _in_parameters(

@@ -7,16 +7,13 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._divergences import pairs
-from loglik._fitting.driver import Data
+from loglik._fitting.driver import Passes
 from loglik._fitting.medians import Medians, medians
 from loglik._fitting.report import check_scale, make_report, rounded
 from loglik._kernels import fill_laplace
-from loglik.distributions.normal import Normal, cross_entropy
-from loglik.distributions.uniform import Uniform
 from loglik.distributions.univariate import LocationScale, standardised
 
 _LOG_2 = math.log(2.0)
-_TO_NORMAL = 0.07236494292470009  # KL from the normal distribution with equal mean and variance: (log π - 1)/2
 
 
 class Laplace(LocationScale):
@@ -62,6 +59,7 @@ class Laplace(LocationScale):
     _score = staticmethod(np.sign)
     _sequence = staticmethod(fill_laplace)
     _draw_nanoseconds = 2.0
+    _from_moments = False
 
     @staticmethod
     def _lower_tail(z: Any) -> Any:
@@ -84,7 +82,7 @@ class Laplace(LocationScale):
         return np.where((low < 0) & (high > 0), around, -0.5 * ufuncs.exp(-nearest) * ufuncs.expm1(-width))
 
     @classmethod
-    def _fit_passes(cls, function: str, data: Data, prior: Any, dtype: np.dtype) -> "Laplace":
+    def _fit_passes(cls, function: str, data: Passes, prior: Any, dtype: np.dtype) -> "Laplace":
         return cls._fitted(function, medians(function, data, dtype), prior, dtype)
 
     @classmethod
@@ -114,18 +112,5 @@ def _cross_entropy(a: Any, s: Any, b: Any, t: Any) -> Any:
     return np.log(2 * t) + np.abs(standardised(a, b, t)) + s / t * ufuncs.exp(-np.abs(standardised(a, b, s)))
 
 
-def _kl_normal(a: Any, s: Any, b: Any, t: Any) -> Any:
-    """That of the normal distribution with equal mean and variance, and a constant."""
-    return ufuncs.normal_kl(a, math.sqrt(2.0) * s, b, t) + _TO_NORMAL
-
-
-def _cross_entropy_normal(a: Any, s: Any, b: Any, t: Any) -> Any:
-    return cross_entropy(a, math.sqrt(2.0) * s, b, t)
-
-
 pairs.register(pairs.KL, Laplace, Laplace, pairs.elementwise(ufuncs.laplace_kl, 5.0), pairs.elementwise_slopes(_kl_slopes))
-pairs.register(pairs.KL, Laplace, Normal, pairs.elementwise(_kl_normal, 10.0, wide=True))
 pairs.register(pairs.CROSS_ENTROPY, Laplace, Laplace, pairs.elementwise(_cross_entropy, 20.0, wide=True))
-pairs.register(pairs.CROSS_ENTROPY, Laplace, Normal, pairs.elementwise(_cross_entropy_normal, 5.0, wide=True))
-for table in (pairs.KL, pairs.CROSS_ENTROPY):
-    pairs.register(table, Laplace, Uniform, pairs.infinite)

@@ -7,8 +7,10 @@ import numpy as np
 
 from loglik import ufuncs
 from loglik._engine.validate import as_array, broadcast_shapes, describe_entry, first_index, is_dask, result_dtype
-from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
-from loglik.distributions.mvnormal import MultivariateNormal, kernel, seconds_per_value
+from loglik._gaussian.axes import BLOCK_SECONDS, BroadcastAxes, GroupedArray, run
+from loglik._gaussian.batch import GaussianBatch
+from loglik._gaussian.evaluation import log_prob_block, seconds_per_value
+from loglik.distributions.mvnormal import MultivariateNormal
 
 __all__ = ["mixture_log_prob"]
 
@@ -78,6 +80,8 @@ def mixture_log_prob(x: Any, log_weights: Any, mvn: MultivariateNormal) -> Any:
         raise ValueError(f"{name}: x must have shape (..., {d}) for event_shape ({d},), got {points.shape}")
     if not mvn.batch_shape:
         raise ValueError(f"{name}: the last axis of mvn's batch is the components, but its batch_shape is ()")
+    if mvn.batch_shape[-1] == 0:
+        raise ValueError(f"{name}: mvn has no components, its batch_shape is {mvn.batch_shape}")
     singular = np.asarray(mvn.rank) < d
     if singular.any():
         where = ", ".join(map(str, first_index(singular)))
@@ -96,9 +100,9 @@ def mixture_log_prob(x: Any, log_weights: Any, mvn: MultivariateNormal) -> Any:
     mixtures = broadcast_shapes(
         name, **{"mvn's batch": mvn.batch_shape[:-1], "log_weights' leading axes": weights.shape[:-1]}
     )
-    lead = broadcast_shapes(name, **{"x's leading axes": points.shape[:-1], "the mixtures": mixtures})
-    result = np.empty(lead, dtype)
-    _evaluate(name, points, weights, mvn, (1,) * (len(lead) - len(mixtures)) + mixtures, result)
+    shape = broadcast_shapes(name, **{"x's leading axes": points.shape[:-1], "the mixtures": mixtures})
+    result = np.empty(shape, dtype)
+    _evaluate(name, points, weights, mvn._gaussians, (1,) * (len(shape) - len(mixtures)) + mixtures, result)
     return result[()]
 
 
@@ -106,44 +110,47 @@ def _evaluate(
     name: str,
     x: np.ndarray,
     log_weights: np.ndarray,
-    mvn: MultivariateNormal,
+    components: GaussianBatch,
     mixtures: tuple[int, ...],
     out: np.ndarray,
 ) -> None:
-    """`mixtures`: for each axis of `out`, how many mixtures there are along it."""
-    dtype, components = out.dtype, mvn.batch_shape[-1]
-    loc, factor = mvn._factor_in(dtype)
-    last = out.ndim
-    lead = (*out.shape, components)
-    each = [i for i, n in enumerate(mixtures) if n != 1]
-    only_points = [i for i, n in enumerate(mixtures) if n == 1]
-    points = Rows(x[..., None, :], 1, lead, each, only_points)
-    means = Rows(loc, 1, lead, each, [last])
-    matrices = Rows(factor, 1 if mvn._form == "variance" else 2, lead, each, [last])
-    weights = Rows(log_weights, 0, lead, each, [last])
-    values = Rows(out, 0, out.shape, each, only_points)
+    """Write log-densities to `out`. `mixtures`: for each axis of `out`, how many mixtures there are along it."""
+    dtype, count = out.dtype, components.batch_shape[-1]
+    loc, factor = components.in_dtype(dtype)
+    component_axis = out.ndim
+    shape = (*out.shape, count)
+    mixture_axes = [i for i, n in enumerate(mixtures) if n != 1]
+    point_axes = [i for i, n in enumerate(mixtures) if n == 1]
+    points = GroupedArray(x[..., None, :], 1, shape, mixture_axes, point_axes)
+    means = GroupedArray(loc, 1, shape, mixture_axes, [component_axis])
+    matrices = GroupedArray(factor, 1 if components.form == "variance" else 2, shape, mixture_axes, [component_axis])
+    weights = GroupedArray(log_weights, 0, shape, mixture_axes, [component_axis])
+    values = GroupedArray(out, 0, out.shape, mixture_axes, point_axes)
 
     def block(e: slice, n: slice) -> None:
         problems, rows = e.stop - e.start, n.stop - n.start
         p = points.block(e, n).astype(dtype, copy=False)
-        starts = range(0, components, _TOGETHER)
-        parts = np.empty((problems, rows, len(starts)), dtype)
+        starts = range(0, count, _TOGETHER)
+        partial_sums = np.empty((problems, rows, len(starts)), dtype)
         for i, start in enumerate(starts):
-            k = slice(start, min(components, start + _TOGETHER))
+            k = slice(start, min(count, start + _TOGETHER))
             value = np.empty((problems, rows, k.stop - k.start), dtype)
-            kernel(name, p, means.block(e, k), matrices.block(e, k), value, what="log_prob", form=mvn._form, each=False)
+            log_prob_block(name, p, means.block(e, k), matrices.block(e, k), value, form=components.form)
             w = weights.block(e, k).astype(dtype, copy=False)
-            ufuncs.log_mixture(value, w[:, None], out=parts[..., i])
-        total = parts[..., 0] if len(starts) == 1 else ufuncs.log_mixture(parts, np.zeros(len(starts), dtype))
-        target = values.target(e, n)
-        if target is None:
-            values.put(total, e, n)
+            ufuncs.log_mixture(value, w[:, None], out=partial_sums[..., i])
+        if len(starts) == 1:
+            total = partial_sums[..., 0]
         else:
-            target[...] = total
+            total = ufuncs.log_mixture(partial_sums, np.zeros(len(starts), dtype))
+        memory = values.writable_block(e, n)
+        if memory is None:
+            values.write_block(total, e, n)
+        else:
+            memory[...] = total
 
-    seconds = seconds_per_value(x.shape[-1], False, dtype, components) + _EXP_SECONDS
+    seconds = seconds_per_value(x.shape[-1], dtype, count) + _EXP_SECONDS
     run(
-        Axes(lead, each, only_points, [last]),
-        max(seconds, BLOCK_SECONDS * dtype.itemsize / _VALUES_BYTES * min(components, _TOGETHER) / components),
+        BroadcastAxes(shape, mixture_axes, point_axes, [component_axis]),
+        max(seconds, BLOCK_SECONDS * dtype.itemsize / _VALUES_BYTES * min(count, _TOGETHER) / count),
         block,
     )

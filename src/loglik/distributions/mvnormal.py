@@ -1,33 +1,28 @@
 """The multivariate normal distribution."""
 
 import functools
-import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from loglik import ufuncs
 from loglik._divergences.normal_pairs import Gaussian
 from loglik._engine import expectation, sampling
-from loglik._engine.parallel import run_blocks
-from loglik._engine.results import hand_over, memory_for, overlaps
-from loglik._engine.validate import as_array, broadcast_shapes, check_out, is_dask, result_dtype
+from loglik._engine.validate import is_dask, result_dtype
 from loglik._fitting import gaussian as fitted_gaussian
 from loglik._fitting import priors
-from loglik._gaussian import conditional, missing, singular
-from loglik._gaussian.axes import BLOCK_SECONDS, Axes, Rows, run
-from loglik._gaussian.condition_number import condition_of
+from loglik._gaussian import conditional, coordinates, evaluation, missing, one_shot, singular
+from loglik._gaussian import sampling as gaussian_sampling
+from loglik._gaussian.batch import FORMS, GaussianBatch, Parameters, prepare
 from loglik._gaussian.density_gradients import log_prob_gradients
-from loglik._gaussian.matrices import NO_MEMORY, check_finite, factored, items, marginal_factor, parameter, raise_bad
-from loglik._kernels import fill_normal
+from loglik._gaussian.matrices import check_finite
+from loglik._gaussian.support import Support
 from loglik.distributions import normal
 from loglik.distributions.base import Distribution
 from loglik.distributions.univariate import Line
 
 __all__ = ["MultivariateNormal", "mvn_log_prob"]
-
-_FORMS = ("covariance", "precision", "scale_tril", "variance")
 
 
 class MultivariateNormal(Distribution):
@@ -119,18 +114,16 @@ class MultivariateNormal(Distribution):
     1 [-1.765512      -inf]
     """
 
-    _parameters = ("loc", *_FORMS, "allow_singular", "singular_rtol")
+    _parameters = ("loc", *FORMS, "allow_singular", "singular_rtol")
+    _event_axes: ClassVar = {"loc": 1, "covariance": 2, "precision": 2, "scale_tril": 2, "variance": 1}
     _loc: Any
     _covariance: Any
     _precision: Any
     _scale_tril: Any
     _variance: Any
-    _form: str
-    _factors: dict[Any, Any]
-    _few: Any
     _allow_singular: bool | None = None  # None: not given
     _singular_rtol: float | None = None
-    _support: singular.Support | None = None  # of the singular matrices, where there are any
+    _gaussians: GaussianBatch  # the parameters, checked and factored
 
     # ------------------------------------------------------------------------------------ construction
 
@@ -145,69 +138,41 @@ class MultivariateNormal(Distribution):
         allow_singular: bool = False,
         singular_rtol: float | None = None,
     ) -> None:
-        given = {
-            "covariance": covariance,
-            "precision": precision,
-            "scale_tril": scale_tril,
-            "variance": variance,
-        }
+        name = type(self).__name__
         if allow_singular is not False or singular_rtol is not None:
-            singular.check_options(type(self).__name__, allow_singular, singular_rtol, precision is not None)
+            singular.check_options(name, allow_singular, singular_rtol, precision is not None)
             if allow_singular:
                 self._initialise(_allow_singular=True, _singular_rtol=singular_rtol)
-        self._construct(type(self).__name__, loc, given)
-
-    def _construct(self, name: str, loc: Any, given: dict[str, Any], dtype: np.dtype | None = None) -> None:
-        """Validate and factor; errors are worded for the function `name`."""
-        named = [form for form in _FORMS if given.get(form) is not None]
-        if len(named) != 1:
-            got = ", ".join(named) if named else "none"
-            raise ValueError(f"{name}: give exactly one of {', '.join(_FORMS)}; got {got}")
-        form = named[0]
-        dtype = result_dtype(loc, given[form]) if dtype is None else dtype
-        loc = parameter(name, "loc", loc, dtype, 1)
-        matrix = parameter(name, form, given[form], dtype, 1 if form == "variance" else 2)
-        d = loc.shape[-1]
-        square = (d,) if form == "variance" else (d, d)
-        if matrix.shape[-len(square) :] != square:
-            raise ValueError(
-                f"{name}: {form} must have shape (..., {', '.join(map(str, square))}) for loc of shape {loc.shape}, "
-                f"got {matrix.shape}"
-            )
-        batch = matrix.shape[: -len(square)]
-        shape = broadcast_shapes(name, **{"loc's batch": loc.shape[:-1], f"{form}'s batch": batch})
-        check_finite(name, "loc", loc)
-        check_finite(name, form, matrix)
-        self._initialise(
-            _loc=loc,
-            _covariance=None,
-            _precision=None,
-            _scale_tril=None,
-            _variance=None,
-            _form=form,
-            _factors={},
-            batch_shape=shape,
-            event_shape=(d,),
-            dtype=dtype,
+        given = {"covariance": covariance, "precision": precision, "scale_tril": scale_tril, "variance": variance}
+        forms = [form for form, matrix in given.items() if matrix is not None]
+        if len(forms) != 1:
+            got = ", ".join(forms) if forms else "none"
+            raise ValueError(f"{name}: give exactly one of {', '.join(FORMS)}; got {got}")
+        form = forms[0]
+        gaussians = prepare(
+            name, loc, form, given[form], allow_singular=bool(allow_singular), singular_rtol=singular_rtol
         )
-        self._initialise(**{"_" + form: matrix})
-        if self._allow_singular:
-            support = singular.separate(name, form, matrix, self._singular_rtol)
-            if support is not None:
-                matrix = support.regular(matrix)
-                self._initialise(_support=support)
-        self._factors[dtype] = factored(name, form, matrix)
-        self._initialise(_few=(loc[None], self._factors[dtype][None]))
+        matrices = dict.fromkeys((f"_{form}" for form in FORMS), None) | {f"_{form}": gaussians.matrix}
+        self._initialise(
+            _gaussians=gaussians,
+            _loc=gaussians.loc,
+            **matrices,
+            batch_shape=gaussians.batch_shape,
+            event_shape=(gaussians.d,),
+            dtype=gaussians.dtype,
+        )
 
-    def _factor_in(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """loc and the factor in a dtype at least as wide as the object's; a wider one is factored from the
-        parameter."""
-        loc = self._loc if dtype == self.dtype else self._loc.astype(dtype)
-        if dtype not in self._factors:
-            matrix = getattr(self, "_" + self._form).astype(dtype)
-            matrix = matrix if self._support is None else self._support.regular(matrix)
-            self._factors[dtype] = factored(type(self).__name__, self._form, matrix, warn=False)
-        return loc, self._factors[dtype]
+    @property
+    def _form(self) -> str:
+        return self._gaussians.form
+
+    @property
+    def _support(self) -> Support | None:
+        return self._gaussians.support
+
+    def _lower(self, dtype: np.dtype | None = None) -> np.ndarray:
+        """scale_tril before broadcasting, computed once."""
+        return self._gaussians.scale_tril(dtype)
 
     # ------------------------------------------------------------------------------------ density
 
@@ -278,35 +243,29 @@ class MultivariateNormal(Distribution):
         array([[ 0. ,  0. ],
                [ 0. , -0.5]])
         """
-        if is_dask(x):
+        if type(x) is np.ndarray and out is None and wrt is None and nan_policy == "propagate":
+            gaussians = self._gaussians
+            if gaussians.single is not None and x.dtype == self.dtype and x.shape[-1:] == self.event_shape:
+                return evaluation.log_prob_of_one(gaussians, x)
+        elif is_dask(x):
             return self._lazily("log_prob", x, out, wrt, nan_policy=nan_policy)
-        if nan_policy != "propagate":
-            return self._log_prob_of_incomplete(x, nan_policy, out, wrt)
-        if type(x) is np.ndarray and out is None and wrt is None and not self.batch_shape and self._support is None:
-            plain = x.dtype == self.dtype and x.shape[-1:] == self.event_shape
-            if plain and x.size <= _FEW:
-                return _evaluate_few(self, x)
-        if wrt is not None and self._support is not None:
-            raise NotImplementedError(
-                f"{type(self).__name__}.log_prob: no gradients (wrt=) where a covariance is singular"
-            )
-        if wrt is not None:
-            function = f"{type(self).__name__}.log_prob"
-            dtype = result_dtype(x, self._loc)
-            points = _points(function, x, self.event_shape[0])
-            return log_prob_gradients(function, self, points, dtype, wrt=wrt, out=out)
-        return _evaluate(f"{type(self).__name__}.log_prob", self, x, out, "log_prob")
-
-    def _log_prob_of_incomplete(self, x: Any, nan_policy: str, out: Any, wrt: Any) -> Any:
-        """log_prob for another treatment of NaN than handing it on."""
         function = f"{type(self).__name__}.log_prob"
-        missing.check_policy(function, nan_policy)
+        if nan_policy != "propagate":
+            missing.check_policy(function, nan_policy)
         if nan_policy == "raise":
-            missing.check_complete(function, _points(function, x, *self.event_shape))
-            return self.log_prob(x, out=out, wrt=wrt)
-        if wrt is not None:
-            raise NotImplementedError(f"{function}: no gradients (wrt=) with nan_policy='marginalize'")
-        return missing.log_prob(function, self, _points(function, x, *self.event_shape), out, _evaluate)
+            missing.check_complete(function, evaluation.as_points(function, x, *self.event_shape))
+        if nan_policy == "marginalize":
+            if wrt is not None:
+                raise NotImplementedError(f"{function}: no gradients (wrt=) with nan_policy='marginalize'")
+            points = evaluation.as_points(function, x, *self.event_shape)
+            return missing.log_prob(function, self._gaussians, points, out)
+        if wrt is None:
+            return evaluation.log_prob(function, self._gaussians, x, out)
+        if self._support is not None:
+            raise NotImplementedError(f"{function}: no gradients (wrt=) where a covariance is singular")
+        dtype = result_dtype(x, self._loc)
+        points = evaluation.as_points(function, x, *self.event_shape)
+        return log_prob_gradients(function, self._gaussians, points, dtype, wrt=wrt, out=out)
 
     def mahalanobis(self, x: Any) -> Any:
         """Mahalanobis distance of points from the mean, √((x−μ)ᵀ Σ⁻¹ (x−μ)); shapes and errors as in
@@ -320,10 +279,9 @@ class MultivariateNormal(Distribution):
         """
         if is_dask(x):
             return self._lazily("mahalanobis", x)
-        return _evaluate(f"{type(self).__name__}.mahalanobis", self, x, None, "mahalanobis")
+        return evaluation.mahalanobis(f"{type(self).__name__}.mahalanobis", self._gaussians, x)
 
-    # ------------------------------------------------------------------------------------ moments and
-    # matrices
+    # ------------------------------------------------------------------------------------ moments and matrices
 
     @property
     def loc(self) -> np.ndarray:
@@ -331,6 +289,11 @@ class MultivariateNormal(Distribution):
         return np.broadcast_to(self._loc, self.batch_shape + self.event_shape)
 
     mean = loc
+
+    @property
+    def mode(self) -> np.ndarray:
+        """Where the density is largest, the mean, of shape batch_shape + (d,); read-only."""
+        return self.loc
 
     @property
     def rank(self) -> Any:
@@ -342,9 +305,7 @@ class MultivariateNormal(Distribution):
         >>> ll.MultivariateNormal([0.0, 0.0], variance=[[1.0, 1.0], [1.0, 0.0]], allow_singular=True).rank
         array([2, 1])
         """
-        d = self.event_shape[0]
-        rank = np.asarray(d) if self._support is None else self._support.ranks(d)
-        return np.broadcast_to(rank, self.batch_shape)[()]
+        return self._gaussians.rank()
 
     @property
     def condition_number(self) -> Any:
@@ -368,47 +329,24 @@ class MultivariateNormal(Distribution):
         >>> print(ll.MultivariateNormal([0.0, 0.0], [[1.0, 0.5], [0.5, 1.0]]).condition_number.round(12))
         3.0
         """
-        if "condition" not in self._factors:
-            if self._form == "variance":
-                kappa = np.ones(self._variance.shape[:-1])
-            else:
-                lower = self._factors[self.dtype] if self._form != "precision" else self._lower()
-                flat = condition_of(items(lower, 2))
-                if self._support is not None:
-                    flat[self._support.where] = condition_of(self._support.independent())
-                kappa = flat.reshape(lower.shape[:-2])
-            self._factors["condition"] = kappa
-        return np.broadcast_to(self._factors["condition"], self.batch_shape)[()]
+        return np.broadcast_to(self._gaussians.condition_number(), self.batch_shape)[()]
 
     @property
     def covariance(self) -> np.ndarray:
         """Covariance matrix, of shape batch_shape + (d, d); read-only."""
-        if self._covariance is not None:
-            covariance = self._covariance
-        elif self._variance is not None:
-            covariance = self._variance[..., None] * np.eye(self.event_shape[0], dtype=self.dtype)
-        else:
-            lower = self._lower()
-            covariance = lower @ lower.swapaxes(-1, -2)
-        return self._per_batch(covariance)
+        return self._per_matrix(self._gaussians.covariance())
 
     @property
     def scale_tril(self) -> np.ndarray:
         """Lower triangular L with L Lᵀ = covariance, of shape batch_shape + (d, d); read-only. Its diagonal is positive,
         where the covariance is singular not negative."""
-        return self._per_batch(self._lower())
+        return self._per_matrix(self._gaussians.scale_tril())
 
     @property
     def variance(self) -> np.ndarray:
         """Variances of the coordinates (the diagonal of the covariance), of shape batch_shape + (d,);
         read-only."""
-        if self._variance is not None:
-            variance = self._variance
-        elif self._covariance is not None:
-            variance = np.diagonal(self._covariance, axis1=-2, axis2=-1)
-        else:
-            variance = np.square(self._lower()).sum(axis=-1)
-        return np.broadcast_to(variance, self.batch_shape + self.event_shape)
+        return np.broadcast_to(self._gaussians.variance(), self.batch_shape + self.event_shape)
 
     @property
     def std(self) -> np.ndarray:
@@ -425,20 +363,13 @@ class MultivariateNormal(Distribution):
         correlation[..., diagonal, diagonal] = 1
         return correlation
 
+    def _per_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(matrix, self.batch_shape + 2 * self.event_shape)
+
     def entropy(self) -> Any:
         """Differential entropy in nats: log det Σ / 2 + (d/2)(1 + log 2π); shape batch_shape. Where the covariance is
         singular, that of the density on the support, with the rank for d and det(BᵀB) for det Σ."""
-        factor = self._factors[self.dtype]
-        if self._form == "variance":
-            half_log_det = 0.5 * np.log(factor, dtype=np.float64).sum(axis=-1)
-        else:
-            half_log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1), dtype=np.float64).sum(axis=-1)
-        if self._form == "precision":
-            half_log_det = -half_log_det
-        entropy = np.asarray(half_log_det + 0.5 * self.event_shape[0] * (1 + math.log(2 * math.pi)))
-        if self._support is not None:
-            entropy.reshape(-1)[self._support.where] = self._support.entropy()
-        return np.broadcast_to(entropy.astype(self.dtype), self.batch_shape)[()]
+        return np.broadcast_to(self._gaussians.entropy().astype(self.dtype), self.batch_shape)[()]
 
     def _expectation(self, function: str, g: expectation.Values) -> expectation.Expectation:
         lower = np.sqrt(self._variance)[..., None] * np.eye(self.event_shape[0]) if self._form == "variance" else self._lower()
@@ -449,20 +380,6 @@ class MultivariateNormal(Distribution):
     _prior = priors.NormalInverseWishart
     _fit_events = 1
     _fitted = classmethod(fitted_gaussian.multivariate_normal)
-
-    def _item(self, index: Any) -> dict[str, Any]:
-        given = self._arguments()
-        depths = {"loc": 1, "variance": 1, "covariance": 2, "precision": 2, "scale_tril": 2}
-        for name, depth in depths.items():
-            if name in given:
-                core = given[name].shape[given[name].ndim - depth :]
-                given[name] = np.broadcast_to(given[name], self.batch_shape + core)[index]
-        return given
-
-    @property
-    def mode(self) -> np.ndarray:
-        """Where the density is largest, the mean, of shape batch_shape + (d,)."""
-        return np.broadcast_to(self._loc, self.batch_shape + self.event_shape)
 
     def _as_gaussian(self) -> Gaussian:
         loc, lower = np.asarray(self._loc, np.float64), self._lower(np.dtype(np.float64))
@@ -496,29 +413,6 @@ class MultivariateNormal(Distribution):
         z = ufuncs.ndtri(u).reshape(len(u), *[1] * len(self.batch_shape), d, 1)
         return np.asarray(self.loc, np.float64) + (lower @ z)[..., 0]
 
-    def _lower(self, dtype: np.dtype | None = None) -> np.ndarray:
-        """scale_tril before broadcasting, computed once."""
-        factor = self._factor_in(dtype or self.dtype)[1]
-        if self._form in ("covariance", "scale_tril") and self._support is None:
-            return factor
-        key = ("lower", factor.dtype)
-        if key not in self._factors:
-            d = self.event_shape[0]
-            if self._form == "scale_tril":
-                lower = self._scale_tril.astype(factor.dtype)
-            elif self._form == "covariance":
-                lower = factor.copy()
-            elif self._form == "variance":
-                lower = np.sqrt(self._variance.astype(factor.dtype))[..., None] * np.eye(d, dtype=factor.dtype)
-            else:  # row i of the whitened unit vectors is column i of W⁻¹
-                unit, zero = np.eye(d, dtype=factor.dtype), np.zeros(d, factor.dtype)
-                lower = np.ascontiguousarray(ufuncs.whiten(unit, zero, factor).swapaxes(-1, -2))
-            if self._support is not None and self._form == "covariance":
-                items(lower, 2)[self._support.where] = self._support.scale_tril()
-            lower.setflags(write=False)
-            self._factors[key] = lower
-        return self._factors[key]
-
     def _table_rows(self) -> list[tuple[str, Any]]:
         rows = super()._table_rows()
         if self._form != "variance" and 1 < self.event_shape[0] <= 8:
@@ -535,21 +429,21 @@ class MultivariateNormal(Distribution):
     # ------------------------------------------------------------------------------------ sampling
 
     def _sampler(self, function: str, dtype: Any) -> tuple[np.dtype, Callable[[np.ndarray, int], None]]:
-        kind = sampling.floating(function, dtype, self.dtype)
-        wide = np.promote_types(kind, self.dtype)
+        sample_dtype = sampling.floating(function, dtype, self.dtype)
+        factor_dtype = np.promote_types(sample_dtype, self.dtype)
         with np.errstate(over="ignore"):
-            loc = self._loc.astype(kind, copy=False)
-            matrix = np.sqrt(self._variance.astype(wide)) if self._form == "variance" else self._lower(wide)
-            matrix = matrix.astype(kind, copy=False)
-        if kind != wide:
+            loc = self._loc.astype(sample_dtype, copy=False)
+            matrix = np.sqrt(self._variance.astype(factor_dtype)) if self._form == "variance" else self._lower(factor_dtype)
+            matrix = matrix.astype(sample_dtype, copy=False)
+        if sample_dtype != factor_dtype:
             for name, array in (("loc", loc), ("scale_tril", matrix)):
-                check_finite(f"{function}, in {kind}", name, array)
+                check_finite(f"{function}, in {sample_dtype}", name, array)
         if self._form == "variance":
-            return kind, functools.partial(
+            return sample_dtype, functools.partial(
                 sampling.in_blocks, columns=self.batch_shape + self.event_shape, parameters=(loc, matrix), draw=normal.draw,
                 nanoseconds=2.0,
             )
-        return kind, functools.partial(_sample, self.batch_shape, loc, matrix)
+        return sample_dtype, functools.partial(gaussian_sampling.fill, self.batch_shape, loc, matrix)
 
     # ------------------------------------------------------------------------------------ other distributions
 
@@ -582,16 +476,8 @@ class MultivariateNormal(Distribution):
         >>> people.marginal([1])
         MultivariateNormal(loc=array([77.]), covariance=array([[144.]]))
         """
-        chosen = missing.coordinates(f"{type(self).__name__}.marginal", indices, *self.event_shape)
-        options: dict[str, Any] = {}
-        if self._allow_singular:
-            options = {"allow_singular": True, "singular_rtol": self._singular_rtol}
-        loc = self._loc[..., chosen]
-        if self._form == "variance":
-            return type(self)(loc, variance=self._variance[..., chosen], **options)
-        if self._form == "covariance":
-            return type(self)(loc, self._covariance[..., chosen[:, None], chosen], **options)
-        return type(self)(loc, scale_tril=marginal_factor(self._lower(), chosen), **options)
+        chosen = coordinates.chosen_coordinates(f"{type(self).__name__}.marginal", indices, *self.event_shape)
+        return self._with_options(coordinates.marginal(self._gaussians, chosen))
 
     def condition(self, values: Mapping[int, Any]) -> "MultivariateNormal":
         r"""Distribution of the other coordinates, given the values of some.
@@ -637,200 +523,14 @@ class MultivariateNormal(Distribution):
         >>> people.condition({0: [160.0, 170.0, 180.0]}).batch_shape
         (3,)
         """
-        return conditional.given(f"{type(self).__name__}.condition", self, values)
+        return self._with_options(conditional.condition(f"{type(self).__name__}.condition", self._gaussians, values))
 
-    def _per_batch(self, matrix: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(matrix, self.batch_shape + 2 * self.event_shape)
-
-
-# ---------------------------------------------------------------------------------------- evaluation
-
-
-_BLOCK_BYTES = 1 << 22  # of points or matrices, which are gathered and cast by blocks where they have to be
-
-
-def seconds_per_value(d: int, each: bool, dtype: np.dtype, matrices: int = 1) -> float:
-    """Rough cost of one value, to choose blocks; the same on every machine, as blocks must be. Not less than what keeps a
-    block within its bytes."""
-    if each:
-        seconds, size = 2e-9 + d * d * (5e-10 + d * 6e-12), d * d
-    else:
-        seconds, size = 5e-10 + d * (2.5e-10 + d * 1.4e-11), d
-    return max(seconds, BLOCK_SECONDS * size * dtype.itemsize / _BLOCK_BYTES / matrices)
-
-
-def _points(function: str, x: Any, d: int) -> np.ndarray:
-    x = as_array(function, "x", x)
-    if x.ndim == 0 or x.shape[-1] != d:
-        raise ValueError(f"{function}: x must have shape (..., {d}) for event_shape ({d},), got {x.shape}")
-    return x
-
-
-def _evaluate(function: str, mvn: MultivariateNormal, x: Any, out: Any, what: str) -> Any:
-    """log_prob or mahalanobis of `x` under `mvn`."""
-    (d,) = mvn.event_shape
-    dtype = result_dtype(x, mvn._loc)
-    x = _points(function, x, d)
-    loc, factor = mvn._factor_in(dtype)
-    form = mvn._form
-    if what == "mahalanobis" and form == "precision":
-        factor, form = mvn._lower(dtype), "scale_tril"
-    if mvn._support is None:
-        return _on_grid(function, x, loc, factor, out=out, what=what, form=form)
-    # Singular matrices have a regular one in their place: their values are written over.
-    aliased = overlaps(out, x, loc)
-    value = np.asarray(_on_grid(function, x, loc, factor, out=None if aliased else out, what=what, form=form))
-    if aliased:
-        check_out(function, out, value.shape, value.dtype)
-    mvn._support.overwrite(x, loc, value, mahalanobis=what == "mahalanobis")
-    return hand_over(value, out)
-
-
-_FEW = 4096  # elements that are evaluated without the preparation of a large call
-
-
-def _evaluate_few(mvn: MultivariateNormal, x: np.ndarray) -> Any:
-    """A few points in the dtype of a single Gaussian: the kernels of a large call, and their bits."""
-    if mvn._form == "variance":
-        return ufuncs.mvn_log_prob_diagonal(x, mvn._loc, mvn._factors[mvn.dtype])
-    loc, factor = mvn._few
-    kernel = ufuncs.mvn_log_prob_whitened if mvn._form == "precision" else ufuncs.mvn_log_prob_tril
-    value = kernel(x if x.ndim > 1 else x[None], loc, factor)[0]
-    return value[0, 0] if x.ndim == 1 else value[..., 0]
-
-
-def _on_grid(
-    function: str,
-    x: np.ndarray,
-    loc: np.ndarray,
-    matrix: np.ndarray,
-    *,
-    out: Any,
-    what: str,
-    form: str,
-) -> Any:
-    """Values for broadcast points, means and matrices (L, W or the variance, by form)."""
-    dtype = matrix.dtype
-    core = 1 if form == "variance" else 2
-    d, batch = loc.shape[-1], matrix.shape[: matrix.ndim - core]
-    lead = broadcast_shapes(
-        function,
-        **{"x's leading axes": x.shape[:-1], "batch_shape": np.broadcast_shapes(loc.shape[:-1], batch)},
-    )
-    result = memory_for(function, out, lead, dtype, x, loc, matrix)
-    axes, centred = Axes.of_gaussians(x.shape[:-1], loc.shape[:-1], batch, lead, form == "variance")
-    _, n_points, n_matrices = axes.sizes()
-    each = bool(axes.each) and n_points == 1 and n_matrices == 1
-    points = Rows(x, 1, lead, axes.each, axes.points)
-    if centred:
-        means = Rows(loc, 1, lead, axes.each, axes.points)
-    else:
-        means = Rows(loc, 1, lead, axes.each, axes.matrices)
-    matrices = Rows(matrix, core, lead, axes.each, axes.matrices)
-    values = Rows(result, 0, lead, axes.each, axes.points, axes.matrices)
-    zero = np.broadcast_to(np.zeros(d, dtype), (1, n_matrices, d))
-
-    def block(e: slice, n: slice) -> None:
-        p = points.block(e, n)
-        p = p if p.dtype == dtype else p.astype(dtype)
-        k = slice(0, n_matrices)
-        if centred:
-            p, m = p - means.block(e, n).astype(dtype, copy=False), zero
-        else:
-            m = means.block(e, k)
-        a = matrices.block(e, k)
-        target = values.target(e, n, k)
-        shape = (e.stop - e.start, n.stop - n.start, n_matrices)
-        value = np.empty(shape, dtype) if target is None else target
-        kernel(function, p, m, a, value, what=what, form=form, each=each)
-        if target is None:
-            values.put(value, e, n, k)
-
-    run(axes, seconds_per_value(d, each and form != "variance", dtype, n_matrices), block)
-    return hand_over(result, out)
-
-
-def kernel(
-    function: str,
-    x: np.ndarray,
-    loc: np.ndarray,
-    matrix: np.ndarray,
-    value: np.ndarray,
-    *,
-    what: str,
-    form: str,
-    each: bool,
-) -> None:
-    """value[e, n, k] for x[e, n], loc[e, k], matrix[e, k]."""
-    if what == "mahalanobis":
-        for k in range(value.shape[2]):
-            if form == "variance":
-                z = (x - loc[:, k, None]) / np.sqrt(matrix[:, k, None])
-            else:
-                z = ufuncs.whiten(x, loc[:, k], matrix[:, k])
-            np.sqrt(np.einsum("...i,...i->...", z, z), out=value[..., k])
-        return
-    if form == "variance":
-        ufuncs.mvn_log_prob_diagonal_grid(x, loc, matrix, out=value)
-        return
-    if each:
-        precision = form == "precision"
-        kernel = ufuncs.mvn_log_prob_whitened_each if precision else ufuncs.mvn_log_prob_tril_each
-        target: np.ndarray = value[:, 0, 0]
-        info = kernel(x[:, 0], loc[:, 0], matrix[:, 0], out=(target, None))[1]
-    else:
-        kernel = ufuncs.mvn_log_prob_whitened if form == "precision" else ufuncs.mvn_log_prob_tril
-        info = kernel(x, loc, matrix, out=(value, None))[1]
-    if (info == NO_MEMORY).any():
-        raise MemoryError(f"{function}: no memory for the work of a block")
-
-
-# ---------------------------------------------------------------------------------------- sampling
-
-
-def _sample(batch: tuple[int, ...], loc: np.ndarray, lower: np.ndarray, result: np.ndarray, key: int) -> None:
-    """Fill `result` with loc + L·z, in blocks of points by matrices: z is in cache when it meets L."""
-    lead, d = result.shape[:-1], result.shape[-1]
-    shared = lower.ndim == 2 or math.prod(lower.shape[:-2]) == 1
-    own = 0 if shared else len(batch)  # axes on which every item has a matrix: the last ones
-    row_axes, item_axes = list(range(len(lead) - own)), list(range(len(lead) - own, len(lead)))
-    n, items_of_row = math.prod(lead[: len(lead) - own]), math.prod(lead[len(lead) - own :])
-    if result.size == 0:
-        return
-    # A matrix is packed once for the rows of a block: few of them would not pay for it, many keep Ctrl-C waiting.
-    least = 64 if not shared or d > 1024 else 256
-    chosen = min(items_of_row, max(1, sampling.BLOCK // (d * min(n, least))))
-    rows = min(n, max(least, sampling.BLOCK // (d * chosen)))
-    parts, per_row = -(-n // rows), -(-items_of_row // chosen)
-    matrices, values = Rows(lower, 2, lead, item_axes), Rows(result, 1, lead, row_axes, item_axes)
-    zero = np.zeros(d, result.dtype)
-    one_mean = shared and loc.size == d
-    means = Rows(loc, 1, lead, row_axes if shared else item_axes)
-
-    def block(i: int) -> None:
-        part, group = divmod(i, per_row)
-        r = slice(part * rows, min(n, (part + 1) * rows))
-        k = slice(group * chosen, min(items_of_row, (group + 1) * chosen))
-        z = np.empty((r.stop - r.start, k.stop - k.start, d), result.dtype)
-        if per_row == 1:
-            fill_normal(key, 0, r.start * items_of_row * d, z)
-        else:
-            for row, at in zip(z, range(r.start, r.stop), strict=True):
-                fill_normal(key, 0, (at * items_of_row + k.start) * d, row)
-        target = values.target(r, k)
-        value = np.empty_like(z) if target is None else target
-        mean = loc.reshape(d) if one_mean else zero if shared else means.block(k)
-        with np.errstate(over="ignore"):
-            ufuncs.unwhiten(z.swapaxes(0, 1), mean, matrices.block(k), out=value.swapaxes(0, 1))
-            if shared and not one_mean:
-                np.add(value, means.block(r)[:, None], out=value)
-        if target is None:
-            values.put(value, r, k)
-
-    run_blocks(block, parts * per_row, seconds=result.size * (2e-9 + d * 5e-11))
-
-
-# ---------------------------------------------------------------------------------------- one shot
+    def _with_options(self, parameters: Parameters) -> "MultivariateNormal":
+        """A distribution with these parameters and the options of this one."""
+        arguments: dict[str, Any] = {parameters.form: parameters.matrix}
+        if self._allow_singular:
+            arguments |= {"allow_singular": True, "singular_rtol": self._singular_rtol}
+        return type(self)(parameters.loc, **arguments)
 
 
 def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
@@ -873,53 +573,4 @@ def mvn_log_prob(x: Any, loc: Any, covariance: Any, *, out: Any = None) -> Any:
     >>> print(f"{ll.mvn_log_prob([0.0, 1e-5], [0.0, 0.0], [[1.0, 0.0], [0.0, 1e-10]]):.6f}")
     9.175048
     """
-    name = "mvn_log_prob"
-    dtype = result_dtype(x, loc, covariance)
-    covariance = as_array(name, "covariance", covariance)
-    mean = as_array(name, "loc", loc)
-    points = as_array(name, "x", x)
-    d = mean.shape[-1] if mean.ndim else 0
-    if d == 0 or points.ndim == 0 or points.shape[-1] != d or covariance.shape[-2:] != (d, d):
-        raise ValueError(
-            f"{name}: x (..., d), loc (..., d) and covariance (..., d, d) must agree in d >= 1, "
-            f"got shapes {points.shape}, {mean.shape} and {covariance.shape}"
-        )
-    lead = broadcast_shapes(name, x=points.shape[:-1], loc=mean.shape[:-1], covariance=covariance.shape[:-2])
-    per_point = math.prod(points.shape[:-1]) == math.prod(lead) == math.prod(covariance.shape[:-2])
-    if not per_point or math.prod(lead) <= 1:
-        mvn = object.__new__(MultivariateNormal)
-        mvn._construct(name, mean, {"covariance": covariance}, dtype)
-        return _evaluate(name, mvn, points, out, "log_prob")
-    return _each_fused(name, points, mean, covariance, lead, dtype, out)
-
-
-def _each_fused(
-    name: str,
-    x: np.ndarray,
-    loc: np.ndarray,
-    covariance: np.ndarray,
-    lead: tuple[int, ...],
-    dtype: np.dtype,
-    out: Any,
-) -> Any:
-    """A covariance for every point, checked, factored and evaluated while a block of them is in cache."""
-    result = memory_for(name, out, lead, dtype, x, loc, covariance)
-    every = list(range(len(lead)))
-    axes = Axes(lead, every, [], [])
-    points, means = Rows(x, 1, lead, every), Rows(loc, 1, lead, every)
-    matrices, values = Rows(covariance, 2, lead, every), Rows(result, 0, lead, every)
-
-    def block(e: slice, _: slice) -> None:
-        p, m, a = (rows.block(e).astype(dtype, copy=False) for rows in (points, means, matrices))
-        target = values.target(e)
-        value = np.empty(e.stop - e.start, dtype) if target is None else target
-        with np.errstate(invalid="ignore"):
-            info = ufuncs.mvn_log_prob_checked(p, m, a, out=(value, None))[1]
-        if info.any():
-            check_finite(name, "loc", loc.astype(dtype, copy=False))
-            raise_bad(name, a, info, e.start, lead)
-        if target is None:
-            values.put(value, e)
-
-    run(axes, seconds_per_value(x.shape[-1], True, dtype), block)
-    return hand_over(result, out)
+    return one_shot.log_prob("mvn_log_prob", x, loc, covariance, out)

@@ -1,6 +1,7 @@
 """The normal distribution."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -151,5 +152,24 @@ def cross_entropy(loc: Any, scale: Any, q_loc: Any, q_scale: Any) -> Any:
     return np.log(q_scale) + 0.5 * (_LOG_2PI + (ratio * ratio + shift * shift))
 
 
+def _kl_of_location_scale(function: str, p: LocationScale, q: Normal) -> Any:
+    """KL of the normal distribution with the mean and the variance of p, and what p has less entropy than that."""
+    excess = 0.5 * math.log(p._unit_variance) + (0.5 + _HALF_LOG_2PI) - p._unit_entropy
+
+    def formula(loc: Any, scale: Any, q_loc: Any, q_scale: Any) -> Any:
+        return ufuncs.normal_kl(loc, math.sqrt(p._unit_variance) * scale, q_loc, q_scale) + excess
+
+    return pairs.in_blocks(function, p, q, formula, 10.0, wide=True)
+
+
+def _cross_entropy_of_location_scale(function: str, p: LocationScale, q: Normal) -> Any:
+    def formula(loc: Any, scale: Any, q_loc: Any, q_scale: Any) -> Any:
+        return cross_entropy(loc, math.sqrt(p._unit_variance) * scale, q_loc, q_scale)
+
+    return pairs.in_blocks(function, p, q, formula, 10.0, wide=True)
+
+
 pairs.register(pairs.KL, Normal, Normal, pairs.elementwise(ufuncs.normal_kl, 5.0), pairs.elementwise_slopes(_kl_slopes))
 pairs.register(pairs.CROSS_ENTROPY, Normal, Normal, pairs.elementwise(cross_entropy, 5.0, wide=True))
+pairs.register(pairs.KL, LocationScale, Normal, _kl_of_location_scale)
+pairs.register(pairs.CROSS_ENTROPY, LocationScale, Normal, _cross_entropy_of_location_scale)

@@ -196,13 +196,18 @@ class Scalar(Distribution):
         """The values of a method of two points, like `_apply`."""
         full_name, function, nanoseconds = self._methods[self._form][method]
         if validate.is_dask(a, b):
-            from loglik._engine import chunks
-
-            return chunks.of_intervals(full_name, getattr(self, method), {"a": a, "b": b}, self.batch_shape, out)
+            return self._lazily_between(method, a, b, out)
         ends = [x if type(x) is float else validate.as_array(full_name, key, x) for key, x in (("a", a), ("b", b))]
         validate.broadcast_shapes(full_name, a=np.shape(ends[0]), b=np.shape(ends[1]), batch=self.batch_shape)
         dtype = validate.result_dtype(a, b, *self._theta)
         return elementwise.apply(full_name, function, *ends, *self._theta, dtype=dtype, out=out, nanoseconds=nanoseconds)
+
+    def _lazily_between(self, method: str, a: Any, b: Any, out: Any) -> Any:
+        """What a method of two points gives where one of them is a dask array, as one."""
+        from loglik._engine import chunks
+
+        name = f"{type(self).__name__}.{method}"
+        return chunks.of_intervals(name, getattr(self, method), {"a": a, "b": b}, self.batch_shape, out)
 
     # ------------------------------------------------------------------------------------------- density
 
@@ -261,7 +266,7 @@ class Scalar(Distribution):
 
         return elementwise_gradients(
             name, lambda into: self.log_prob(x if out is None else points, out=into), arguments, self._differentiable(), slopes,
-            lead=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
+            value_shape=validate.broadcast_shapes(name, x=points.shape, batch=self.batch_shape), dtype=dtype, wrt=wrt, out=out,
             nanoseconds=15.0,
         )  # fmt: skip
 
@@ -338,7 +343,7 @@ class Scalar(Distribution):
         array([      -inf, 1.        , 4.91992797])
         """
         if not validate.is_dask(q):
-            name = self._methods[self._form]["quantile"].name
+            name = f"{type(self).__name__}.quantile"
             validate.require_probabilities(name, "q", validate.as_array(name, "q", q))
         return self._apply("quantile", q, out, "q")
 
@@ -461,15 +466,6 @@ class Scalar(Distribution):
     def _draw(self, key: int, start: int, values: np.ndarray, *parameters: Any) -> None:
         """Fill a block with the numbers start, start + 1, ... of a sample."""
         raise NotImplementedError
-
-    # ------------------------------------------------------------------------------------------- batches
-
-    def _item(self, index: Any) -> dict[str, Any]:
-        """The arguments of the constructor for a part of the batch; Python numbers stay weak."""
-        return {
-            name: value if type(value) is float else np.broadcast_to(value, self.batch_shape)[index]
-            for name, value in self._arguments().items()
-        }
 
 
 def _parameter(name: str, self: Scalar) -> Any:

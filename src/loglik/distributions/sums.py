@@ -1,17 +1,13 @@
 """Sums of independent discrete variables."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from loglik._discrete import row_sums, scaled_pmf
-from loglik._discrete.checks import check_range, check_rows, check_seconds
-from loglik._discrete.die_pool import Pool
-from loglik._engine.validate import broadcast_shapes
+from loglik._discrete.checks import check_rows
 from loglik.distributions.base import Distribution
 from loglik.distributions.bernoulli import Bernoulli
-from loglik.distributions.discrete import Discrete, with_truncation
+from loglik.distributions.discrete import Discrete, sum_of_discrete
 
 
 def convolve(variables: Any) -> Discrete:
@@ -63,55 +59,21 @@ def convolve(variables: Any) -> Discrete:
     if terms and not any(isinstance(term, Distribution) for term in terms):
         stack = check_rows(terms)
         if stack is not None:
-            return _sum_of([], [stack], 0, stack.dtype)
+            return sum_of_discrete([], [stack], stack.dtype)
     coins = [term for term in terms if isinstance(term, Bernoulli)]
-    others = [_as_variable(i, term) for i, term in enumerate(terms) if not isinstance(term, Bernoulli)]
+    others = [_as_discrete(i, term) for i, term in enumerate(terms) if not isinstance(term, Bernoulli)]
+    if not coins:
+        return sum_of_discrete(others)
     if any(term.batch_shape for term in others):
-        return _sum_of_batches([*others, convolve(coins)] if coins else others)
-    start = sum(term._start for term in others)
-    if coins:
-        both = [coin.wide_probs() for coin in coins]
-        stack = np.stack([np.concatenate([np.ravel(pair[i]) for pair in both]) for i in (1, 0)], axis=-1)
-        dtype = np.result_type(*(term.dtype for term in terms if isinstance(term, Distribution)), *(d.dtype for d in others))
-        return _sum_of(others, [stack], start, dtype)
-    if all(term._pool is not None for term in others):
-        pool: Pool = {}
-        for term in others:
-            for key, n in (term._pool or {}).items():
-                pool[key] = pool.get(key, 0) + n
-        return with_truncation(Discrete._from_pool(pool, start), 0.0, *(term.truncated_mass for term in others))
-    return _sum_of(others, [], start, np.result_type(*(term.dtype for term in others)))
+        return sum_of_discrete([*others, convolve(coins)])
+    both = [coin.wide_probs() for coin in coins]
+    stack = np.stack([np.concatenate([np.ravel(pair[i]) for pair in both]) for i in (1, 0)], axis=-1)
+    dtype = np.result_type(*(term.dtype for term in terms if isinstance(term, Distribution)), *(d.dtype for d in others))
+    return sum_of_discrete(others, [stack], dtype)
 
 
-def _sum_of_batches(terms: list[Discrete]) -> Discrete:
-    """The sums of batches of variables."""
-    shape = broadcast_shapes("convolve", **{f"variables[{i}]": term.batch_shape for i, term in enumerate(terms)})
-    start, lengths = sum(term._start for term in terms), [term._length for term in terms]
-    check_range(start, 1 + sum(lengths) - len(lengths))
-    check_seconds(math.prod(shape) * scaled_pmf.sum_seconds(lengths, underflow=False))
-    pmf = row_sums.convolve_all([term._masses for term in terms], shape)
-    result = Discrete._from_pmf(pmf, start, np.result_type(*(term.dtype for term in terms)))
-    return with_truncation(result, 0.0, *(term.truncated_mass for term in terms))
-
-
-def _sum_of(terms: list[Discrete], stacks: list[np.ndarray], start: int, dtype: np.dtype) -> Discrete:
-    """The sum of variables and of rows of probabilities."""
-    lengths = [term._length for term in terms]
-    lengths += [stack.shape[1] for stack in stacks for _ in range(len(stack))]
-    if not lengths:
-        return Discrete._from_pool({}, start)
-    check_range(start, 1 + sum(lengths) - len(lengths))
-    check_seconds(scaled_pmf.sum_seconds(lengths, underflow=False))
-    pmfs = [term._masses for term in terms]
-    if len(lengths) > 2:  # many rounded sums: float32 only where the result is stored
-        pmfs = [scaled_pmf.Pmf(pmf.values.astype(np.float64, copy=False), pmf.exponents, pmf.floor) for pmf in pmfs]
-    pmf = scaled_pmf.convolve_all(pmfs, (stack.astype(np.float64, copy=False) for stack in stacks))
-    result = Discrete._from_pmf(scaled_pmf.normalised(pmf), start, dtype)
-    return with_truncation(result, 0.0, *(term.truncated_mass for term in terms))
-
-
-def _as_variable(i: int, term: Any) -> Discrete:
-    """Entry i of what is to be summed; an error says which it is."""
+def _as_discrete(i: int, term: Any) -> Discrete:
+    """Entry i of the variables as a `Discrete`; an error says which it is."""
     if isinstance(term, Discrete):
         return term
     try:

@@ -14,7 +14,7 @@ from loglik._fitting.statistics import Moments
 from loglik._kernels import fill_uniform
 from loglik.distributions.normal import Normal, cross_entropy
 from loglik.distributions.scalar import REAL
-from loglik.distributions.univariate import Univariate
+from loglik.distributions.univariate import LocationScale, Univariate
 
 # KL of a uniform distribution from the normal one with its mean and variance: log(2πe/12)/2
 _TO_NORMAL = 0.17648520831067259
@@ -231,7 +231,7 @@ def _cross_entropy(p_low: Any, p_high: Any, low: Any, high: Any) -> Any:
 
 pairs.register(pairs.KL, Uniform, Uniform, pairs.elementwise(ufuncs.uniform_kl, 4.0))
 pairs.register(pairs.KL, Uniform, Normal, pairs.elementwise(_kl_normal, 20.0, wide=True))
-pairs.register(pairs.KL, Normal, Uniform, pairs.infinite)
+pairs.register(pairs.KL, LocationScale, Uniform, pairs.infinite)
 pairs.register(pairs.CROSS_ENTROPY, Uniform, Uniform, pairs.elementwise(_cross_entropy, 5.0, wide=True))
 pairs.register(pairs.CROSS_ENTROPY, Uniform, Normal, pairs.elementwise(_cross_entropy_normal, 20.0, wide=True))
-pairs.register(pairs.CROSS_ENTROPY, Normal, Uniform, pairs.infinite)
+pairs.register(pairs.CROSS_ENTROPY, LocationScale, Uniform, pairs.infinite)

@@ -69,7 +69,7 @@ class Univariate(Scalar):
 
         with np.errstate(all="ignore"):
             ends, ticks = self.quantile([0.001, 0.999]), self.quantile([0.05, 0.5, 0.95])
-            x = np.linspace(*ends.tolist(), 81)
+            x = np.linspace(ends[0], ends[1], 81)
             return pictures.Curve(x, np.asarray(self.prob(x), np.float64), [(at, at) for at in ticks.tolist()])
 
     # ------------------------------------------------------------------------------------------- sampling
@@ -173,7 +173,7 @@ class LocationScale(Univariate):
     _unit_kurtosis: ClassVar[float]
     _unit_entropy: ClassVar[float]
     _sequence: ClassVar[Any] = None
-    """``(key, stream, start, values, scale=, shift=)`` that fills an array with scale·Z + shift; where it is None, quantiles do."""
+    """``(key, stream, start, values, scale=, shift=)`` that fills `values` with scale·Z + shift; None: by quantiles."""
     loc: Any
     scale: Any
     _loc: Any

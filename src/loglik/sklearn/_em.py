@@ -18,9 +18,9 @@ from loglik import ufuncs
 from loglik._engine.parallel import run_blocks
 from loglik._engine.validate import describe_entry
 from loglik._fitting.statistics import Moments, empty_states, state_size, summary, tree
+from loglik._gaussian.evaluation import log_prob_block
 from loglik._gaussian.matrices import factored
 from loglik._kernels import moments_update
-from loglik.distributions.mvnormal import kernel
 
 _VALUES = 1 << 16  # log-densities of a block, about
 _SETS = 16  # of states that are filled side by side, at most,
@@ -53,8 +53,7 @@ class Densities:
     def _components(self, x: np.ndarray) -> np.ndarray:
         """log N(x | k), of shape (K, rows)."""
         values = np.empty((self.components, len(x)), self.dtype)
-        arguments = x[None], self._means, self._factors, values.T[None]
-        kernel("GaussianMixture", *arguments, what="log_prob", form=self._form, each=False)
+        log_prob_block("GaussianMixture", x[None], self._means, self._factors, values.T[None], form=self._form)
         return values
 
     def joint(self, x: np.ndarray) -> np.ndarray:

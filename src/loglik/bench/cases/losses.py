@@ -210,6 +210,7 @@ def loss_cases(scale: int) -> Iterator[Case]:
                 yield Case(f"loss.gaussian_nll.{wanted}.{form}", dtype, (n,), build, n)
             for form in ("scale", "log_scale"):
                 n = 10_000_000 // scale
-                yield Case(f"loss.laplace_nll.{wanted}.{form}", dtype, (n,), functools.partial(_laplace, form, wanted, dtype, n), n)
+                build = functools.partial(_laplace, form, wanted, dtype, n)
+                yield Case(f"loss.laplace_nll.{wanted}.{form}", dtype, (n,), build, n)
             n, d = 4096 // scale, 512
             yield Case(f"loss.vae.{wanted}", dtype, (n, d), functools.partial(_standard_normal, wanted, dtype, n, d), n * d)

@@ -1,4 +1,4 @@
-"""What ``loglik dice`` prints, writes and draws."""
+"""The report of ``loglik dice``: what it prints, writes and draws."""
 
 import contextlib
 import csv
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
-from loglik.dice import QUANTILES, _percent, render
+from loglik._dice.text import QUANTILES, percent
+from loglik._faces import axes
+from loglik.dice import render
 from loglik.distributions.comparison import prob_equal, prob_greater
 from loglik.distributions.discrete import Discrete
 
@@ -19,7 +21,7 @@ _MOST_COLUMNS = 110  # wider bars tell no more
 def write_text(
     stream: TextIO, names: Sequence[str], variables: Sequence[Discrete], at_least: int | None, *, exact: bool
 ) -> None:
-    """The table for a terminal, or the exact counts."""
+    """Write a table for a terminal, or the exact counts."""
     width = min(shutil.get_terminal_size((78, 24)).columns, _MOST_COLUMNS)
     try:
         "█▏".encode(stream.encoding or "ascii")
@@ -47,11 +49,11 @@ def write_text(
 def _at_least(d: Discrete, n: int) -> str:
     p, log_p = float(d.sf(n - 1)), float(d.log_sf(n - 1))
     odds = f", 1 in {1 / p:.4g}" if 0 < p < 0.1 and math.isfinite(1 / p) else ""
-    return f"{n} or more: {_percent(p, log_p)}{odds}"
+    return f"{n} or more: {percent(p, log_p)}{odds}"
 
 
 def as_json(names: Sequence[str], variables: Sequence[Discrete], at_least: int | None, *, exact: bool) -> str:
-    """One object; with two expressions the second one is its member "vs"."""
+    """A JSON object of one expression; a second one is its member "vs"."""
     result, *others = (_object(name, d, at_least, exact) for name, d in zip(names, variables, strict=True))
     if others:
         a, b = variables
@@ -89,7 +91,7 @@ def _finite(value: float) -> float | None:
 
 
 def write_csv(stream: TextIO, names: Sequence[str], variables: Sequence[Discrete], *, exact: bool) -> None:
-    """A line for every outcome: its probability, and those of at most and at least as much."""
+    """Write a line for every outcome: its probability, and the probabilities of at most and of at least this outcome."""
     writer = csv.writer(stream, lineterminator="\n")
     columns = ["outcome", "prob", "log_prob", "at_most", "at_least"] + ["count"] * exact
     writer.writerow(["expression", *columns] if len(variables) > 1 else columns)
@@ -106,7 +108,7 @@ def write_csv(stream: TextIO, names: Sequence[str], variables: Sequence[Discrete
 
 @contextlib.contextmanager
 def _digits() -> Iterator[None]:
-    """Python refuses to print integers of more than 4300 digits, unless told otherwise."""
+    """Let Python print integers of more than 4300 digits, which it refuses by default."""
     limit = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
@@ -116,13 +118,11 @@ def _digits() -> Iterator[None]:
 
 
 def plot(path: str, names: Sequence[str], variables: Sequence[Discrete]) -> None:
-    """Draw into a file; its ending says of which kind."""
+    """Draw into a file; the ending of its name says in which format."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError('--plot needs matplotlib: pip install "loglik[plot]"') from None
-    from loglik._discrete import normal_limit
-
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     ax = figure.subplots()
     if len(variables) == 1:
@@ -130,6 +130,6 @@ def plot(path: str, names: Sequence[str], variables: Sequence[Discrete]) -> None
         ax.set_title(names[0])
     else:
         for name, d, color in zip(names, variables, ("#2f6fb0", "#c0392b"), strict=True):
-            normal_limit.draw(d, ax, color=color, label=name, alpha=0.45)
-        normal_limit.finish(ax)
+            axes.draw_masses(ax, *d._visible(), color=color, label=name, alpha=0.45)
+        axes.finish(ax)
     figure.savefig(path, dpi=150)
