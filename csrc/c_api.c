@@ -14,15 +14,20 @@ loglik_loop loglik_find_loop(const char *name, int type) {
     const loglik_kernels *const level = loglik_level_in_use();
     for (int i = 0; level && name && i < loglik_ufunc_count; i++) {
         if (strcmp(loglik_ufunc_infos[i].name, name) == 0) {
-            const loglik_loops *const loops = (const loglik_loops *)((const char *)level + loglik_ufunc_infos[i].offset);
-            return type == LOGLIK_F64 ? loops->f64 : type == LOGLIK_F32 ? loops->f32 : NULL;
+            return type == LOGLIK_F64 || type == LOGLIK_F32 ? loglik_loop_at(level, loglik_ufunc_infos[i].offset, type) : NULL;
         }
     }
     return NULL;
 }
 
-/* Runs the loop that stands at `loop` in a level's table, for n results. */
-static int run(size_t loop, char **args, int count, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *dims, const ptrdiff_t *steps) {
+/* A kernel of one type. */
+typedef struct {
+    size_t offset;
+    int type;
+} loop_place;
+
+/* Runs a loop of the level in use, for n results. */
+static int run(loop_place loop, char **args, int count, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *dims, const ptrdiff_t *steps) {
     const loglik_kernels *const level = loglik_level_in_use();
     if (!level) {
         return LOGLIK_BAD_ISA;
@@ -38,7 +43,7 @@ static int run(size_t loop, char **args, int count, ptrdiff_t n, ptrdiff_t d, co
             return LOGLIK_BAD_ARGUMENT;
         }
     }
-    (*(const loglik_loop *)((const char *)level + loop))(args, dims, steps, NULL);
+    loglik_loop_at(level, loop.offset, loop.type)(args, dims, steps, NULL);
     return LOGLIK_OK;
 }
 
@@ -47,7 +52,7 @@ typedef struct {
     ptrdiff_t stride; /* in elements */
 } argument;
 
-static int elementwise(size_t loop, size_t item, ptrdiff_t n, const argument *arguments, int count) {
+static int elementwise(loop_place loop, size_t item, ptrdiff_t n, const argument *arguments, int count) {
     char *args[5];
     ptrdiff_t steps[5];
     for (int i = 0; i < count; i++) {
@@ -65,7 +70,9 @@ static int first_bad(int status, ptrdiff_t n, const int32_t *info) {
     return status;
 }
 
-#define LOOP(name, T) (offsetof(loglik_kernels, name) + offsetof(loglik_loops, T))
+#define LOGLIK_TYPE_f64 LOGLIK_F64
+#define LOGLIK_TYPE_f32 LOGLIK_F32
+#define LOOP(name, T) ((loop_place){offsetof(loglik_##T##_kernels, name), LOGLIK_TYPE_##T})
 #define PARAMETER(R, name) const R *name, ptrdiff_t name##_stride
 #define ARGUMENT(name) {name, name##_stride}
 #define ELEMENTWISE(name, R, T, ...)                                                                        \
@@ -112,7 +119,7 @@ static int first_bad(int status, ptrdiff_t n, const int32_t *info) {
             return LOGLIK_BAD_ARGUMENT;                                                                     \
         }                                                                                                   \
         if (n > 0) {                                                                                        \
-            level->bernoulli_nll_task_##T(&task);                                                           \
+            level->T->bernoulli_nll_task(&task);                                                           \
         }                                                                                                   \
         *sum = task.sum;                                                                                    \
         return task.bad < 0 ? LOGLIK_OK : LOGLIK_BAD_TARGET;                                                \

@@ -35,7 +35,7 @@ const loglik_kernels *const loglik_levels[] = {
 };
 
 const loglik_ufunc_info loglik_ufunc_infos[] = {
-#define LOGLIK_INFO(name, signature, types) {#name, types, signature, offsetof(loglik_kernels, name)},
+#define LOGLIK_INFO(name, signature, types) {#name, types, signature, offsetof(loglik_f64_kernels, name)},
     LOGLIK_UFUNCS(LOGLIK_INFO)
 #undef LOGLIK_INFO
 };

@@ -1,7 +1,7 @@
 /* The table of kernels of one instruction-set level, and how a level is chosen.
  *
  * A level is a named value: it can be listed, queried and forced. Each level is one constant table, filled
- * by compiling kernels.c with that level's flags. What is exported (LOGLIK_API) is what the extension module needs. */
+ * by compiling kernels_f64.c and kernels_f32.c with that level's flags. What is exported (LOGLIK_API) is what the extension module needs. */
 #ifndef LOGLIK_DISPATCH_H
 #define LOGLIK_DISPATCH_H
 
@@ -11,9 +11,18 @@
 #include "kernel_list.h"
 #include "loglik/loglik.h"
 
+/* The kernels of one element type. Loops come first, so that a loop has the same offset for both types. */
+#define LOGLIK_FIELD(name, signature, types) loglik_loop name;
+#define LOGLIK_FUNCTION_FIELD(result, name, arguments) result(*name) arguments;
 typedef struct {
-    loglik_loop f64, f32;
-} loglik_loops;
+    LOGLIK_UFUNCS(LOGLIK_FIELD)
+    LOGLIK_FUNCTIONS(LOGLIK_FUNCTION_FIELD, double)
+} loglik_f64_kernels;
+typedef struct {
+    LOGLIK_UFUNCS(LOGLIK_FIELD)
+    LOGLIK_FUNCTIONS(LOGLIK_FUNCTION_FIELD, float)
+} loglik_f32_kernels;
+#undef LOGLIK_FIELD
 
 typedef struct {
     const char *name;        /* "baseline", "avx2", "avx512", "neon" */
@@ -21,14 +30,10 @@ typedef struct {
     uint32_t needs;          /* LOGLIK_CPU_* bits */
     int vector_bytes;        /* width of one register */
     int has_fma;             /* fused multiply-adds are one instruction */
-#define LOGLIK_FIELD(name, signature, types) loglik_loops name;
-    LOGLIK_UFUNCS(LOGLIK_FIELD)
-#undef LOGLIK_FIELD
-#define LOGLIK_FIELD(result, name, arguments) result(*name) arguments;
-    LOGLIK_FUNCTIONS(LOGLIK_FIELD, double, f64)
-    LOGLIK_FUNCTIONS(LOGLIK_FIELD, float, f32)
-    LOGLIK_UNTYPED(LOGLIK_FIELD)
-#undef LOGLIK_FIELD
+    const loglik_f64_kernels *f64;
+    const loglik_f32_kernels *f32;
+    LOGLIK_UNTYPED(LOGLIK_FUNCTION_FIELD)
+#undef LOGLIK_FUNCTION_FIELD
 } loglik_kernels;
 
 /* What NumPy must know about a ufunc, the same at every level. */
@@ -36,8 +41,14 @@ typedef struct {
     const char *name;
     const char *types;     /* see kernel_list.h */
     const char *signature; /* of a generalised ufunc; NULL for an elementwise one */
-    size_t offset;         /* of its loops in loglik_kernels */
+    size_t offset;         /* of its loop in loglik_f64_kernels and loglik_f32_kernels */
 } loglik_ufunc_info;
+
+/* The loop at `offset` for a type (LOGLIK_F64 or LOGLIK_F32). */
+static inline loglik_loop loglik_loop_at(const loglik_kernels *level, size_t offset, int type) {
+    const char *const kernels = type == LOGLIK_F64 ? (const char *)level->f64 : (const char *)level->f32;
+    return *(const loglik_loop *)(kernels + offset);
+}
 
 LOGLIK_API extern const loglik_ufunc_info loglik_ufunc_infos[];
 LOGLIK_API extern const int loglik_ufunc_count;

@@ -7,12 +7,12 @@
  *                t  floating like r, but it never decides (targets of a loss)
  *                i  int32 (error reports)
  *                d  float64 in both loops (sums)
- * The C loops are called name_f64 and name_f32.
+ * The C loop is called name_loop.
  *
- * LOGLIK_FUNCTIONS: X(result, name, arguments), with R the floating type and T its suffix: kernels that are
- * not ufuncs (random streams, block sums), called from the Cython bindings. Write the name as name_##T; bodies use FN(name).
+ * LOGLIK_FUNCTIONS: X(result, name, arguments), with R the floating type: kernels that are not ufuncs (random streams,
+ * block sums), called from the Cython bindings.
  * LOGLIK_UNTYPED: X(result, name, arguments), the same for kernels that exist once (their bodies stand under
- * #if REAL_IS_DOUBLE, since the files are included twice).
+ * #if REAL_IS_DOUBLE, and so in kernels_f64.c).
  * Kernels take and return plain C: pointers, sizes, status codes. Memory comes from the caller.
  *
  * A concept defines the lists that it has. */
@@ -34,14 +34,13 @@
     LOGLIK_UFUNCS_GAUSSIAN(X) \
     LOGLIK_UFUNCS_DISCRETE(X)
 
-#define LOGLIK_FUNCTIONS(X, R, T) \
-    LOGLIK_FUNCTIONS_LOSSES(X, R, T) \
-    LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T) \
-    LOGLIK_FUNCTIONS_MOMENTS(X, R, T) \
-    LOGLIK_FUNCTIONS_ORDER(X, R, T) \
-    LOGLIK_FUNCTIONS_RANDOM(X, R, T) \
-    LOGLIK_FUNCTIONS_DISCRETE(X, R, T) \
-    LOGLIK_FUNCTIONS_PROBES(X, R, T)
+#define LOGLIK_FUNCTIONS(X, R) \
+    LOGLIK_FUNCTIONS_LOSSES(X, R) \
+    LOGLIK_FUNCTIONS_GAUSSIAN(X, R) \
+    LOGLIK_FUNCTIONS_ORDER(X, R) \
+    LOGLIK_FUNCTIONS_RANDOM(X, R) \
+    LOGLIK_FUNCTIONS_DISCRETE(X, R) \
+    LOGLIK_FUNCTIONS_PROBES(X, R)
 
 #define LOGLIK_UNTYPED(X) \
     LOGLIK_UNTYPED_MOMENTS(X) \

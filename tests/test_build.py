@@ -45,22 +45,21 @@ def level_flags() -> dict[str, list[str]]:
 # ------------------------------------------------------------------------------------------------ objects
 
 
-def built_object(level: str) -> Path | None:
+def built_object(level: str, source: str) -> Path | None:
     """The object of a build in this tree, if there is one that is newer than every source."""
     newest = max(file.stat().st_mtime for file in (ROOT / "csrc").rglob("*.[ch]"))
     for cache in (ROOT / "build").glob("*/CMakeCache.txt"):
-        target = cache.parent / "CMakeFiles" / f"loglik_{level}.dir" / "csrc" / "kernels.c.o"
+        target = cache.parent / "CMakeFiles" / f"loglik_{level}.dir" / "csrc" / f"{source}.o"
         if "LOGLIK_PYTHON:BOOL=ON" in cache.read_text() and target.exists() and target.stat().st_mtime > newest:
             return target
     return None
 
 
-def compiled_object(level: str, target: Path) -> Path:
+def compiled_object(level: str, source: str, target: Path) -> Path:
     if COMPILER is None:
         pytest.skip("no build folder and no C compiler")
     flags = ["-std=gnu11", "-O0", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno"]
     includes = [f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'csrc' / 'include'}"]
-    source = str(ROOT / "csrc" / "kernels.c")
     subprocess.run(
         [
             COMPILER,
@@ -69,7 +68,7 @@ def compiled_object(level: str, target: Path) -> Path:
             f"-DLOGLIK_LEVEL={level}",
             *includes,
             "-c",
-            source,
+            str(ROOT / "csrc" / source),
             "-o",
             str(target),
         ],
@@ -79,16 +78,17 @@ def compiled_object(level: str, target: Path) -> Path:
 
 
 @needs_nm
+@pytest.mark.parametrize("source,table", [("kernels_f64.c", ""), ("kernels_f32.c", "_f32")])
 @pytest.mark.parametrize("level", _kernels.compiled_isas())
-def test_an_object_exports_its_table_and_nothing_else(level: str, tmp_path: Path) -> None:
+def test_an_object_exports_its_table_and_nothing_else(level: str, source: str, table: str, tmp_path: Path) -> None:
     """Two objects with other flags must not share a symbol: the linker could keep the one that does not run here."""
-    target = built_object(level) or compiled_object(level, tmp_path / f"{level}.o")
+    target = built_object(level, source) or compiled_object(level, source, tmp_path / f"{level}.o")
     symbols = [line.split() for line in lines("nm", target)]
     exported = [(kind, name) for *_, kind, name in symbols if kind.isupper() and kind != "U"]
-    assert [name for _, name in exported] == [f"loglik_kernels_{level}"]
+    assert [name for _, name in exported] == [f"loglik_kernels_{level}{table}"]
     assert exported[0][0] in "DR", "a data symbol"
     assert not [name for *_, kind, name in symbols if kind in "VWvwu"], "no weak or unique symbols"
-    needed = {name for *_, kind, name in symbols if kind == "U"}
+    needed = {name for *_, kind, name in symbols if kind == "U"} - {f"loglik_kernels_{level}_f32"}
     by_compiler = {"memcpy", "memset", "memmove", "memcmp", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}
     # Scratch of the generalised ufuncs, whose loops are given none; scalar mathematics of the log-determinant.
     assert needed <= by_compiler | {"posix_memalign", "malloc", "free", "frexp", "log", "sqrt", "sqrtf"}

@@ -1,5 +1,4 @@
-/* Every kernel body, for the current element type (included twice by kernels.c). Order: what is used first. */
-#include "../simd/vmath.h"
+/* Every kernel body, for the current element type. Order: what is used first. */
 #include "elementwise/map.h"
 #include "elementwise/elementwise.h"
 #include "elementwise/densities.h"

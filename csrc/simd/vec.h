@@ -118,7 +118,7 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_fast_two_sum(a, b, low) V_OVERLOAD(v_fast_two_sum, a)(a, b, low)
 #define v_store(p, a) V_OVERLOAD(v_store, a)(p, a)
 #define v_stream(p, a) V_OVERLOAD(v_stream, a)(p, a)
-#define v_load(p) _Generic((p), const double *: v_load_f64, double *: v_load_f64, const float *: v_load_f32, float *: v_load_f32)(p)
+#define v_load(p) V_OVERLOAD_AT(v_load, p)(p)
 #define v_set1(x) _Generic((x), double: v_set1_f64, float: v_set1_f32)(x)
 #define v_from_bits(i) VI_OVERLOAD(v_from_bits, i)(i)
 #define v_from_int(i) VI_OVERLOAD(v_from_int, i)(i) /* |i| < 2^51, 2^31 */
@@ -131,6 +131,12 @@ typedef UNALIGNED_OF(int32_t) vi32_unaligned;
 #define v_unpack_hi(a, b) V_OVERLOAD(v_unpack_hi, a)(a, b) /* a1 b1 (f32: a2 b2 a3 b3) of each 16 bytes */
 /* v_join_T(p, step): 16 bytes from each of p, p + step, ...; v_split_T(p, step, a): the reverse. */
 enum { COLUMNS_f64 = 2, COLUMNS_f32 = 4 };
+#define V_OVERLOAD_AT(name, p) _Generic((p), const double *: name##_f64, double *: name##_f64, const float *: name##_f32, float *: name##_f32)
+#define v_join(p, step) V_OVERLOAD_AT(v_join, p)(p, step)
+#define v_load_blocks(p, row, step, column) V_OVERLOAD_AT(v_load_blocks, p)(p, row, step, column)
+#define v_load_columns(p, stride, column) V_OVERLOAD_AT(v_load_columns, p)(p, stride, column)
+#define v_store_columns(p, stride, column) V_OVERLOAD_AT(v_store_columns, p)(p, stride, column)
+#define v_transpose(rows) _Generic((rows), vf64 *: v_transpose_f64, vf32 *: v_transpose_f32)(rows)
 
 /* ---------------------------------------------------------------------------------- the same for all levels */
 #define V_COMMON(T, REAL, INT, UINT, V, VI, VU, M)                                                          \

@@ -55,11 +55,10 @@ int main(void) {
                 if (!loglik_level_available(*level)) {
                     continue;
                 }
-                const loglik_loops *const loops =
-                    (const loglik_loops *)((const char *)*level + loglik_ufunc_infos[i].offset);
+                const size_t offset = loglik_ufunc_infos[i].offset;
                 const ptrdiff_t n = N, steps64[2] = {8, 8}, steps32[2] = {4, 4};
-                loops->f64((char *[]){(char *)x64, (char *)y64}, &n, steps64, NULL);
-                loops->f32((char *[]){(char *)x32, (char *)y32}, &n, steps32, NULL);
+                loglik_loop_at(*level, offset, LOGLIK_F64)((char *[]){(char *)x64, (char *)y64}, &n, steps64, NULL);
+                loglik_loop_at(*level, offset, LOGLIK_F32)((char *[]){(char *)x32, (char *)y32}, &n, steps32, NULL);
                 double worst64 = 0, worst32 = 0, at64 = 0, at32 = 0;
                 for (int k = 0; k < N; k++) {
                     const double e64 = error_in_ulp(y64[k], CASES[c].exact(x64[k]), 53, -1021);

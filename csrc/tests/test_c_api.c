@@ -35,18 +35,18 @@ static const loglik_kernels *level;
     }                                                                                                       \
                                                                                                             \
     static const function_##T FUNCTIONS_##T[] = {                                                           \
-        {.name = "softplus", .inputs = 1, .one = loglik_softplus_##T, .offset = offsetof(loglik_kernels, softplus)}, \
-        {.name = "sigmoid", .inputs = 1, .one = loglik_sigmoid_##T, .offset = offsetof(loglik_kernels, sigmoid)}, \
-        {.name = "log_sigmoid", .inputs = 1, .one = loglik_log_sigmoid_##T, .offset = offsetof(loglik_kernels, log_sigmoid)}, \
+        {.name = "softplus", .inputs = 1, .one = loglik_softplus_##T, .offset = offsetof(loglik_f64_kernels, softplus)}, \
+        {.name = "sigmoid", .inputs = 1, .one = loglik_sigmoid_##T, .offset = offsetof(loglik_f64_kernels, sigmoid)}, \
+        {.name = "log_sigmoid", .inputs = 1, .one = loglik_log_sigmoid_##T, .offset = offsetof(loglik_f64_kernels, log_sigmoid)}, \
         {.name = "normal_log_prob", .inputs = 3, .three = loglik_normal_log_prob_##T,                       \
-         .offset = offsetof(loglik_kernels, normal_log_prob)},                                              \
+         .offset = offsetof(loglik_f64_kernels, normal_log_prob)},                                              \
         {.name = "bernoulli_nll", .inputs = 2, .two = loglik_bernoulli_nll_##T,                             \
-         .offset = offsetof(loglik_kernels, bernoulli_nll)},                                                \
+         .offset = offsetof(loglik_f64_kernels, bernoulli_nll)},                                                \
         {.name = "gaussian_nll", .inputs = 3, .three = loglik_gaussian_nll_##T,                             \
-         .offset = offsetof(loglik_kernels, gaussian_nll)},                                                 \
-        {.name = "normal_kl", .inputs = 4, .four = loglik_normal_kl_##T, .offset = offsetof(loglik_kernels, normal_kl)}, \
+         .offset = offsetof(loglik_f64_kernels, gaussian_nll)},                                                 \
+        {.name = "normal_kl", .inputs = 4, .four = loglik_normal_kl_##T, .offset = offsetof(loglik_f64_kernels, normal_kl)}, \
         {.name = "bernoulli_kl", .inputs = 2, .two = loglik_bernoulli_kl_##T,                               \
-         .offset = offsetof(loglik_kernels, bernoulli_kl)},                                                 \
+         .offset = offsetof(loglik_f64_kernels, bernoulli_kl)},                                                 \
     };                                                                                                      \
                                                                                                             \
     /* Every stride from STRIDES for all arguments, between pages that must not be touched. */              \
@@ -54,7 +54,7 @@ static const loglik_kernels *level;
         static const ptrdiff_t STRIDES[] = {1, 3, -1, -2, 0};                                               \
         for (size_t k = 0; k < sizeof FUNCTIONS_##T / sizeof *FUNCTIONS_##T; k++) {                         \
             const function_##T *const f = &FUNCTIONS_##T[k];                                                \
-            const loglik_loop loop = ((const loglik_loops *)((const char *)level + f->offset))->T;          \
+            const loglik_loop loop = loglik_loop_at(level, f->offset, LOGLIK_##T);                          \
             check(loglik_find_loop(f->name, LOGLIK_##T) == loop, "%s is not found", f->name);               \
             for (ptrdiff_t n = 1; n <= N; n += 12) {                                                        \
                 for (size_t way = 0; way < 5; way++) {                                                      \
@@ -291,9 +291,9 @@ static void test_level(const char *name, const loglik_kernels *expected) {
             check(!loglik_find_loop("exp", 0) && !loglik_find_loop("exp", 3), "a loop of no type");
             for (int i = 0; i < loglik_ufunc_count; i++) {
                 const char *const kernel = loglik_ufunc_infos[i].name;
-                const loglik_loops *const loops = (const loglik_loops *)((const char *)level + loglik_ufunc_infos[i].offset);
-                check(loglik_find_loop(kernel, LOGLIK_F64) == loops->f64, "%s", kernel);
-                check(loglik_find_loop(kernel, LOGLIK_F32) == loops->f32, "%s", kernel);
+                const size_t offset = loglik_ufunc_infos[i].offset;
+                check(loglik_find_loop(kernel, LOGLIK_F64) == loglik_loop_at(level, offset, LOGLIK_F64), "%s", kernel);
+                check(loglik_find_loop(kernel, LOGLIK_F32) == loglik_loop_at(level, offset, LOGLIK_F32), "%s", kernel);
             }
             test_elements_f64();
             test_elements_f32();

@@ -21,7 +21,7 @@ enum { MAX_SIZE = 300, PADDING = LOGLIK_CONVOLVE_PADDING };
         for (int i = 0; i < nb; i++) {                                                                      \
             y[i] = (R)(random_bits() % 200);                                                                \
         }                                                                                                   \
-        level->convolve_##T(x, na, y, nb, first, last, z);                                                  \
+        level->T->convolve(x, na, y, nb, first, last, z);                                                  \
         for (int k = first; k < last; k++) {                                                                \
             R exact = 0;                                                                                    \
             for (int i = 0; i < na; i++) {                                                                  \

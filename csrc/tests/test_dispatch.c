@@ -43,8 +43,9 @@ int main(void) {
             check(strcmp(info->name, loglik_ufunc_infos[j].name) != 0, "%s is listed twice", info->name);
         }
         for (const loglik_kernels *const *level = loglik_levels; *level; level++) {
-            const loglik_loops *const loops = (const loglik_loops *)((const char *)*level + info->offset);
-            check(loops->f64 && loops->f32 && loops->f64 != loops->f32, "%s at %s", info->name, (*level)->name);
+            const loglik_loop f64 = loglik_loop_at(*level, info->offset, LOGLIK_F64);
+            const loglik_loop f32 = loglik_loop_at(*level, info->offset, LOGLIK_F32);
+            check(f64 && f32 && f64 != f32, "%s at %s", info->name, (*level)->name);
         }
     }
     return checks_end();

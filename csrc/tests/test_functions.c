@@ -70,8 +70,8 @@ static void test_philox(void) {
     static void test_##name##_##T(void) {                                                                   \
         enum { WHOLE = 1500 };                                                                              \
         static R whole[2][WHOLE]; /* as it is, and transformed */                                           \
-        kernels->name##_##T(3, 5, 100, WHOLE, 1, 0, (R)INFINITY, whole[0]);                                 \
-        kernels->name##_##T(3, 5, 100, WHOLE, 2, 0, (R)0.75, whole[1]);                                     \
+        kernels->T->name(3, 5, 100, WHOLE, 1, 0, (R)INFINITY, whole[0]);                                 \
+        kernels->T->name(3, 5, 100, WHOLE, 2, 0, (R)0.75, whole[1]);                                     \
         double sum = 0;                                                                                     \
         for (int i = 0; i < WHOLE; i++) {                                                                   \
             const R x = whole[0][i];                                                                        \
@@ -87,7 +87,7 @@ static void test_philox(void) {
             n = n < WHOLE - start ? n : WHOLE - start;                                                      \
             const guarded g = guarded_new((size_t)n * sizeof(R), 1);                                        \
             const int changed = k / 2 % 2;                                                                  \
-            KEEPS_STATE(kernels->name##_##T(3, 5, 100 + (uint64_t)start, n, (R)(1 + changed), 0,            \
+            KEEPS_STATE(kernels->T->name(3, 5, 100 + (uint64_t)start, n, (R)(1 + changed), 0,            \
                                             changed ? (R)0.75 : (R)INFINITY, (R *)g.data));                 \
             check(memcmp(g.data, whole[changed] + start, (size_t)n * sizeof(R)) == 0, "%s: %s_%s from %td, %td values", \
                   level_name, #name, #T, start, n);                                                         \
@@ -109,7 +109,7 @@ static void test_random_discrete(void) {
     for (int k = 0; k < K; k++) {
         cdf[k] = k == K - 1 ? 1 : k < 10 ? 1e-3 * k : k < 20 ? 0.25 : k < 30 ? 0.25 + 1e-17 * k : 0.02 * k;
     }
-    kernels->random_uniform_f64(7, 0, 50, N, 1, 0, INFINITY, u);
+    kernels->f64->random_uniform(7, 0, 50, N, 1, 0, INFINITY, u);
     for (ptrdiff_t cells = 1; cells <= 256; cells *= 4) {
         const guarded guide = guarded_new((size_t)(cells + 1) * sizeof(int32_t), 1);
         for (ptrdiff_t c = 0; c <= cells; c++) {
@@ -144,7 +144,7 @@ static void test_random_discrete(void) {
                 const ptrdiff_t first = k ? (ptrdiff_t)(random_bits() % (uint64_t)n) : 0;                   \
                 const ptrdiff_t last = k ? first + (ptrdiff_t)(random_bits() % (uint64_t)(n - first + 1)) : n; \
                 const guarded out = guarded_new((size_t)(last - first) * sizeof(R), 1);                     \
-                KEEPS_STATE(kernels->convolve_##T(a, na, b, nb, first, last, (R *)out.data));               \
+                KEEPS_STATE(kernels->T->convolve(a, na, b, nb, first, last, (R *)out.data));               \
                 for (ptrdiff_t j = first; j < last; j++) {                                                  \
                     long exact = 0;                                                                         \
                     for (ptrdiff_t i = 0; i < na; i++) exact += j - i >= 0 && j - i < nb ? (long)a[i] * (long)b[j - i] : 0; \

@@ -70,9 +70,9 @@ static const ptrdiff_t SIZES[] = {1, 2, 3, 5, 8, 9, 16, 17, 33, 64, 70}, COUNTS[
         guarded rows = guarded_new(N * D * sizeof(R), 1), row_sums = guarded_new(N * D * sizeof(double), 1); \
         guarded sum = guarded_new(D * sizeof(double), 1), out = guarded_new(size * sizeof(double), 1);      \
         guarded gradient = guarded_new(N * D * D * sizeof(R), 1);                                           \
-        const ptrdiff_t bytes = variance ? kernels->mvn_gradient_diagonal_scratch_##T(d)                    \
-                                : each   ? kernels->mvn_gradient_each_scratch_##T(d)                        \
-                                         : kernels->mvn_gradient_scratch_##T(d);                            \
+        const ptrdiff_t bytes = variance ? kernels->T->mvn_gradient_diagonal_scratch(d)                    \
+                                : each   ? kernels->T->mvn_gradient_each_scratch(d)                        \
+                                         : kernels->T->mvn_gradient_scratch(d);                            \
         guarded scratch = guarded_new(((size_t)bytes + 7) / 8 * 8, 1);                                      \
         for (size_t i = 0; i < N * D; i++) ((R *)x.data)[i] = (R)random_signed();                           \
         for (ptrdiff_t i = 0; i < d; i++) {                                                                 \
@@ -104,7 +104,7 @@ static const ptrdiff_t SIZES[] = {1, 2, 3, 5, 8, 9, 16, 17, 33, 64, 70}, COUNTS[
             t.outer = (double *)out.data;                                                                   \
         }                                                                                                   \
         fp_write(FP_STRANGE);                                                                               \
-        (variance ? kernels->mvn_gradient_diagonal_##T : each ? kernels->mvn_gradient_each_##T : kernels->mvn_gradient_##T)(&t); \
+        (variance ? kernels->T->mvn_gradient_diagonal : each ? kernels->T->mvn_gradient_each : kernels->T->mvn_gradient)(&t); \
         const uint64_t after = fp_read();                                                                   \
         fp_write(FP_CLEAN);                                                                                 \
         check(after == FP_STRANGE, "%s: the state is left %llx", level_name, (unsigned long long)after);    \

@@ -170,7 +170,7 @@ TEST_ELEMENTS(f32, float, 24)
         loglik_loss_task task = {.form = log_probs ? LOGLIK_LOSS_LOG_PROBS : LOGLIK_LOSS_LOGITS, .n = rows, .width = classes, \
                                  .targets = soft ? t : NULL, .labels = soft ? NULL : y, .model = {z}, .smoothing = smoothing, \
                                  .tolerance = 1e-3, .scale = 1, .values = v, .gradient = {d}};              \
-        run(kernels->categorical_nll_task_##T, &task, "categorical_nll");                                   \
+        run(kernels->T->categorical_nll_task, &task, "categorical_nll");                                   \
         check(task.bad == -1, "%s: categorical_%s: %td is bad", level_name, #T, task.bad);                  \
         long double total = 0, all = 0;                                                                     \
         for (ptrdiff_t r = 0; r < rows; r++) {                                                              \
@@ -200,11 +200,11 @@ TEST_ELEMENTS(f32, float, 24)
         if (!soft && rows) {                                                                                \
             const ptrdiff_t at = (ptrdiff_t)(random_bits() % (uint64_t)rows);                               \
             y[at] = random_bits() % 2 ? classes : -1;                                                       \
-            run(kernels->categorical_nll_task_##T, &task, "categorical_nll");                               \
+            run(kernels->T->categorical_nll_task, &task, "categorical_nll");                               \
             check(task.bad == at && task.which == 0, "%s: the label at %td of %td is not found", level_name, at, rows); \
             task.ignores = 1;                                                                               \
             task.ignored = y[at];                                                                           \
-            run(kernels->categorical_nll_task_##T, &task, "categorical_nll");                               \
+            run(kernels->T->categorical_nll_task, &task, "categorical_nll");                               \
             check(task.bad == -1 && v[at] == 0, "%s: the label at %td of %td is not ignored", level_name, at, rows); \
         }                                                                                                   \
         guarded_free(gz), guarded_free(gt), guarded_free(gd), guarded_free(gy), guarded_free(gv);           \
@@ -232,7 +232,7 @@ int main(void) {
         if (!loglik_level_available(kernels)) {
             continue;
         }
-#define LOSS(form, models, exact, kernel) {#kernel, LOGLIK_LOSS_##form, models, exact, kernels->kernel##_task_f64, kernels->kernel##_task_f32}
+#define LOSS(form, models, exact, kernel) {#kernel, LOGLIK_LOSS_##form, models, exact, kernels->f64->kernel##_task, kernels->f32->kernel##_task}
         const loss losses[] = {
             LOSS(LOGITS, 1, bernoulli, bernoulli_nll),
             LOSS(PROBS, 1, bernoulli_probs, bernoulli_nll),

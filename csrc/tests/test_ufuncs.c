@@ -335,10 +335,9 @@ static void test_case(run *r, int special) {
 }
 
 static void test_kernel(const loglik_kernels *level, const kernel *k, int is_double) {
-    const loglik_loops *const loops = (const loglik_loops *)((const char *)level + k->info->offset);
     const int lanes = level->vector_bytes / (is_double ? 8 : 4);
     run r = {.level = level->name, .type = is_double ? "float64" : "float32", .k = k,
-             .loop = is_double ? loops->f64 : loops->f32, .is_double = is_double};
+             .loop = loglik_loop_at(level, k->info->offset, is_double ? LOGLIK_F64 : LOGLIK_F32), .is_double = is_double};
     if (k->info->signature == NULL) {
         const ptrdiff_t sizes[] = {0, 1, lanes - 1, lanes, lanes + 1, 511, 513, 5003};
         const ptrdiff_t none[MAX_DIMS] = {0};

@@ -1,6 +1,7 @@
 /* Worst errors of the elementwise ufuncs of one level, in ulp of the exact result.
  *
- *   gcc -O3 -ffp-contract=off -mavx2 -mfma -DLOGLIK_LEVEL=avx2 -Icsrc -Icsrc/include csrc/tools/ulp.c -o ulp -lquadmath -lm
+ *   gcc -O3 -ffp-contract=off -mavx2 -mfma -DLOGLIK_LEVEL=avx2 -Icsrc -Icsrc/include \
+ *       csrc/tools/ulp.c csrc/kernels_f64.c csrc/kernels_f32.c -o ulp -lquadmath -lm
  *   ./ulp f32 [name...]   all 2^32 float32 inputs against the C library's float64 functions
  *   ./ulp f64 [name...]   random float64 inputs of four kinds against libquadmath
  *
@@ -10,11 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../kernels.c"
+#include <math.h>
+#include <string.h>
+
+#include "../dispatch.h"
+#include "../level.h"
+
+extern const loglik_kernels LOGLIK_TABLE;
 
 typedef struct {
     const char *name;
-    loglik_loops loops;
+    size_t offset; /* of the loop */
     int output, outputs;
     double (*reference32)(double);
     __float128 (*reference64)(__float128);
@@ -103,23 +110,23 @@ static __float128 q_log_ndtr(__float128 x) {
     return -x * x / 2 - logq(-x * (1 + t) * sqrtq(2 * M_PIq));
 }
 
-#define ROW(name, low, high) {#name, {name##_f64, name##_f32}, 0, 1, name, name##q, low, high}
-#define OWN(name, low, high) {#name, {name##_f64, name##_f32}, 0, 1, ref_##name, q_##name, low, high}
+#define ROW(name, low, high) {#name, offsetof(loglik_f64_kernels, name), 0, 1, name, name##q, low, high}
+#define OWN(name, low, high) {#name, offsetof(loglik_f64_kernels, name), 0, 1, ref_##name, q_##name, low, high}
 static const entry entries[] = {
     ROW(exp, -746, 710), ROW(expm1, -40, 710), ROW(log, 0, 1e308), ROW(log1p, -1, 1e308),
     OWN(log1pmx, -1, 1e308), OWN(softplus, -746, 800), OWN(sigmoid, -746, 40), OWN(log_sigmoid, -800, 746),
-    {"sin_2pi", {sincos_2pi_f64, sincos_2pi_f32}, 0, 2, ref_sin, q_sin, -2, 2},
-    {"cos_2pi", {sincos_2pi_f64, sincos_2pi_f32}, 1, 2, ref_cos, q_cos, -2, 2},
+    {"sin_2pi", offsetof(loglik_f64_kernels, sincos_2pi), 0, 2, ref_sin, q_sin, -2, 2},
+    {"cos_2pi", offsetof(loglik_f64_kernels, sincos_2pi), 1, 2, ref_cos, q_cos, -2, 2},
     ROW(erf, -6, 6), ROW(erfc, -6, 27.3), OWN(ndtr, -38.6, 9), OWN(log_ndtr, -1e10, 38.6),
     OWN(ndtri, 0, 1),
 };
 
 enum { BLOCK = 4096 };
 
-static void call(const entry *e, loglik_loop loop, size_t size, void *x, void *y, void *unused, ptrdiff_t n) {
+static void call(const entry *e, int type, size_t size, void *x, void *y, void *unused, ptrdiff_t n) {
     char *args[] = {x, e->output == 0 ? y : unused, e->output == 0 ? unused : y};
     const ptrdiff_t steps[] = {(ptrdiff_t)size, (ptrdiff_t)size, (ptrdiff_t)size};
-    loop(args, &n, steps, NULL);
+    loglik_loop_at(&LOGLIK_TABLE, e->offset, type)(args, &n, steps, NULL);
 }
 
 /* One ulp of float32 at x: the spacing in its binade, at least 2^-149. */
@@ -159,8 +166,8 @@ static void check_f32(const entry *e) {
             memcpy(&x[i], &bits, sizeof bits);
             wide[i] = x[i];
         }
-        call(e, e->loops.f32, sizeof(float), x, y, unused, BLOCK);
-        call(e, e->loops.f64, sizeof(double), wide, screen, unused_wide, BLOCK);
+        call(e, LOGLIK_F32, sizeof(float), x, y, unused, BLOCK);
+        call(e, LOGLIK_F64, sizeof(double), wide, screen, unused_wide, BLOCK);
         for (int i = 0; i < BLOCK; i++) {
             const double guess = fabs(y[i] - screen[i]);
             const int fine = guess <= 0.99 * worst * ulp32(screen[i]) || y[i] == screen[i]
@@ -211,7 +218,7 @@ static void check_f64(const entry *e) {
                 }
                 i += x[i] >= e->low && x[i] <= e->high;
             }
-            call(e, e->loops.f64, sizeof(double), x, y, unused, BLOCK);
+            call(e, LOGLIK_F64, sizeof(double), x, y, unused, BLOCK);
             for (int i = 0; i < BLOCK; i++) {
                 const __float128 exact = e->reference64(x[i]);
                 const double nearest = (double)exact;

@@ -5,9 +5,9 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 cdef extern from "dispatch.h" nogil:
     ctypedef void (*loglik_loop)(
         char **args, const Py_ssize_t *dims, const Py_ssize_t *steps, void *data) noexcept nogil
-    ctypedef struct loglik_loops:
-        loglik_loop f64
-        loglik_loop f32
+    enum:
+        LOGLIK_F64
+        LOGLIK_F32
     ctypedef struct loglik_ufunc_info:
         const char *name
         const char *signature
@@ -66,51 +66,80 @@ cdef extern from "dispatch.h" nogil:
         double *low
         double *high
         double *scratch
+    ctypedef struct loglik_f64_kernels:
+        # losses_list.h
+        void (*bernoulli_nll_task)(loglik_loss_task *task) noexcept nogil
+        void (*gaussian_nll_task)(loglik_loss_task *task) noexcept nogil
+        void (*categorical_nll_task)(loglik_loss_task *task) noexcept nogil
+        void (*kl_standard_normal_task)(loglik_loss_task *task) noexcept nogil
+        void (*laplace_nll_task)(loglik_loss_task *task) noexcept nogil
+        # order_list.h
+        void (*order_counts)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
+                             double *sums) noexcept nogil
+        Py_ssize_t (*order_gather)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, double *out,
+                                   double *weights_out) noexcept nogil
+        double (*absolute_deviations)(const double *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
+        # gaussian_list.h
+        void (*mvn_gradient)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_each)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_diagonal)(const loglik_gradient_task *task) noexcept nogil
+        Py_ssize_t (*mvn_gradient_diagonal_scratch)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_scratch)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_each_scratch)(Py_ssize_t d) noexcept nogil
+        # discrete_list.h
+        void (*convolve)(const double *a, Py_ssize_t na, const double *b, Py_ssize_t nb, Py_ssize_t first,
+                         Py_ssize_t last, double *out) noexcept nogil
+        # random_list.h
+        void (*random_uniform)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
+            double *out) noexcept nogil
+        void (*random_normal)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
+            double *out) noexcept nogil
+        void (*random_laplace)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
+            double *out) noexcept nogil
+    ctypedef struct loglik_f32_kernels:
+        # losses_list.h
+        void (*bernoulli_nll_task)(loglik_loss_task *task) noexcept nogil
+        void (*gaussian_nll_task)(loglik_loss_task *task) noexcept nogil
+        void (*categorical_nll_task)(loglik_loss_task *task) noexcept nogil
+        void (*kl_standard_normal_task)(loglik_loss_task *task) noexcept nogil
+        void (*laplace_nll_task)(loglik_loss_task *task) noexcept nogil
+        # order_list.h
+        void (*order_counts)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
+                             double *sums) noexcept nogil
+        Py_ssize_t (*order_gather)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, float *out,
+                                   double *weights_out) noexcept nogil
+        double (*absolute_deviations)(const float *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
+        # gaussian_list.h
+        void (*mvn_gradient)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_each)(const loglik_gradient_task *task) noexcept nogil
+        void (*mvn_gradient_diagonal)(const loglik_gradient_task *task) noexcept nogil
+        Py_ssize_t (*mvn_gradient_diagonal_scratch)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_scratch)(Py_ssize_t d) noexcept nogil
+        Py_ssize_t (*mvn_gradient_each_scratch)(Py_ssize_t d) noexcept nogil
+        # discrete_list.h
+        void (*convolve)(const float *a, Py_ssize_t na, const float *b, Py_ssize_t nb, Py_ssize_t first,
+                         Py_ssize_t last, float *out) noexcept nogil
+        # random_list.h
+        void (*random_uniform)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
+            float *out) noexcept nogil
+        void (*random_normal)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
+            float *out) noexcept nogil
+        void (*random_laplace)(
+            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
+            float *out) noexcept nogil
     ctypedef struct loglik_kernels:
         const char *name
         const char *description
         int vector_bytes
         int has_fma
-        # losses_list.h
-        void (*bernoulli_nll_task_f64)(loglik_loss_task *task) noexcept nogil
-        void (*bernoulli_nll_task_f32)(loglik_loss_task *task) noexcept nogil
-        void (*gaussian_nll_task_f64)(loglik_loss_task *task) noexcept nogil
-        void (*gaussian_nll_task_f32)(loglik_loss_task *task) noexcept nogil
-        void (*categorical_nll_task_f64)(loglik_loss_task *task) noexcept nogil
-        void (*categorical_nll_task_f32)(loglik_loss_task *task) noexcept nogil
-        void (*kl_standard_normal_task_f64)(loglik_loss_task *task) noexcept nogil
-        void (*kl_standard_normal_task_f32)(loglik_loss_task *task) noexcept nogil
-        void (*laplace_nll_task_f64)(loglik_loss_task *task) noexcept nogil
-        void (*laplace_nll_task_f32)(loglik_loss_task *task) noexcept nogil
-        # order_list.h
-        void (*order_counts_f64)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
-                                 double *sums) noexcept nogil
-        void (*order_counts_f32)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int shift, int64_t *counts,
-                                 double *sums) noexcept nogil
-        Py_ssize_t (*order_gather_f64)(const double *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, double *out,
-                                       double *weights_out) noexcept nogil
-        Py_ssize_t (*order_gather_f32)(const float *x, const double *weights, Py_ssize_t n, int64_t low, int64_t high, float *out,
-                                       double *weights_out) noexcept nogil
-        double (*absolute_deviations_f64)(const double *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
-        double (*absolute_deviations_f32)(const float *x, const double *weights, Py_ssize_t n, double center) noexcept nogil
-        # gaussian_list.h
-        void (*mvn_gradient_f64)(const loglik_gradient_task *task) noexcept nogil
-        void (*mvn_gradient_f32)(const loglik_gradient_task *task) noexcept nogil
-        void (*mvn_gradient_each_f64)(const loglik_gradient_task *task) noexcept nogil
-        void (*mvn_gradient_each_f32)(const loglik_gradient_task *task) noexcept nogil
-        void (*mvn_gradient_diagonal_f64)(const loglik_gradient_task *task) noexcept nogil
-        void (*mvn_gradient_diagonal_f32)(const loglik_gradient_task *task) noexcept nogil
-        Py_ssize_t (*mvn_gradient_diagonal_scratch_f64)(Py_ssize_t d) noexcept nogil
-        Py_ssize_t (*mvn_gradient_diagonal_scratch_f32)(Py_ssize_t d) noexcept nogil
-        Py_ssize_t (*mvn_gradient_scratch_f64)(Py_ssize_t d) noexcept nogil
-        Py_ssize_t (*mvn_gradient_scratch_f32)(Py_ssize_t d) noexcept nogil
-        Py_ssize_t (*mvn_gradient_each_scratch_f64)(Py_ssize_t d) noexcept nogil
-        Py_ssize_t (*mvn_gradient_each_scratch_f32)(Py_ssize_t d) noexcept nogil
+        const loglik_f64_kernels *f64
+        const loglik_f32_kernels *f32
         # discrete_list.h
-        void (*convolve_f64)(const double *a, Py_ssize_t na, const double *b, Py_ssize_t nb, Py_ssize_t first,
-                             Py_ssize_t last, double *out) noexcept nogil
-        void (*convolve_f32)(const float *a, Py_ssize_t na, const float *b, Py_ssize_t nb, Py_ssize_t first,
-                             Py_ssize_t last, float *out) noexcept nogil
         Py_ssize_t (*dice_segments)(int64_t n, int64_t s) noexcept nogil
         Py_ssize_t (*dice_pmf)(int64_t n, int64_t s, double *out, Py_ssize_t count,
                                loglik_dice_segment *segments) noexcept nogil
@@ -131,24 +160,6 @@ cdef extern from "dispatch.h" nogil:
         void (*moments_f32)(loglik_moments_task *task) noexcept nogil
         Py_ssize_t (*moments_scratch)(Py_ssize_t d, int diagonal) noexcept nogil
         # random_list.h
-        void (*random_uniform_f64)(
-            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
-            double *out) noexcept nogil
-        void (*random_uniform_f32)(
-            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
-            float *out) noexcept nogil
-        void (*random_normal_f64)(
-            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
-            double *out) noexcept nogil
-        void (*random_laplace_f64)(
-            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, double scale, double shift, double last,
-            double *out) noexcept nogil
-        void (*random_normal_f32)(
-            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
-            float *out) noexcept nogil
-        void (*random_laplace_f32)(
-            uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t n, float scale, float shift, float last,
-            float *out) noexcept nogil
         void (*philox_words)(
             uint64_t key, uint64_t stream, uint64_t counter, Py_ssize_t count, uint32_t *out) noexcept nogil
         void (*random_discrete)(
@@ -158,3 +169,4 @@ cdef extern from "dispatch.h" nogil:
         void (*mvn_log_ratio_moments)(
             uint64_t key, uint64_t stream, uint64_t start, Py_ssize_t count, Py_ssize_t d, int js, const double *excess,
             const double *shift, double constant, double *scratch, double *mean, double *squares) noexcept nogil
+    loglik_loop loglik_loop_at(const loglik_kernels *level, size_t offset, int type)

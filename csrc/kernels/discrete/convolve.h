@@ -12,17 +12,17 @@
  *    use: the relative error of an output is below (number of terms + 1)·u. */
 
 enum {
-    FN(CONVOLVE_STEP) = 64 / sizeof(R),
-    FN(CONVOLVE_GROUP) = 4,
-    FN(CONVOLVE_BLOCK) = FN(CONVOLVE_STEP) * FN(CONVOLVE_GROUP),
-    FN(CONVOLVE_TILE) = 8, /* vectors of outputs; with GROUP values of a and one of b they fit 16 registers */
+    CONVOLVE_STEP = 64 / sizeof(R),
+    CONVOLVE_GROUP = 4,
+    CONVOLVE_BLOCK = CONVOLVE_STEP * CONVOLVE_GROUP,
+    CONVOLVE_TILE = 8, /* vectors of outputs; with GROUP values of a and one of b they fit 16 registers */
 };
 
 /* Outputs k .. k + TILE·LANES − 1. */
-ALWAYS_INLINE void FN(convolve_tile)(const R *a, ptrdiff_t na, const R *b, ptrdiff_t nb, ptrdiff_t k, R *out) {
+ALWAYS_INLINE void convolve_tile(const R *a, ptrdiff_t na, const R *b, ptrdiff_t nb, ptrdiff_t k, R *out) {
     enum {
-        STEP = FN(CONVOLVE_STEP), GROUP = FN(CONVOLVE_GROUP), BLOCK = FN(CONVOLVE_BLOCK),
-        TILE = FN(CONVOLVE_TILE), SHIFT = STEP / LANES, /* columns between a[i] and a[i + STEP] */
+        STEP = CONVOLVE_STEP, GROUP = CONVOLVE_GROUP, BLOCK = CONVOLVE_BLOCK,
+        TILE = CONVOLVE_TILE, SHIFT = STEP / LANES, /* columns between a[i] and a[i + STEP] */
     };
     const ptrdiff_t begin = k - nb + 1 > 0 ? k - nb + 1 : 0; /* other i meet no element of b */
     const ptrdiff_t end = k + TILE * LANES < na ? k + TILE * LANES : na;
@@ -66,17 +66,17 @@ ALWAYS_INLINE void FN(convolve_tile)(const R *a, ptrdiff_t na, const R *b, ptrdi
     }
 }
 
-static void FN(convolve)(const R *a, ptrdiff_t na, const R *b, ptrdiff_t nb, ptrdiff_t first, ptrdiff_t last,
-                         R *out) {
-    enum { WIDTH = FN(CONVOLVE_TILE) * LANES };
+static void convolve(const R *a, ptrdiff_t na, const R *b, ptrdiff_t nb, ptrdiff_t first, ptrdiff_t last,
+                     R *out) {
+    enum { WIDTH = CONVOLVE_TILE * LANES };
     const fp_state saved = fp_enter();
     ptrdiff_t k = first;
     for (; k + WIDTH <= last; k += WIDTH) {
-        FN(convolve_tile)(a, na, b, nb, k, out + (k - first));
+        convolve_tile(a, na, b, nb, k, out + (k - first));
     }
     if (k < last) {
         R rest[WIDTH] __attribute__((aligned(64)));
-        FN(convolve_tile)(a, na, b, nb, k, rest);
+        convolve_tile(a, na, b, nb, k, rest);
         memcpy(out + (k - first), rest, (size_t)(last - k) * sizeof(R));
     }
     fp_leave(saved, 0);

@@ -23,10 +23,10 @@ typedef struct {
     X(categorical_js, "(k),(k),(),()->(),()", "rrdd->ri") \
     X(categorical_cross_entropy, "(k),(k),(),()->(),()", "rrdd->ri")
 
-#define LOGLIK_FUNCTIONS_DISCRETE(X, R, T)                                                                  \
+#define LOGLIK_FUNCTIONS_DISCRETE(X, R)                                                                     \
     /* out[k − first] = Σᵢ a[i]·b[k−i] for first <= k < last. LOGLIK_CONVOLVE_PADDING zeros stand on both sides of  \
      * b[0] .. b[nb−1]; first >= 0, last <= na + nb − 1. out overlaps neither. Fastest with na <= nb. */    \
-    X(void, convolve_##T, (const R *a, ptrdiff_t na, const R *b, ptrdiff_t nb, ptrdiff_t first, ptrdiff_t last, R *out))
+    X(void, convolve, (const R *a, ptrdiff_t na, const R *b, ptrdiff_t nb, ptrdiff_t first, ptrdiff_t last, R *out))
 
 #define LOGLIK_UNTYPED_DISCRETE(X)                                                                          \
     /* How many segments dice_pmf may need for n dice of s sides. */                                        \

@@ -1,7 +1,7 @@
 /* Elementwise functions of one argument. Accuracy and algorithms: simd/vmath_*.h. */
 
 #define LOGLIK_MAP_VMATH(name)                                                                              \
-    ALWAYS_INLINE void FN(name##_map)(const V *in, V *out) { out[0] = FN(vm_##name)(in[0]); }               \
+    ALWAYS_INLINE void name##_map(const V *in, V *out) { out[0] = vm_##name(in[0]); }                       \
     LOGLIK_MAP(name, 1, 1)
 
 LOGLIK_MAP_VMATH(exp)
@@ -18,7 +18,7 @@ LOGLIK_MAP_VMATH(softplus)
 LOGLIK_MAP_VMATH(sigmoid)
 LOGLIK_MAP_VMATH(log_sigmoid)
 
-ALWAYS_INLINE void FN(sincos_2pi_map)(const V *in, V *out) { FN(vm_sincos_2pi)(in[0], &out[0], &out[1]); }
+ALWAYS_INLINE void sincos_2pi_map(const V *in, V *out) { vm_sincos_2pi(in[0], &out[0], &out[1]); }
 LOGLIK_MAP(sincos_2pi, 1, 2)
 
 #undef LOGLIK_MAP_VMATH

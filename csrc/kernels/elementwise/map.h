@@ -9,16 +9,16 @@
  * The invalid flag is left set only where an output is NaN and no input of that element is: computed from
  * the values (the hardware flags also see lanes whose result was discarded). */
 
-enum { FN(MAP_BLOCK) = 512, FN(MAP_MAX_ARGS) = 8 };
+enum { MAP_BLOCK = 512, MAP_MAX_ARGS = 8 };
 
-typedef void (*FN(map_function))(const V *in, V *out);
+typedef void (*map_function)(const V *in, V *out);
 /* n elements, a multiple of LANES; step[a]: 0 where the one vector at in[a] is for all of them, else LANES. Returns made_nan and
  * the lanes in which a NaN came from no NaN. */
-typedef M (*FN(map_loop))(const R *const *in, const ptrdiff_t *step, R *const *out, ptrdiff_t n, M made_nan);
+typedef M (*map_loop)(const R *const *in, const ptrdiff_t *step, R *const *out, ptrdiff_t n, M made_nan);
 
-ALWAYS_INLINE M FN(map_vector)(const R *const *from, R *const *out, ptrdiff_t i, int nin, int nout, const FN(map_function) f,
-                               M made_nan) {
-    V x[FN(MAP_MAX_ARGS)], y[FN(MAP_MAX_ARGS)];
+ALWAYS_INLINE M map_vector(const R *const *from, R *const *out, ptrdiff_t i, int nin, int nout, const map_function f,
+                           M made_nan) {
+    V x[MAP_MAX_ARGS], y[MAP_MAX_ARGS];
     M nan_out = M_NONE;
     UNROLLED
     for (int a = 0; a < nin; a++) {
@@ -41,15 +41,15 @@ ALWAYS_INLINE M FN(map_vector)(const R *const *from, R *const *out, ptrdiff_t i,
     return made_nan;
 }
 
-ALWAYS_INLINE M FN(map_vectors)(const R *const *in, const ptrdiff_t *step, R *const *out, ptrdiff_t n, const int nin, const int nout,
-                                const FN(map_function) f, M made_nan) {
-    const R *from[FN(MAP_MAX_ARGS)];
+ALWAYS_INLINE M map_vectors(const R *const *in, const ptrdiff_t *step, R *const *out, ptrdiff_t n, const int nin, const int nout,
+                            const map_function f, M made_nan) {
+    const R *from[MAP_MAX_ARGS];
     UNROLLED
     for (int a = 0; a < nin; a++) {
         from[a] = in[a];
     }
     for (ptrdiff_t i = 0; i < n; i += LANES) {
-        made_nan = FN(map_vector)(from, out, i, nin, nout, f, made_nan);
+        made_nan = map_vector(from, out, i, nin, nout, f, made_nan);
         UNROLLED
         for (int a = 0; a < nin; a++) {
             from[a] += nin > 1 ? step[a] : LANES; /* a single argument is no single value: see map */
@@ -58,9 +58,9 @@ ALWAYS_INLINE M FN(map_vectors)(const R *const *in, const ptrdiff_t *step, R *co
     return made_nan;
 }
 
-static __attribute__((noinline)) void FN(map)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, int nin, int nout,
-                                              FN(map_loop) loop) {
-    enum { BLOCK = FN(MAP_BLOCK), MAX = FN(MAP_MAX_ARGS) };
+static __attribute__((noinline)) void map(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, int nin, int nout,
+                                          map_loop loop) {
+    enum { BLOCK = MAP_BLOCK, MAX = MAP_MAX_ARGS };
     R buffer[MAX][BLOCK] __attribute__((aligned(64))), padded[MAX][LANES] __attribute__((aligned(64)));
     const R *in[MAX], *in_padded[MAX];
     R *out[MAX], *out_padded[MAX];
@@ -116,15 +116,15 @@ static __attribute__((noinline)) void FN(map)(char **args, const ptrdiff_t *dims
 
 /* Defines the loop name_vectors over the vector function name_map. */
 #define LOGLIK_MAP_VECTORS(name, nin, nout)                                                                 \
-    static __attribute__((noinline)) M FN(name##_vectors)(const R *const *in, const ptrdiff_t *step,     \
+    static __attribute__((noinline)) M name##_vectors(const R *const *in, const ptrdiff_t *step,            \
                                                                R *const *out, ptrdiff_t n, M made_nan) {    \
-        return FN(map_vectors)(in, step, out, n, nin, nout, FN(name##_map), made_nan);                      \
+        return map_vectors(in, step, out, n, nin, nout, name##_map, made_nan);                              \
     }
 
 /* And the ufunc loop `name`. */
 #define LOGLIK_MAP(name, nin, nout)                                                                         \
     LOGLIK_MAP_VECTORS(name, nin, nout)                                                                     \
-    static void FN(name)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {          \
+    static void name##_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {       \
         (void)data;                                                                                         \
-        FN(map)(args, dims, steps, nin, nout, FN(name##_vectors));                                          \
+        map(args, dims, steps, nin, nout, name##_vectors);                                                  \
     }

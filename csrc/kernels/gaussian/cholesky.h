@@ -14,10 +14,10 @@
  * number; a subnormal one has too few digits to divide by. */
 
 /* Memory for a factorisation of size d, in elements: two tiles, the panels, and what the rows need. */
-ALWAYS_INLINE ptrdiff_t FN(padded)(ptrdiff_t d) { return (d + FN(ROWS) - 1) / FN(ROWS) * FN(ROWS); }
-ALWAYS_INLINE ptrdiff_t FN(factor_scratch)(ptrdiff_t d) { return 2 * FN(padded)(d) * FN(TILE); }
+ALWAYS_INLINE ptrdiff_t padded_size(ptrdiff_t d) { return (d + ROWS - 1) / ROWS * ROWS; }
+ALWAYS_INLINE ptrdiff_t factor_scratch(ptrdiff_t d) { return 2 * padded_size(d) * TILE; }
 
-static inline int FN(is_pivot)(R x) {
+static inline int is_pivot(R x) {
 #if REAL_IS_DOUBLE
     return x >= 0x1p-1022 && x <= 0x1.fffffffffffffp1023;
 #else
@@ -26,9 +26,9 @@ static inline int FN(is_pivot)(R x) {
 }
 
 /* info of a matrix whose pivot (1-based) failed: −1 if an entry of the lower triangle is not finite. */
-static int32_t FN(failure)(FN(rows) a, ptrdiff_t d, ptrdiff_t pivot) {
+static int32_t failure(view a, ptrdiff_t d, ptrdiff_t pivot) {
     for (ptrdiff_t i = 0; i < d; i++) {
-        if (!FN(all_finite)(a, i, i + 1)) {
+        if (!all_finite(a, i, i + 1)) {
             return -1;
         }
     }
@@ -39,15 +39,14 @@ static int32_t FN(failure)(FN(rows) a, ptrdiff_t d, ptrdiff_t pivot) {
  * (row-major with the given strides in elements, lower triangle only).
  * Returns 0, the 1-based index of the pivot that failed, or −1 if a is not finite; then the outputs are undefined.
  * scratch: factor_scratch(d) elements. */
-static int32_t FN(factor)(FN(rows) a, ptrdiff_t d, R *panels, R *pivots, R *lower, ptrdiff_t lower_row,
-                          ptrdiff_t lower_column, R *scratch) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
-    R *const c = scratch, *const unit = scratch + FN(padded)(d) * TILE;
+static int32_t factorise(view a, ptrdiff_t d, R *panels, R *pivots, R *lower, ptrdiff_t lower_row,
+                         ptrdiff_t lower_column, R *scratch) {
+    R *const c = scratch, *const unit = scratch + padded_size(d) * TILE;
 
     for (ptrdiff_t first = 0; first < d; first += TILE) {
         const ptrdiff_t count = d - first < TILE ? d - first : TILE;
-        FN(load_tile)(c, a, first, count, first + count, NULL);
-        FN(tile_solve)(c, panels, first);
+        load_tile(c, a, first, count, first + count, NULL);
+        tile_solve(c, panels, first);
         for (ptrdiff_t k = 0; k < first; k++) {
             const V w = v_set1(1 / pivots[k]);
             UNROLLED
@@ -65,7 +64,7 @@ static int32_t FN(factor)(FN(rows) a, ptrdiff_t d, R *panels, R *pivots, R *lowe
                     acc[r][v] = r < rows ? v_load(c + (first + block + r) * TILE + v * LANES) : C(0);
                 }
             }
-            FN(panel_update)(acc, unit + block, TILE, c, first + block);
+            panel_update(acc, unit + block, TILE, c, first + block);
             UNROLLED
             for (int r = 0; r < ROWS; r++) {
                 const ptrdiff_t k = first + block + r;
@@ -77,8 +76,8 @@ static int32_t FN(factor)(FN(rows) a, ptrdiff_t d, R *panels, R *pivots, R *lowe
                     v_store(c + k * TILE + v * LANES, acc[r][v]);
                 }
                 const R pivot = c[k * TILE + block + r];
-                if (!FN(is_pivot)(pivot)) {
-                    return FN(failure)(a, d, k + 1);
+                if (!is_pivot(pivot)) {
+                    return failure(a, d, k + 1);
                 }
                 pivots[k] = pivot;
                 const V w = v_set1(1 / pivot);
@@ -96,7 +95,7 @@ static int32_t FN(factor)(FN(rows) a, ptrdiff_t d, R *panels, R *pivots, R *lowe
                 }
             }
             /* The rows of this panel are complete: entries beyond its diagonal are never read. */
-            R *const panel = panels + FN(panel_start)((first + block) / ROWS);
+            R *const panel = panels + panel_start((first + block) / ROWS);
             for (ptrdiff_t k = 0; k < first + block + rows; k++) {
                 memcpy(panel + k * ROWS, unit + k * TILE + block, ROWS * sizeof(R));
             }

@@ -26,10 +26,10 @@
  *   mvn_gradient_each      a matrix for every point (points and gaussians are 1), d <= 64; `sums` and `outer` are not used
  *   mvn_gradient_diagonal  form VARIANCE; `value` is not used
  *   ..._scratch            bytes of scratch memory */
-#define LOGLIK_FUNCTIONS_GAUSSIAN(X, R, T)                                                                 \
-    X(void, mvn_gradient_##T, (const loglik_gradient_task *task))                                          \
-    X(ptrdiff_t, mvn_gradient_scratch_##T, (ptrdiff_t d))                                                  \
-    X(void, mvn_gradient_each_##T, (const loglik_gradient_task *task))                                     \
-    X(ptrdiff_t, mvn_gradient_each_scratch_##T, (ptrdiff_t d))                                             \
-    X(void, mvn_gradient_diagonal_##T, (const loglik_gradient_task *task))                                 \
-    X(ptrdiff_t, mvn_gradient_diagonal_scratch_##T, (ptrdiff_t d))
+#define LOGLIK_FUNCTIONS_GAUSSIAN(X, R)                                                                     \
+    X(void, mvn_gradient, (const loglik_gradient_task *task))                                               \
+    X(ptrdiff_t, mvn_gradient_scratch, (ptrdiff_t d))                                                       \
+    X(void, mvn_gradient_each, (const loglik_gradient_task *task))                                          \
+    X(ptrdiff_t, mvn_gradient_each_scratch, (ptrdiff_t d))                                                  \
+    X(void, mvn_gradient_diagonal, (const loglik_gradient_task *task))                                      \
+    X(ptrdiff_t, mvn_gradient_diagonal_scratch, (ptrdiff_t d))

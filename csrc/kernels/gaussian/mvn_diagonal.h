@@ -3,26 +3,26 @@
  * Mean and variance may be one for all points (stride 0: prepared once) or one per point, or points and Gaussians may make a grid;
  * the arithmetic is the same. */
 
-enum { FN(DIAGONAL_BLOCK) = 32 }; /* coordinates at a time; as many mantissas multiply without overflow */
+enum { DIAGONAL_BLOCK = 32 }; /* coordinates at a time; as many mantissas multiply without overflow */
 
 /* v ← 1 / v, NaN where it is no variance; the logarithm of the product of the good ones. */
-ALWAYS_INLINE V FN(invert_variances)(V *v, ptrdiff_t n) {
-    FN(lane_product) determinant = {C(1), C(0)};
+ALWAYS_INLINE V invert_variances(V *v, ptrdiff_t n) {
+    lane_product determinant = {C(1), C(0)};
     for (ptrdiff_t j = 0; j < n; j++) {
-        const M good = FN(pivots_good)(v[j]);
-        FN(lane_multiply)(&determinant, v_select(good, v[j], C(1)));
+        const M good = pivots_good(v[j]);
+        lane_multiply(&determinant, v_select(good, v[j], C(1)));
         v[j] = v_select(good, C(1) / v[j], C(NAN));
     }
-    return FN(lane_log_product)(determinant);
+    return lane_log_product(determinant);
 }
 
-ALWAYS_INLINE V FN(diagonal_log_p)(V square, V log_det, ptrdiff_t d) {
+ALWAYS_INLINE V diagonal_log_p(V square, V log_det, ptrdiff_t d) {
     return v_fma(C(-0.5), square + log_det, C(-0.91893853320467274) * v_set1((R)d));
 }
 
 /* Values that are NaN without a NaN in the input: -inf where the parameters are good. Nonzero: somewhere they are not. */
-static __attribute__((noinline)) int FN(repair_diagonal)(R *value, ptrdiff_t count, FN(batch) x, FN(batch) mean, FN(batch) variance,
-                                                         ptrdiff_t d) {
+static __attribute__((noinline)) int repair_diagonal(R *value, ptrdiff_t count, batch x, batch mean, batch variance,
+                                                     ptrdiff_t d) {
     int invalid = 0;
     for (ptrdiff_t p = 0; p < count; p++) {
         if (value[p] == value[p]) {
@@ -30,11 +30,11 @@ static __attribute__((noinline)) int FN(repair_diagonal)(R *value, ptrdiff_t cou
         }
         int good = 1;
         for (ptrdiff_t k = 0; k < d; k++) {
-            const R m = FN(entry)(FN(batch_lane)(mean, p), 0, k);
-            good &= m - m == 0 && FN(is_pivot)(FN(entry)(FN(batch_lane)(variance, p), 0, k));
+            const R m = entry_of(batch_lane(mean, p), 0, k);
+            good &= m - m == 0 && is_pivot(entry_of(batch_lane(variance, p), 0, k));
         }
-        const int nan_input = FN(has_nan)(FN(batch_lane)(x, p), 0, d) || FN(has_nan)(FN(batch_lane)(mean, p), 0, d) ||
-                              FN(has_nan)(FN(batch_lane)(variance, p), 0, d);
+        const int nan_input = has_nan(batch_lane(x, p), 0, d) || has_nan(batch_lane(mean, p), 0, d) ||
+                              has_nan(batch_lane(variance, p), 0, d);
         value[p] = good && !nan_input ? (R)-INFINITY : (R)NAN;
         invalid |= !good && !nan_input;
     }
@@ -42,16 +42,15 @@ static __attribute__((noinline)) int FN(repair_diagonal)(R *value, ptrdiff_t cou
 }
 
 /* The quadratic form of LANES points, adjacent coordinates, under one mean and one set of weights. */
-ALWAYS_INLINE V FN(shared_diagonal)(FN(batch) x, FN(batch) mean, const R *weights, ptrdiff_t d) {
-    enum { COLS = FN(COLS) };
+ALWAYS_INLINE V shared_diagonal(batch x, batch mean, const R *weights, ptrdiff_t d) {
     const ptrdiff_t bytes = LANES * COLS * (ptrdiff_t)sizeof(R), group = LANES * x.lane * (ptrdiff_t)sizeof(R);
-    const uintptr_t ahead = (uintptr_t)x.data + (uintptr_t)((FN(AHEAD) / (group > 0 ? group : 1) + 1) * group);
+    const uintptr_t ahead = (uintptr_t)x.data + (uintptr_t)((AHEAD / (group > 0 ? group : 1) + 1) * group);
     V square = C(0);
     for (ptrdiff_t k = 0; k < d; k += COLS) {
         const ptrdiff_t start = k + COLS <= d ? k : d - COLS; /* the last block overlaps the one before */
         V column[COLS];
-        FN(v_load_columns)(x.data + start, x.lane, column);
-        FN(fetch)(ahead + (uintptr_t)(k / COLS * bytes), x.lane == d ? bytes : 0, FN(L1));
+        v_load_columns(x.data + start, x.lane, column);
+        fetch(ahead + (uintptr_t)(k / COLS * bytes), x.lane == d ? bytes : 0, L1);
         UNROLLED
         for (int c = 0; c < COLS; c++) {
             if (start + c >= k) {
@@ -63,9 +62,9 @@ ALWAYS_INLINE V FN(shared_diagonal)(FN(batch) x, FN(batch) mean, const R *weight
     return square;
 }
 
-static void FN(mvn_log_prob_diagonal)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_diagonal_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    enum { COLS = FN(COLS), BLOCK = FN(DIAGONAL_BLOCK) };
+    enum { BLOCK = DIAGONAL_BLOCK };
     const ptrdiff_t n = dims[0], d = dims[1], *const s = steps + 4;
     const int shared = steps[2] == 0;
     const fp_state saved = fp_enter();
@@ -75,30 +74,30 @@ static void FN(mvn_log_prob_diagonal)(char **args, const ptrdiff_t *dims, const 
 
     for (ptrdiff_t first = 0; first < n; first += LANES) {
         const ptrdiff_t count = n - first < LANES ? n - first : LANES;
-        const FN(batch) x = FN(batch_at)(args[0] + first * steps[0], steps[0], 0, s[0]);
-        const FN(batch) mean = FN(batch_at)(args[1] + first * steps[1], steps[1], 0, s[1]);
-        const FN(batch) variance = FN(batch_at)(args[2] + first * steps[2], steps[2], 0, s[2]);
+        const batch x = batch_at(args[0] + first * steps[0], steps[0], 0, s[0]);
+        const batch mean = batch_at(args[1] + first * steps[1], steps[1], 0, s[1]);
+        const batch variance = batch_at(args[2] + first * steps[2], steps[2], 0, s[2]);
         const int prepare = first == 0 || !weights;
         const int fast = !prepare && count == LANES && steps[1] == 0 && x.column == 1 && d >= COLS;
-        V square = fast ? FN(shared_diagonal)(x, mean, weights, d) : C(0), log_det = C(0);
+        V square = fast ? shared_diagonal(x, mean, weights, d) : C(0), log_det = C(0);
         for (ptrdiff_t k = fast ? d : 0; k < d; k += BLOCK) {
             const ptrdiff_t now = d - k < BLOCK ? d - k : BLOCK;
             V point[BLOCK + COLS], center[BLOCK + COLS], v[BLOCK + COLS];
-            FN(batch) part[3] = {x, mean, variance};
+            batch part[3] = {x, mean, variance};
             for (int a = 0; a < 3; a++) {
                 part[a].data += k * part[a].column;
             }
-            FN(load_lanes)(point, part[0], 0, now, now, count);
+            load_lanes(point, part[0], 0, now, now, count);
             if (steps[1] == 0) {
                 for (ptrdiff_t j = 0; j < now; j++) {
                     center[j] = v_set1(part[1].data[j * part[1].column]);
                 }
             } else {
-                FN(load_lanes)(center, part[1], 0, now, now, count);
+                load_lanes(center, part[1], 0, now, now, count);
             }
             if (prepare) {
-                FN(load_lanes)(v, part[2], 0, now, now, count);
-                log_det += FN(invert_variances)(v, now);
+                load_lanes(v, part[2], 0, now, now, count);
+                log_det += invert_variances(v, now);
                 for (ptrdiff_t j = 0; j < now && weights; j++) {
                     R lanes[LANES] __attribute__((aligned(64)));
                     v_store(lanes, v[j]);
@@ -114,11 +113,11 @@ static void FN(mvn_log_prob_diagonal)(char **args, const ptrdiff_t *dims, const 
             shared_log_det = first == 0 ? log_det : shared_log_det;
             log_det = shared_log_det;
         }
-        const V log_p = FN(diagonal_log_p)(square, log_det, d);
+        const V log_p = diagonal_log_p(square, log_det, d);
         R value[LANES] __attribute__((aligned(64)));
         v_store(value, log_p);
         if (__builtin_expect(m_any(v_unord(log_p, log_p)), 0)) {
-            invalid |= FN(repair_diagonal)(value, count, x, mean, variance, d);
+            invalid |= repair_diagonal(value, count, x, mean, variance, d);
         }
         for (ptrdiff_t p = 0; p < count; p++) {
             *(R *)(args[3] + (first + p) * steps[3]) = value[p];
@@ -129,9 +128,8 @@ static void FN(mvn_log_prob_diagonal)(char **args, const ptrdiff_t *dims, const 
 }
 
 /* Squared norms of a tile of points under two Gaussians, of which m0 and m1 are the means. */
-ALWAYS_INLINE void FN(diagonal_squares)(V (*square)[LOGLIK_TILE_VECTORS], const R *tile, const R *m0, const R *w0, const R *m1,
-                                        const R *w1, ptrdiff_t d) {
-    enum { VECTORS = FN(VECTORS), TILE = FN(TILE) };
+ALWAYS_INLINE void diagonal_squares(V (*square)[LOGLIK_TILE_VECTORS], const R *tile, const R *m0, const R *w0, const R *m1,
+                                    const R *w1, ptrdiff_t d) {
     V sum[2][VECTORS];
     UNROLLED
     for (int v = 0; v < VECTORS; v++) {
@@ -156,11 +154,11 @@ ALWAYS_INLINE void FN(diagonal_squares)(V (*square)[LOGLIK_TILE_VECTORS], const 
 }
 
 /* Means, 1 / variances and log-determinants of k Gaussians. */
-static void FN(prepare_diagonal)(FN(batch) mean, FN(batch) variance, ptrdiff_t k, ptrdiff_t d, R *means, R *weights, R *log_dets) {
-    enum { BLOCK = FN(DIAGONAL_BLOCK) };
+static void prepare_diagonal(batch mean, batch variance, ptrdiff_t k, ptrdiff_t d, R *means, R *weights, R *log_dets) {
+    enum { BLOCK = DIAGONAL_BLOCK };
     for (ptrdiff_t j = 0; j < k; j++) {
         for (ptrdiff_t i = 0; i < d; i++) {
-            means[j * d + i] = FN(entry)(FN(batch_lane)(mean, j), 0, i);
+            means[j * d + i] = entry_of(batch_lane(mean, j), 0, i);
         }
     }
     for (ptrdiff_t j = 0; j < k; j += LANES) {
@@ -170,10 +168,10 @@ static void FN(prepare_diagonal)(FN(batch) mean, FN(batch) variance, ptrdiff_t k
         for (ptrdiff_t start = 0; start < d; start += BLOCK) {
             const ptrdiff_t now = d - start < BLOCK ? d - start : BLOCK;
             V v[BLOCK];
-            FN(gather_lanes)(v, variance.data + j * variance.lane + start * variance.column, variance.lane, variance.column, now,
-                             count);
-            log_det += FN(invert_variances)(v, now);
-            FN(put_columns)((FN(sink)){(char *)(weights + j * d + start), d * (ptrdiff_t)sizeof(R), sizeof(R)}, v, (int)now, 1, 0, 0, count);
+            gather_lanes(v, variance.data + j * variance.lane + start * variance.column, variance.lane, variance.column, now,
+                         count);
+            log_det += invert_variances(v, now);
+            put_columns((value_sink){(char *)(weights + j * d + start), d * (ptrdiff_t)sizeof(R), sizeof(R)}, v, (int)now, 1, 0, 0, count);
         }
         v_store(lanes, log_det);
         memcpy(log_dets + j, lanes, (size_t)count * sizeof(R));
@@ -181,52 +179,50 @@ static void FN(prepare_diagonal)(FN(batch) mean, FN(batch) variance, ptrdiff_t k
 }
 
 /* The points of a problem, under each of its k Gaussians. Nonzero: parameters were bad. */
-static int FN(diagonal_grid)(FN(rows) x, ptrdiff_t n, FN(batch) mean, FN(batch) variance, ptrdiff_t k, ptrdiff_t d, FN(sink) sink,
-                             R *memory) {
-    enum { TILE = FN(TILE), VECTORS = FN(VECTORS), COLS = FN(COLS) };
+static int diagonal_grid(view x, ptrdiff_t n, batch mean, batch variance, ptrdiff_t k, ptrdiff_t d, value_sink sink,
+                         R *memory) {
     R *const tile = memory, *const means = tile + TILE * d, *const weights = means + k * d, *const log_dets = weights + k * d;
     int invalid = 0;
-    FN(prepare_diagonal)(mean, variance, k, d, means, weights, log_dets);
+    prepare_diagonal(mean, variance, k, d, means, weights, log_dets);
     for (ptrdiff_t first = 0; first < n; first += TILE) {
         const ptrdiff_t count = n - first < TILE ? n - first : TILE;
-        FN(load_tile)(tile, x, first, count, d, NULL);
+        load_tile(tile, x, first, count, d, NULL);
         for (ptrdiff_t j = 0; j < k; j += COLS) {
             const int columns = (int)(k - j < COLS ? k - j : COLS);
             V value[COLS + 1][VECTORS];
             for (int c = 0; c < columns; c += 2) {
                 const ptrdiff_t one = (j + c) * d, other = c + 1 < columns ? one + d : one;
-                FN(diagonal_squares)(value + c, tile, means + one, weights + one, means + other, weights + other, d);
+                diagonal_squares(value + c, tile, means + one, weights + one, means + other, weights + other, d);
             }
             for (int c = 0; c < columns; c++) {
                 const V log_det = v_set1(log_dets[j + c]);
                 M nan = M_NONE;
                 UNROLLED
                 for (int v = 0; v < VECTORS; v++) {
-                    value[c][v] = FN(diagonal_log_p)(value[c][v], log_det, d);
+                    value[c][v] = diagonal_log_p(value[c][v], log_det, d);
                     nan |= v_unord(value[c][v], value[c][v]);
                 }
                 if (__builtin_expect(m_any(nan), 0)) {
-                    const FN(batch) points = {x.data + first * x.row, x.row, 0, x.column};
-                    const FN(batch) own[2] = {{mean.data + (j + c) * mean.lane, 0, 0, mean.column},
+                    const batch points = {x.data + first * x.row, x.row, 0, x.column};
+                    const batch own[2] = {{mean.data + (j + c) * mean.lane, 0, 0, mean.column},
                                               {variance.data + (j + c) * variance.lane, 0, 0, variance.column}};
                     R lanes[TILE] __attribute__((aligned(64)));
                     for (int v = 0; v < VECTORS; v++) {
                         v_store(lanes + v * LANES, value[c][v]);
                     }
-                    invalid |= FN(repair_diagonal)(lanes, count, points, own[0], own[1], d);
+                    invalid |= repair_diagonal(lanes, count, points, own[0], own[1], d);
                     for (int v = 0; v < VECTORS; v++) {
                         value[c][v] = v_load(lanes + v * LANES);
                     }
                 }
             }
-            FN(put_columns)(sink, value[0], columns, VECTORS, j, first, count);
+            put_columns(sink, value[0], columns, VECTORS, j, first, count);
         }
     }
     return invalid;
 }
 
-static void FN(mvn_log_prob_diagonal_grid)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
-    enum { TILE = FN(TILE) };
+static void mvn_log_prob_diagonal_grid_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     const ptrdiff_t n = dims[1], d = dims[2], k = dims[3], *const s = steps + 4;
     const fp_state saved = fp_enter();
     R *const memory = n >= LANES && k > 1 ? malloc((size_t)((TILE + 2 * k) * d + k) * sizeof(R)) : NULL;
@@ -237,8 +233,8 @@ static void FN(mvn_log_prob_diagonal_grid)(char **args, const ptrdiff_t *dims, c
             at[a] = args[a] + e * steps[a];
         }
         if (memory) {
-            invalid |= FN(diagonal_grid)(FN(rows_at)(at[0], s[0], s[1]), n, FN(batch_at)(at[1], s[2], 0, s[3]),
-                                         FN(batch_at)(at[2], s[4], 0, s[5]), k, d, (FN(sink)){at[3], s[6], s[7]}, memory);
+            invalid |= diagonal_grid(rows_at(at[0], s[0], s[1]), n, batch_at(at[1], s[2], 0, s[3]),
+                                     batch_at(at[2], s[4], 0, s[5]), k, d, (value_sink){at[3], s[6], s[7]}, memory);
             continue;
         }
         /* Few points, or one Gaussian, or no memory: along the longer axis. */
@@ -246,7 +242,7 @@ static void FN(mvn_log_prob_diagonal_grid)(char **args, const ptrdiff_t *dims, c
         const ptrdiff_t *const along = n >= k ? of_points : of_gaussians, *const across = n >= k ? of_gaussians : of_points;
         const ptrdiff_t size[2] = {n >= k ? n : k, d};
         for (ptrdiff_t i = n >= k ? k : n; i > 0; i--) {
-            FN(mvn_log_prob_diagonal)(at, size, along, data);
+            mvn_log_prob_diagonal_loop(at, size, along, data);
             for (int a = 0; a < 4; a++) {
                 at[a] += across[a];
             }

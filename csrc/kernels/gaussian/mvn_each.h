@@ -14,9 +14,9 @@
  * Above EACH_MAX a group no longer fits the second-level cache: the blocked Cholesky per matrix takes over. */
 
 enum {
-    FN(EACH_MAX) = 64,
-    FN(EACH_ROWS) = LOGLIK_TILE_ROWS == 8 ? 6 : 2, /* rows x EACH_COLUMNS accumulators; even */
-    FN(EACH_COLUMNS) = 4,
+    EACH_MAX = 64,
+    EACH_ROWS = LOGLIK_TILE_ROWS == 8 ? 6 : 2, /* rows x EACH_COLUMNS accumulators; even */
+    EACH_COLUMNS = 4,
 };
 
 /* ---------------------------------------------------------------------------------- groups of problems */
@@ -25,9 +25,9 @@ enum {
  * mantissas in [1, 2) do not overflow. */
 typedef struct {
     V mantissa, exponent;
-} FN(lane_product);
+} lane_product;
 
-ALWAYS_INLINE void FN(lane_multiply)(FN(lane_product) *p, V x) {
+ALWAYS_INLINE void lane_multiply(lane_product *p, V x) {
 #if REAL_IS_DOUBLE
     const VI bits = v_bits(x), exponent = vi_shr(bits, 52) - 1023;
     p->mantissa *= v_from_bits((bits & CI(0xfffffffffffff)) | CI(1023ll << 52));
@@ -38,11 +38,11 @@ ALWAYS_INLINE void FN(lane_multiply)(FN(lane_product) *p, V x) {
     p->exponent += v_from_int(exponent);
 }
 
-ALWAYS_INLINE V FN(lane_log_product)(FN(lane_product) p) {
-    return v_fma(p.exponent, C(0.69314718055994531), FN(vm_log_normal)(p.mantissa));
+ALWAYS_INLINE V lane_log_product(lane_product p) {
+    return v_fma(p.exponent, C(0.69314718055994531), vm_log_normal(p.mantissa));
 }
 
-ALWAYS_INLINE M FN(pivots_good)(V pivot) {
+ALWAYS_INLINE M pivots_good(V pivot) {
 #if REAL_IS_DOUBLE
     return v_ge(pivot, C(0x1p-1022)) & v_le(pivot, C(0x1.fffffffffffffp1023));
 #else
@@ -57,22 +57,22 @@ typedef struct {
     V *unit;    /* rows of the unit triangle, row i from i·(i − 1)/2 */
     V *inverse; /* 1 / pivot */
     V failed;   /* 1-based pivot that failed first, 0: none */
-    FN(lane_product) determinant;
+    lane_product determinant;
     uintptr_t next, end; /* what to fetch of the memory of a later group */
-} FN(group);
+} each_group;
 
-ALWAYS_INLINE ptrdiff_t FN(unit_row)(ptrdiff_t i) { return i * (i - 1) / 2; }
+ALWAYS_INLINE ptrdiff_t unit_row(ptrdiff_t i) { return i * (i - 1) / 2; }
 
 /* One line of what is wanted later; in one burst such requests would stall the loads that matter. Returns the next one. */
-ALWAYS_INLINE uintptr_t FN(fetch_next)(uintptr_t next, uintptr_t end) {
+ALWAYS_INLINE uintptr_t fetch_next(uintptr_t next, uintptr_t end) {
     __builtin_prefetch((const void *)next, 0, 2);
     return next < end ? next + 64 : next;
 }
 
 /* c[r][j ... j + columns) of `rows` rows: Σ over the columns before j, then the triangle. */
-ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, FN(group) *g, V *c, ptrdiff_t width, ptrdiff_t j) {
+ALWAYS_INLINE void each_columns(const int rows, const int columns, each_group *g, V *c, ptrdiff_t width, ptrdiff_t j) {
     const V *const unit = g->unit;
-    V acc[FN(EACH_ROWS)][FN(EACH_COLUMNS)];
+    V acc[EACH_ROWS][EACH_COLUMNS];
     uintptr_t next = g->next;
     UNROLLED
     for (int r = 0; r < rows; r++) {
@@ -82,10 +82,10 @@ ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, FN(group)
         }
     }
     for (ptrdiff_t k = 0; k < j; k++) {
-        next = FN(fetch_next)(next, g->end);
+        next = fetch_next(next, g->end);
         UNROLLED
         for (int q = 0; q < columns; q++) {
-            const V l = unit[FN(unit_row)(j + q) + k];
+            const V l = unit[unit_row(j + q) + k];
             UNROLLED
             for (int r = 0; r < rows; r++) {
                 acc[r][q] = v_fnma(l, c[r * width + k], acc[r][q]);
@@ -97,7 +97,7 @@ ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, FN(group)
     for (int q = 0; q < columns; q++) {
         UNROLLED
         for (int s = 0; s < q; s++) {
-            const V l = unit[FN(unit_row)(j + q) + j + s];
+            const V l = unit[unit_row(j + q) + j + s];
             UNROLLED
             for (int r = 0; r < rows; r++) {
                 acc[r][q] = v_fnma(l, acc[r][s], acc[r][q]);
@@ -111,15 +111,15 @@ ALWAYS_INLINE void FN(each_columns)(const int rows, const int columns, FN(group)
 }
 
 /* Rows i ... i + rows − 1 of the matrix bordered by the point, i even; c holds their entries. Returns the last pivot. */
-ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t width, ptrdiff_t i, ptrdiff_t d) {
-    enum { ROWS = FN(EACH_ROWS), COLUMNS = FN(EACH_COLUMNS) };
+ALWAYS_INLINE V each_rows(const int rows, each_group *g, V *c, ptrdiff_t width, ptrdiff_t i, ptrdiff_t d) {
+    enum { ROWS = EACH_ROWS, COLUMNS = EACH_COLUMNS };
     V *const unit = g->unit;
     ptrdiff_t j = 0;
     for (; j + COLUMNS <= i; j += COLUMNS) {
-        FN(each_columns)(rows, COLUMNS, g, c, width, j);
+        each_columns(rows, COLUMNS, g, c, width, j);
     }
     if (j < i) {
-        FN(each_columns)(rows, 2, g, c, width, j);
+        each_columns(rows, 2, g, c, width, j);
     }
     V acc[ROWS][ROWS];
     UNROLLED
@@ -132,11 +132,11 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
     uintptr_t next = g->next;
     for (ptrdiff_t k = 0; k < i; k++) {
         const V w = g->inverse[k];
-        next = FN(fetch_next)(next, g->end);
+        next = fetch_next(next, g->end);
         UNROLLED
         for (int r = 0; r < rows; r++) {
             const V ck = c[r * width + k], u = ck * w;
-            unit[FN(unit_row)(i + r) + k] = u;
+            unit[unit_row(i + r) + k] = u;
             UNROLLED
             for (int s = r; s < rows; s++) {
                 acc[s][r] = v_fnma(u, c[s * width + k], acc[s][r]);
@@ -150,21 +150,21 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
             break;
         }
         V pivot = acc[s][s];
-        const M good = FN(pivots_good)(pivot);
+        const M good = pivots_good(pivot);
         if (!m_all(good)) {
             g->failed = v_select(m_not(good) & v_eq(g->failed, C(0)), v_set1((R)(i + s + 1)), g->failed);
             pivot = v_select(good, pivot, C(1));
         }
-        FN(lane_multiply)(&g->determinant, pivot);
+        lane_multiply(&g->determinant, pivot);
         const V w = C(1) / pivot;
         g->inverse[i + s] = w;
         UNROLLED
         for (int r = s + 1; r < rows; r++) {
             const V u = acc[r][s] * w;
-            unit[FN(unit_row)(i + r) + i + s] = u;
+            unit[unit_row(i + r) + i + s] = u;
             UNROLLED
             for (int q = s + 1; q <= r; q++) { /* row q's u is stored: q <= r */
-                acc[r][q] = v_fnma(unit[FN(unit_row)(i + q) + i + s], acc[r][s], acc[r][q]);
+                acc[r][q] = v_fnma(unit[unit_row(i + q) + i + s], acc[r][s], acc[r][q]);
             }
         }
     }
@@ -175,39 +175,39 @@ ALWAYS_INLINE V FN(each_rows)(const int rows, FN(group) *g, V *c, ptrdiff_t widt
 
 /* The arguments of a group of problems, and where its results go. */
 typedef struct {
-    FN(batch) x, mean, matrix;
+    batch x, mean, matrix;
     ptrdiff_t d, count;
     int check; /* report asymmetric matrices and means that are not finite */
     char *out, *info;
     ptrdiff_t out_step, info_step;
-} FN(problems);
+} problems;
 
-enum { FN(BAD_MEAN) = -3, FN(ASYMMETRIC) = -4 }; /* info where it is asked for */
+enum { BAD_MEAN = -3, ASYMMETRIC = -4 }; /* info where it is asked for */
 
 /* The value of each lane, from what its parameters and the point turned out to be. */
-static __attribute__((noinline)) int FN(each_repair)(R *value, int32_t *info, const FN(problems) *g, int differs) {
+static __attribute__((noinline)) int each_repair(R *value, int32_t *info, const problems *g, int differs) {
     int invalid = 0;
     for (ptrdiff_t p = 0; p < g->count; p++) {
-        const FN(rows) a = FN(batch_lane)(g->matrix, p), m = FN(batch_lane)(g->mean, p);
+        const view a = batch_lane(g->matrix, p), m = batch_lane(g->mean, p);
         const int finite = value[p] - value[p] == 0;
-        if (info[p] == 0 && differs && FN(first_asymmetry)(a, g->d)) {
-            info[p] = FN(ASYMMETRIC);
+        if (info[p] == 0 && differs && first_asymmetry(a, g->d)) {
+            info[p] = ASYMMETRIC;
         }
         if (finite && info[p] == 0) {
             continue;
         }
-        int nan_input = FN(has_nan)(FN(batch_lane)(g->x, p), 0, g->d) || FN(has_nan)(m, 0, g->d);
-        const int mean_finite = FN(all_finite)(m, 0, g->d);
+        int nan_input = has_nan(batch_lane(g->x, p), 0, g->d) || has_nan(m, 0, g->d);
+        const int mean_finite = all_finite(m, 0, g->d);
         if (info[p] != 0) {
-            info[p] = FN(failure)(a, g->d, info[p]);
+            info[p] = failure(a, g->d, info[p]);
             for (ptrdiff_t i = 0; i < g->d && info[p] < 0; i++) {
-                nan_input |= FN(has_nan)(a, i, i + 1);
+                nan_input |= has_nan(a, i, i + 1);
             }
         } else if (mean_finite && !nan_input) { /* overflow, or an infinite coordinate */
             value[p] = (R)-INFINITY;
             continue;
         } else if (!mean_finite && g->check) {
-            info[p] = FN(BAD_MEAN);
+            info[p] = BAD_MEAN;
         }
         value[p] = (R)NAN;
         invalid |= !nan_input;
@@ -216,7 +216,7 @@ static __attribute__((noinline)) int FN(each_repair)(R *value, int32_t *info, co
 }
 
 /* Values and infos of a group one by one; the arguments and the result are those of each_finish. */
-static __attribute__((noinline)) int FN(each_write)(const FN(problems) *g, V log_p, V failed, int differs) {
+static __attribute__((noinline)) int each_write(const problems *g, V log_p, V failed, int differs) {
     R value[LANES] __attribute__((aligned(64))), pivot[LANES] __attribute__((aligned(64)));
     int32_t code[LANES];
     int invalid = 0;
@@ -227,7 +227,7 @@ static __attribute__((noinline)) int FN(each_write)(const FN(problems) *g, V log
     }
     const M fine = v_eq(log_p - log_p, C(0)) & v_eq(failed, C(0));
     if (differs || !m_all(fine)) {
-        invalid = FN(each_repair)(value, code, g, differs);
+        invalid = each_repair(value, code, g, differs);
     }
     for (ptrdiff_t p = 0; p < g->count; p++) {
         *(R *)(g->out + p * g->out_step) = value[p];
@@ -238,10 +238,10 @@ static __attribute__((noinline)) int FN(each_write)(const FN(problems) *g, V log
 
 /* Writes a group's values and infos; failed: the pivots that failed, differs: a matrix is not equal to its transpose.
  * Returns whether NaN was made. */
-ALWAYS_INLINE int FN(each_finish)(const FN(problems) *g, V log_p, V failed, int differs) {
+ALWAYS_INLINE int each_finish(const problems *g, V log_p, V failed, int differs) {
     const M fine = v_eq(log_p - log_p, C(0)) & v_eq(failed, C(0));
     if (differs || !m_all(fine) || g->count != LANES || g->out_step != sizeof(R) || g->info_step != sizeof(int32_t)) {
-        return FN(each_write)(g, log_p, failed, differs);
+        return each_write(g, log_p, failed, differs);
     }
     v_store((R *)g->out, log_p);
     memset(g->info, 0, LANES * sizeof(int32_t));
@@ -250,18 +250,18 @@ ALWAYS_INLINE int FN(each_finish)(const FN(problems) *g, V log_p, V failed, int 
 
 /* ---------------------------------------------------------------------------------- small matrices, in registers */
 
-enum { FN(EACH_SMALL) = 8 };
+enum { EACH_SMALL = 8 };
 
 /* What load_entries does not load itself, to memory. */
-static __attribute__((noinline)) void FN(gather_entries)(V *entry, const R *p, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t column,
-                                                         int size, int columns, ptrdiff_t count) {
+static __attribute__((noinline)) void gather_entries(V *entry, const R *p, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t column,
+                                                     int size, int columns, ptrdiff_t count) {
     for (int e = 0; e < size; e += columns, p += row) {
         if (count == LANES && (lane == 0 || lane == 1)) {
             for (int k = 0; k < columns; k++) {
                 entry[e + k] = lane == 0 ? v_set1(p[k * column]) : v_load(p + k * column);
             }
         } else {
-            FN(gather_lanes)(entry + e, p, lane, column, columns, count);
+            gather_lanes(entry + e, p, lane, column, columns, count);
         }
     }
 }
@@ -269,8 +269,8 @@ static __attribute__((noinline)) void FN(gather_entries)(V *entry, const R *p, p
 /* entry[e], e < size, lanes being problems: entries of a vector (d = 0), or of a matrix with d columns, row by row. With
  * `blocks` they stand in a row of which at least COLS may be loaded; then what is above the diagonal is left out unless
  * `all` is set. */
-ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const int d, int blocks, ptrdiff_t count, int all) {
-    enum { COLS = FN(COLS), MOST = FN(EACH_SMALL) * FN(EACH_SMALL) };
+ALWAYS_INLINE void load_entries(V *entry, batch b, const int size, const int d, int blocks, ptrdiff_t count, int all) {
+    enum { MOST = EACH_SMALL * EACH_SMALL };
     const int columns = d > 0 ? d : size;
     if (size == 1 && count == LANES && b.lane == 1) {
         entry[0] = v_load(b.data);
@@ -290,7 +290,7 @@ ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const
             }
             if (lower || all) {
                 V block[COLS];
-                FN(v_load_columns)(b.data + start, b.lane, block);
+                v_load_columns(b.data + start, b.lane, block);
                 UNROLLED
                 for (int c = 0; c < COLS; c++) {
                     if (start + c < size) {
@@ -301,7 +301,7 @@ ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const
         }
     } else { /* by way of memory of its own: entry stays in registers */
         V gathered[MOST];
-        FN(gather_entries)(gathered, b.data, b.lane, b.row, b.column, size, columns, count);
+        gather_entries(gathered, b.data, b.lane, b.row, b.column, size, columns, count);
         UNROLLED
         for (int e = 0; e < size; e++) {
             entry[e] = gathered[e];
@@ -313,12 +313,12 @@ ALWAYS_INLINE void FN(load_entries)(V *entry, FN(batch) b, const int size, const
  * entry sees the operations of the blocked version in the same order. Which pivot fails is not noted: a bad one shows as
  * NaN or out of range, and the group is left to the blocked version. Returns 0, 1 if NaN was made, −1 if left.
  * follow: rows of COLS elements may be read behind a shorter last one. */
-ALWAYS_INLINE int FN(each_small)(const int d, const FN(problems) *g, int follow) {
-    enum { MAX = FN(EACH_SMALL), COLS = FN(COLS) };
+ALWAYS_INLINE int each_small(const int d, const problems *g, int follow) {
+    enum { MAX = EACH_SMALL };
     V a[MAX * MAX], p[MAX], m[MAX];
     const int check = g->check;
     const int dense = g->matrix.column == 1 && g->matrix.row == d;
-    FN(load_entries)(a, g->matrix, d * d, d, dense && (d * d >= COLS || follow), g->count, check);
+    load_entries(a, g->matrix, d * d, d, dense && (d * d >= COLS || follow), g->count, check);
     VI differs = (VI){0};
     if (check) {
         UNROLLED
@@ -329,13 +329,13 @@ ALWAYS_INLINE int FN(each_small)(const int d, const FN(problems) *g, int follow)
             }
         }
     }
-    FN(load_entries)(p, g->x, d, 0, g->x.column == 1 && (d >= COLS || follow), g->count, 1);
-    FN(load_entries)(m, g->mean, d, 0, g->mean.column == 1 && (d >= COLS || follow), g->count, 1);
+    load_entries(p, g->x, d, 0, g->x.column == 1 && (d >= COLS || follow), g->count, 1);
+    load_entries(m, g->mean, d, 0, g->mean.column == 1 && (d >= COLS || follow), g->count, 1);
     UNROLLED
     for (int k = 0; k < d; k++) {
         p[k] -= m[k];
     }
-    FN(lane_product) determinant = {C(1), C(0)};
+    lane_product determinant = {C(1), C(0)};
     V last = C(0), smallest = C(1), largest = C(1);
     UNROLLED
     for (int k = 0; k < d; k++) {
@@ -343,7 +343,7 @@ ALWAYS_INLINE int FN(each_small)(const int d, const FN(problems) *g, int follow)
         V unit[MAX];
         smallest = v_min(pivot, smallest);
         largest = v_max(pivot, largest);
-        FN(lane_multiply)(&determinant, pivot);
+        lane_multiply(&determinant, pivot);
         UNROLLED
         for (int i = k + 1; i < d; i++) {
             unit[i] = a[i * d + k] * w;
@@ -356,34 +356,34 @@ ALWAYS_INLINE int FN(each_small)(const int d, const FN(problems) *g, int follow)
         last = v_fnma(p[k] * w, p[k], last);
     }
     /* A pivot that is NaN makes the quadratic form NaN; one that is infinite or not positive is seen here. */
-    const M good = FN(pivots_good)(smallest) & FN(pivots_good)(largest) & v_eq(last, last);
+    const M good = pivots_good(smallest) & pivots_good(largest) & v_eq(last, last);
     if (!m_all(good)) {
         return -1;
     }
-    const V log_p = v_fma(C(0.5), last - FN(lane_log_product)(determinant), C(-0.91893853320467274) * C(d));
-    return FN(each_finish)(g, log_p, C(0), !m_all(vi_eq(differs, (VI){0})));
+    const V log_p = v_fma(C(0.5), last - lane_log_product(determinant), C(-0.91893853320467274) * C(d));
+    return each_finish(g, log_p, C(0), !m_all(vi_eq(differs, (VI){0})));
 }
 
 /* ---------------------------------------------------------------------------------- blocks of rows */
 
-ALWAYS_INLINE ptrdiff_t FN(each_width)(ptrdiff_t d) { return d + 1 + FN(COLS); }
+ALWAYS_INLINE ptrdiff_t each_width(ptrdiff_t d) { return d + 1 + COLS; }
 /* Vectors of scratch: unit triangle of d + 1 rows, inverses, a block of rows, the mean. */
-ALWAYS_INLINE ptrdiff_t FN(each_size)(ptrdiff_t d) {
-    return FN(unit_row)(d + 1) + d + 1 + d + (FN(EACH_ROWS) + 1) * FN(each_width)(d);
+ALWAYS_INLINE ptrdiff_t each_size(ptrdiff_t d) {
+    return unit_row(d + 1) + d + 1 + d + (EACH_ROWS + 1) * each_width(d);
 }
 
 /* One group of any size. ahead: the matrices of a later group, fetched in the order of memory, since nothing else finds so
  * many streams; 0: nothing to fetch. Returns whether NaN was made. */
-static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *scratch, uintptr_t ahead) {
-    enum { ROWS = FN(EACH_ROWS), LINE = 64 };
-    const ptrdiff_t d = g->d, width = FN(each_width)(d);
+static __attribute__((noinline)) int each_blocked(const problems *g, V *scratch, uintptr_t ahead) {
+    enum { ROWS = EACH_ROWS, LINE = 64 };
+    const ptrdiff_t d = g->d, width = each_width(d);
     V *const rows = scratch, *const shift = rows + ROWS * width;
-    FN(group) state = {.inverse = shift + width, .unit = shift + width + d, .failed = C(0), .determinant = {C(1), C(0)}};
+    each_group state = {.inverse = shift + width, .unit = shift + width + d, .failed = C(0), .determinant = {C(1), C(0)}};
     V last = C(0);
     /* Of the lines to fetch, the inner loops take one in each of their steps; what is left comes with the rows, longer ones
      * more of it. */
     const ptrdiff_t lines = LANES * d * d * (ptrdiff_t)sizeof(R) / LINE;
-    const ptrdiff_t steps = d * d * d / (6 * ROWS * FN(EACH_COLUMNS)) + d * d / (2 * ROWS);
+    const ptrdiff_t steps = d * d * d / (6 * ROWS * EACH_COLUMNS) + d * d / (2 * ROWS);
     const ptrdiff_t rest = ahead && lines > steps ? lines - steps : 0;
     state.next = ahead ? ahead : (uintptr_t)scratch;
     state.end = ahead ? ahead + (uintptr_t)(lines * LINE) : 0;
@@ -395,12 +395,12 @@ static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *
             V *const c = rows + r * width;
             if (i + r < d) {
                 const ptrdiff_t share = (2 * (i + r) + 1) * rest / (d * d) * LINE;
-                FN(fetch)(state.next, share, FN(L2));
+                fetch(state.next, share, L2);
                 state.next += (uintptr_t)share;
-                FN(load_lanes)(c, g->matrix, i + r, i + r + 1, d, g->count);
+                load_lanes(c, g->matrix, i + r, i + r + 1, d, g->count);
             } else {
-                FN(load_lanes)(c, g->x, 0, d, d, g->count);
-                FN(load_lanes)(shift, g->mean, 0, d, d, g->count);
+                load_lanes(c, g->x, 0, d, d, g->count);
+                load_lanes(shift, g->mean, 0, d, d, g->count);
                 for (ptrdiff_t k = 0; k < d; k++) {
                     c[k] -= shift[k];
                 }
@@ -409,39 +409,39 @@ static __attribute__((noinline)) int FN(each_blocked)(const FN(problems) *g, V *
         }
         switch (count) {
         case 1:
-            last = FN(each_rows)(1, &state, rows, width, i, d);
+            last = each_rows(1, &state, rows, width, i, d);
             break;
         case 2:
-            last = FN(each_rows)(2, &state, rows, width, i, d);
+            last = each_rows(2, &state, rows, width, i, d);
             break;
         case 4:
-            last = FN(each_rows)(ROWS < 4 ? ROWS : 4, &state, rows, width, i, d);
+            last = each_rows(ROWS < 4 ? ROWS : 4, &state, rows, width, i, d);
             break;
         default:
-            last = FN(each_rows)(ROWS, &state, rows, width, i, d);
+            last = each_rows(ROWS, &state, rows, width, i, d);
         }
     }
-    const V log_p = v_fma(C(0.5), last - FN(lane_log_product)(state.determinant), C(-0.91893853320467274) * v_set1((R)d));
-    const int differs = g->check && FN(any_differs)(g->matrix, g->count, d);
-    return FN(each_finish)(g, log_p, state.failed, differs);
+    const V log_p = v_fma(C(0.5), last - lane_log_product(state.determinant), C(-0.91893853320467274) * v_set1((R)d));
+    const int differs = g->check && any_differs(g->matrix, g->count, d);
+    return each_finish(g, log_p, state.failed, differs);
 }
 
 /* ---------------------------------------------------------------------------------- the loops */
 
 /* Arguments of the first problems. */
-static FN(problems) FN(problems_at)(char **args, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *steps, int check) {
+static problems problems_at(char **args, ptrdiff_t n, ptrdiff_t d, const ptrdiff_t *steps, int check) {
     const ptrdiff_t *const s = steps + 5;
-    return (FN(problems)){
-        .x = FN(batch_at)(args[0], steps[0], 0, s[0]),
-        .mean = FN(batch_at)(args[1], steps[1], 0, s[1]),
-        .matrix = FN(batch_at)(args[2], steps[2], s[2], s[3]),
+    return (problems){
+        .x = batch_at(args[0], steps[0], 0, s[0]),
+        .mean = batch_at(args[1], steps[1], 0, s[1]),
+        .matrix = batch_at(args[2], steps[2], s[2], s[3]),
         .d = d, .count = n < LANES ? n : LANES, .check = check,
         .out = args[3], .info = args[4], .out_step = steps[3], .info_step = steps[4],
     };
 }
 
 /* On to the next problems, of which there are `left`. */
-ALWAYS_INLINE void FN(advance)(FN(problems) *g, ptrdiff_t left) {
+ALWAYS_INLINE void advance(problems *g, ptrdiff_t left) {
     const ptrdiff_t by = g->count;
     g->x.data += by * g->x.lane;
     g->mean.data += by * g->mean.lane;
@@ -452,10 +452,9 @@ ALWAYS_INLINE void FN(advance)(FN(problems) *g, ptrdiff_t left) {
 }
 
 /* All groups, for one d (a constant), or d = 0: for any. */
-ALWAYS_INLINE int FN(each_groups)(const int constant, FN(problems) g, ptrdiff_t n, V *scratch) {
-    enum { COLS = FN(COLS) };
+ALWAYS_INLINE int each_groups(const int constant, problems g, ptrdiff_t n, V *scratch) {
     const ptrdiff_t d = constant > 0 ? constant : g.d, group = LANES * g.matrix.lane * (ptrdiff_t)sizeof(R);
-    const ptrdiff_t distance = FN(AHEAD) / (group > 0 ? group : 1) + 1;
+    const ptrdiff_t distance = AHEAD / (group > 0 ? group : 1) + 1;
     const int dense = g.matrix.row == d && g.matrix.column == 1 && g.matrix.lane == d * d;
     int invalid = 0;
     for (ptrdiff_t left = n; left > 0; left -= LANES) {
@@ -463,29 +462,29 @@ ALWAYS_INLINE int FN(each_groups)(const int constant, FN(problems) g, ptrdiff_t 
         int done = -1;
         if (constant > 0) {
             if (ahead) {
-                FN(fetch)(ahead, group, FN(L2));
+                fetch(ahead, group, L2);
             }
             const int follow = left >= LANES + COLS && g.x.lane > 0 && g.mean.lane > 0 && g.matrix.lane > 0;
-            done = FN(each_small)(constant, &g, follow);
+            done = each_small(constant, &g, follow);
         }
-        invalid |= done < 0 ? FN(each_blocked)(&g, scratch, constant > 0 ? 0 : ahead) : done;
-        FN(advance)(&g, left - LANES);
+        invalid |= done < 0 ? each_blocked(&g, scratch, constant > 0 ? 0 : ahead) : done;
+        advance(&g, left - LANES);
     }
     return invalid;
 }
 
 /* What a large problem on its own has to be checked for besides its pivots. */
-static void FN(check_one)(const FN(problems) *g) {
+static void check_one(const problems *g) {
     int32_t *const info = (int32_t *)g->info;
-    if (*info == 0 && !FN(all_finite)(FN(batch_lane)(g->mean, 0), 0, g->d)) {
-        *info = FN(BAD_MEAN);
-    } else if (*info == 0 && FN(first_asymmetry)(FN(batch_lane)(g->matrix, 0), g->d)) {
-        *info = FN(ASYMMETRIC);
+    if (*info == 0 && !all_finite(batch_lane(g->mean, 0), 0, g->d)) {
+        *info = BAD_MEAN;
+    } else if (*info == 0 && first_asymmetry(batch_lane(g->matrix, 0), g->d)) {
+        *info = ASYMMETRIC;
         *(R *)g->out = (R)NAN;
     }
 }
 
-static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, int check) {
+static void mvn_each(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, int check) {
     /* Scratch of the smaller sizes; larger ones take it from the heap, once per call. */
     enum { STACK = (16 * 17 / 2 + 2 * 17 + 5 * 21) };
     V stack[STACK];
@@ -494,25 +493,25 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
     int invalid = 0;
 
 
-    if (d > FN(EACH_MAX)) {
-        FN(problems) one = FN(problems_at)(args, 1, d, steps, check);
+    if (d > EACH_MAX) {
+        problems one = problems_at(args, 1, d, steps, check);
         for (ptrdiff_t i = 0; i < n; i++) {
-            invalid |= FN(mvn_grid_task)(
-                (FN(grid_task)){
+            invalid |= mvn_grid_task(
+                (grid_task){
                     .x = args[0] + i * steps[0], .mean = args[1] + i * steps[1], .matrix = args[2] + i * steps[2],
                     .out = args[3] + i * steps[3], .info = args[4] + i * steps[4],
                     .n = 1, .d = d, .k = 1, .x_d = s[0], .mean_d = s[1], .matrix_i = s[2], .matrix_j = s[3],
                 },
-                FN(COVARIANCE));
+                COVARIANCE);
             if (check) {
-                FN(check_one)(&one);
-                FN(advance)(&one, 1);
+                check_one(&one);
+                advance(&one, 1);
             }
         }
         fp_leave(saved, invalid);
         return;
     }
-    R *const memory = FN(scratch_take)((R *)stack, STACK * LANES, FN(each_size)(d) * LANES);
+    R *const memory = scratch_take((R *)stack, STACK * LANES, each_size(d) * LANES);
     if (!memory) {
         for (ptrdiff_t i = 0; i < n; i++) {
             *(R *)(args[3] + i * steps[3]) = (R)NAN;
@@ -522,11 +521,11 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
         return;
     }
     V *const scratch = (V *)memory;
-    const FN(problems) g = FN(problems_at)(args, n, d, steps, check);
+    const problems g = problems_at(args, n, d, steps, check);
     switch (d) {
 #define LOGLIK_EACH(D)                                                                                      \
     case D:                                                                                                 \
-        invalid = FN(each_groups)(D, g, n, scratch);                                                        \
+        invalid = each_groups(D, g, n, scratch);                                                            \
         break;
         LOGLIK_EACH(1)
         LOGLIK_EACH(2)
@@ -538,62 +537,62 @@ static void FN(mvn_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
         LOGLIK_EACH(8)
 #undef LOGLIK_EACH
     default:
-        invalid = FN(each_groups)(0, g, n, scratch);
+        invalid = each_groups(0, g, n, scratch);
     }
-    FN(scratch_give_back)((R *)stack, memory);
+    scratch_give_back((R *)stack, memory);
     fp_leave(saved, invalid);
 }
 
-static void FN(mvn_log_prob)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    FN(mvn_each)(args, dims, steps, 0);
+    mvn_each(args, dims, steps, 0);
 }
 
-static void FN(mvn_log_prob_checked)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_checked_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    FN(mvn_each)(args, dims, steps, 1);
+    mvn_each(args, dims, steps, 1);
 }
 
 /* ---------------------------------------------------------------------------------- a factor for every point */
 
 /* z = L⁻¹ (x − μ) row by row, or W (x − μ); the rows are read once, in order. */
-static void FN(each_factored)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, const enum FN(matrix_kind) kind) {
+static void each_factored(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, const enum matrix_kind kind) {
     enum { STACK = 4 * 32 };
     V stack[STACK];
-    const ptrdiff_t n = dims[0], d = dims[1], width = FN(each_width)(d);
+    const ptrdiff_t n = dims[0], d = dims[1], width = each_width(d);
     const fp_state saved = fp_enter();
-    R *const memory = FN(scratch_take)((R *)stack, STACK * LANES, 3 * width * LANES);
+    R *const memory = scratch_take((R *)stack, STACK * LANES, 3 * width * LANES);
     V *const z = (V *)memory, *const row = z + width, *const shift = row + width;
     int invalid = 0;
 
-    FN(problems) g = FN(problems_at)(args, n, d, steps, 0);
+    problems g = problems_at(args, n, d, steps, 0);
     for (ptrdiff_t left = n; left > 0; left -= LANES) {
         V log_p = C(NAN), failed = C(0);
         if (memory) {
             V square = C(0), log_det = C(0);
-            FN(lane_product) determinant = {C(1), C(0)};
-            FN(load_lanes)(z, g.x, 0, d, d, g.count);
-            FN(load_lanes)(shift, g.mean, 0, d, d, g.count);
+            lane_product determinant = {C(1), C(0)};
+            load_lanes(z, g.x, 0, d, d, g.count);
+            load_lanes(shift, g.mean, 0, d, d, g.count);
             for (ptrdiff_t k = 0; k < d; k++) {
                 z[k] -= shift[k];
             }
             /* W·δ needs all of δ: from the last row up, so that z may be overwritten. */
             for (ptrdiff_t step = 0; step < d; step++) {
-                const ptrdiff_t r = kind == FN(FACTOR) ? step : d - 1 - step;
-                FN(load_lanes)(row, g.matrix, r, r + 1, d, g.count);
+                const ptrdiff_t r = kind == FACTOR ? step : d - 1 - step;
+                load_lanes(row, g.matrix, r, r + 1, d, g.count);
                 V diagonal = row[r], y = z[r];
-                const M good = FN(pivots_good)(diagonal);
+                const M good = pivots_good(diagonal);
                 if (!m_all(good)) {
                     const V first = v_set1((R)(r + 1));
                     failed = v_select(m_not(good) & (v_eq(failed, C(0)) | v_lt(first, failed)), first, failed);
                     diagonal = v_select(good, diagonal, C(1));
                 }
-                FN(lane_multiply)(&determinant, diagonal);
+                lane_multiply(&determinant, diagonal);
                 if (step % 32 == 31) { /* before the product of mantissas overflows */
-                    log_det += FN(lane_log_product)(determinant);
-                    determinant = (FN(lane_product)){C(1), C(0)};
+                    log_det += lane_log_product(determinant);
+                    determinant = (lane_product){C(1), C(0)};
                 }
-                if (kind == FN(FACTOR)) {
+                if (kind == FACTOR) {
                     for (ptrdiff_t k = 0; k < r; k++) {
                         y = v_fnma(row[k], z[k], y);
                     }
@@ -607,25 +606,25 @@ static void FN(each_factored)(char **args, const ptrdiff_t *dims, const ptrdiff_
                 z[r] = y;
                 square = v_fma(y, y, square);
             }
-            log_det += FN(lane_log_product)(determinant);
-            log_det = kind == FN(FACTOR) ? log_det : -log_det;
+            log_det += lane_log_product(determinant);
+            log_det = kind == FACTOR ? log_det : -log_det;
             log_p = v_fma(C(-0.5), square, v_fma(C(-0.91893853320467274), v_set1((R)d), -log_det));
         } else {
             failed = C(-2);
         }
-        invalid |= FN(each_finish)(&g, log_p, failed, 0);
-        FN(advance)(&g, left - LANES);
+        invalid |= each_finish(&g, log_p, failed, 0);
+        advance(&g, left - LANES);
     }
-    FN(scratch_give_back)((R *)stack, memory);
+    scratch_give_back((R *)stack, memory);
     fp_leave(saved, invalid && memory);
 }
 
-static void FN(mvn_log_prob_tril_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_tril_each_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    FN(each_factored)(args, dims, steps, FN(FACTOR));
+    each_factored(args, dims, steps, FACTOR);
 }
 
-static void FN(mvn_log_prob_whitened_each)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_whitened_each_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    FN(each_factored)(args, dims, steps, FN(WHITENER));
+    each_factored(args, dims, steps, WHITENER);
 }

@@ -4,8 +4,8 @@
  * δ/v = δ·w + δ·w·(1 − v·w). */
 
 /* One vector of coordinates for the points first ... of a block. */
-ALWAYS_INLINE void FN(diagonal_column)(const loglik_gradient_task *t, FN(rows) x, ptrdiff_t e, ptrdiff_t item, ptrdiff_t first, ptrdiff_t count,
-                                       ptrdiff_t j, const int width, V mean, V w, V correction) {
+ALWAYS_INLINE void diagonal_column(const loglik_gradient_task *t, view x, ptrdiff_t e, ptrdiff_t item, ptrdiff_t first, ptrdiff_t count,
+                                   ptrdiff_t j, const int width, V mean, V w, V correction) {
     const ptrdiff_t d = t->d;
     const int last = first + count == t->points;
     vf64 sum[2] = {v_set1(0.0), v_set1(0.0)}, square[2] = {v_set1(0.0), v_set1(0.0)};
@@ -53,7 +53,7 @@ ALWAYS_INLINE void FN(diagonal_column)(const loglik_gradient_task *t, FN(rows) x
         v_store(total, which == 0 ? sum[0] : square[0]);
         v_store(total + LANES_f64, which == 0 ? sum[1] : square[1]);
         for (int c = 0; c < width && out; c++) {
-            FN(add_compensated)(&out[item * d + j + c], &low[c], total[c]);
+            add_compensated(&out[item * d + j + c], &low[c], total[c]);
             if (last) {
                 out[item * d + j + c] += low[c];
             }
@@ -61,7 +61,7 @@ ALWAYS_INLINE void FN(diagonal_column)(const loglik_gradient_task *t, FN(rows) x
     }
 }
 
-static void FN(mvn_gradient_diagonal)(const loglik_gradient_task *t) {
+static void mvn_gradient_diagonal(const loglik_gradient_task *t) {
     enum { BLOCK = 96 };
     const ptrdiff_t d = t->d;
     const fp_state saved = fp_enter();
@@ -73,7 +73,7 @@ static void FN(mvn_gradient_diagonal)(const loglik_gradient_task *t) {
         memset(t->outer, 0, items);
     }
     for (ptrdiff_t e = 0; e < t->problems; e++) {
-        const FN(rows) x = FN(rows_at)(t->x + e * t->x_e, t->x_n, t->x_d);
+        const view x = rows_at(t->x + e * t->x_e, t->x_n, t->x_d);
         for (ptrdiff_t k = 0; k < t->gaussians; k++) {
             const R *const mean = (const R *)(t->loc + e * t->loc_e + k * t->loc_k);
             const R *const variance = (const R *)(t->matrix + e * t->matrix_e + k * t->matrix_k);
@@ -89,9 +89,9 @@ static void FN(mvn_gradient_diagonal)(const loglik_gradient_task *t) {
                     }
                     const V w = C(1) / v_load(v), correction = v_residual(v_load(v), w, C(1));
                     if (width == LANES) {
-                        FN(diagonal_column)(t, x, e, e * t->gaussians + k, first, count, j, LANES, v_load(m), w, correction);
+                        diagonal_column(t, x, e, e * t->gaussians + k, first, count, j, LANES, v_load(m), w, correction);
                     } else {
-                        FN(diagonal_column)(t, x, e, e * t->gaussians + k, first, count, j, width, v_load(m), w, correction);
+                        diagonal_column(t, x, e, e * t->gaussians + k, first, count, j, width, v_load(m), w, correction);
                     }
                 }
             }
@@ -100,4 +100,4 @@ static void FN(mvn_gradient_diagonal)(const loglik_gradient_task *t) {
     fp_leave(saved, 0);
 }
 
-static ptrdiff_t FN(mvn_gradient_diagonal_scratch)(ptrdiff_t d) { return 2 * d * (ptrdiff_t)sizeof(double); }
+static ptrdiff_t mvn_gradient_diagonal_scratch(ptrdiff_t d) { return 2 * d * (ptrdiff_t)sizeof(double); }

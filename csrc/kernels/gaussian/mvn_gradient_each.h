@@ -7,26 +7,26 @@
  *     gradient in Σ   ½·(s·sᵀ − Xᵀ·X)       in L   tril(s·yᵀ) − diag(1/Lᵢᵢ)       in Σ⁻¹ = Wᵀ·W   ½·(W⁻¹·W⁻ᵀ − δ·δᵀ)  */
 
 enum {
-    FN(LANE_ROWS) = 4,
-    FN(LANE_COLUMNS) = LOGLIK_TILE_ROWS * LOGLIK_TILE_VECTORS >= 16 ? 4 : 2, /* accumulators that stay in registers */
+    LANE_ROWS = 4,
+    LANE_COLUMNS = LOGLIK_TILE_ROWS * LOGLIK_TILE_VECTORS >= 16 ? 4 : 2, /* accumulators that stay in registers */
 };
 
 typedef struct {
     V *matrix, *result; /* result: the gradient, row i from i·d on */
     V *delta, *y, *s, *reciprocal;
     ptrdiff_t d, padded, width;
-} FN(lane_group);
+} lane_group;
 
-ALWAYS_INLINE ptrdiff_t FN(lane_padded)(ptrdiff_t d) { return (d + FN(LANE_ROWS) - 1) / FN(LANE_ROWS) * FN(LANE_ROWS); }
-ALWAYS_INLINE ptrdiff_t FN(lane_width)(ptrdiff_t d) { return FN(lane_padded)(d) + 1; }
-ALWAYS_INLINE ptrdiff_t FN(lane_vectors)(ptrdiff_t d) {
-    return FN(lane_padded)(d) * FN(lane_width)(d) + d * d + 4 * (FN(lane_width)(d) + FN(COLS));
+ALWAYS_INLINE ptrdiff_t lane_padded(ptrdiff_t d) { return (d + LANE_ROWS - 1) / LANE_ROWS * LANE_ROWS; }
+ALWAYS_INLINE ptrdiff_t lane_width(ptrdiff_t d) { return lane_padded(d) + 1; }
+ALWAYS_INLINE ptrdiff_t lane_vectors(ptrdiff_t d) {
+    return lane_padded(d) * lane_width(d) + d * d + 4 * (lane_width(d) + COLS);
 }
 
 /* acc[r][c] += Σ_{first <= k < last} a[r·a_row + k·a_step] · b[k·b_step + c·b_column] */
-ALWAYS_INLINE void FN(lane_tile)(V (*acc)[FN(LANE_COLUMNS)], const V *a, const ptrdiff_t a_row, const ptrdiff_t a_step, const V *b,
-                                 const ptrdiff_t b_step, const ptrdiff_t b_column, ptrdiff_t first, ptrdiff_t last) {
-    enum { ROWS = FN(LANE_ROWS), COLUMNS = FN(LANE_COLUMNS) };
+ALWAYS_INLINE void lane_tile(V (*acc)[LANE_COLUMNS], const V *a, const ptrdiff_t a_row, const ptrdiff_t a_step, const V *b,
+                             const ptrdiff_t b_step, const ptrdiff_t b_column, ptrdiff_t first, ptrdiff_t last) {
+    enum { ROWS = LANE_ROWS, COLUMNS = LANE_COLUMNS };
     for (ptrdiff_t k = first; k < last; k++) {
         V y[COLUMNS];
         UNROLLED
@@ -45,8 +45,8 @@ ALWAYS_INLINE void FN(lane_tile)(V (*acc)[FN(LANE_COLUMNS)], const V *a, const p
 }
 
 /* Lower triangle → its inverse, in place, by blocks of rows: those above are inverse already. */
-ALWAYS_INLINE void FN(lane_invert)(const FN(lane_group) *g) {
-    enum { ROWS = FN(LANE_ROWS), COLUMNS = FN(LANE_COLUMNS) };
+ALWAYS_INLINE void lane_invert(const lane_group *g) {
+    enum { ROWS = LANE_ROWS, COLUMNS = LANE_COLUMNS };
     const ptrdiff_t width = g->width;
     for (ptrdiff_t i = 0; i < g->padded; i += ROWS) {
         V *const row = g->matrix + i * width;
@@ -60,7 +60,7 @@ ALWAYS_INLINE void FN(lane_invert)(const FN(lane_group) *g) {
         }
         for (ptrdiff_t j = 0; j < i; j += COLUMNS) {
             V acc[ROWS][COLUMNS] = {{C(0)}};
-            FN(lane_tile)(acc, row, width, 1, g->matrix + j, width, 1, j, i);
+            lane_tile(acc, row, width, 1, g->matrix + j, width, 1, j, i);
             UNROLLED
             for (int r = 0; r < ROWS; r++) {
                 UNROLLED
@@ -91,17 +91,17 @@ ALWAYS_INLINE void FN(lane_invert)(const FN(lane_group) *g) {
 }
 
 /* result = ½·(z·zᵀ − Xᵀ·X), or ½·(X·Xᵀ − z·zᵀ) if rows: the sum runs over what is not zero in the triangle X. */
-ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const int rows) {
-    enum { ROWS = FN(LANE_ROWS), COLUMNS = FN(LANE_COLUMNS) };
+ALWAYS_INLINE void lane_symmetric(const lane_group *g, const V *z, const int rows) {
+    enum { ROWS = LANE_ROWS, COLUMNS = LANE_COLUMNS };
     const ptrdiff_t width = g->width, d = g->d;
     const V half = rows ? C(0.5) : C(-0.5);
     for (ptrdiff_t i = 0; i < g->padded; i += ROWS) {
         for (ptrdiff_t j = 0; j < i + ROWS; j += COLUMNS) {
             V acc[ROWS][COLUMNS] = {{C(0)}};
             if (rows) {
-                FN(lane_tile)(acc, g->matrix + i * width, width, 1, g->matrix + j * width, 1, width, 0, j + COLUMNS);
+                lane_tile(acc, g->matrix + i * width, width, 1, g->matrix + j * width, 1, width, 0, j + COLUMNS);
             } else {
-                FN(lane_tile)(acc, g->matrix + i, 1, width, g->matrix + j, width, 1, i, g->padded);
+                lane_tile(acc, g->matrix + i, 1, width, g->matrix + j, width, 1, i, g->padded);
             }
             UNROLLED
             for (int r = 0; r < ROWS; r++) {
@@ -119,29 +119,29 @@ ALWAYS_INLINE void FN(lane_symmetric)(const FN(lane_group) *g, const V *z, const
 }
 
 /* Results to rows, one body for every d. */
-static __attribute__((noinline)) void FN(store_results)(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count, int stream) {
-    FN(store_lanes)(out, step, in, d, count, stream);
+static __attribute__((noinline)) void store_results(R *out, ptrdiff_t step, const V *in, ptrdiff_t d, ptrdiff_t count, int stream) {
+    store_lanes(out, step, in, d, count, stream);
 }
 
 /* One group of LANES problems. */
-ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdiff_t d, V *memory, ptrdiff_t e, ptrdiff_t count) {
-    const ptrdiff_t size = sizeof(R), padded = FN(lane_padded)(d), width = FN(lane_width)(d);
+ALWAYS_INLINE void gradient_group(const loglik_gradient_task *t, const ptrdiff_t d, V *memory, ptrdiff_t e, ptrdiff_t count) {
+    const ptrdiff_t size = sizeof(R), padded = lane_padded(d), width = lane_width(d);
     const enum loglik_gradient_form form = t->form;
-    const FN(batch) x = FN(batch_at)(t->x + e * t->x_e, t->x_e, 0, t->x_d);
-    const FN(batch) mean = FN(batch_at)(t->loc + e * t->loc_e, t->loc_e, 0, size);
-    const FN(batch) matrix = FN(batch_at)(t->matrix + e * t->matrix_e, t->matrix_e, d * size, size);
-    FN(lane_group) g = {.matrix = memory, .d = d, .padded = padded, .width = width};
+    const batch x = batch_at(t->x + e * t->x_e, t->x_e, 0, t->x_d);
+    const batch mean = batch_at(t->loc + e * t->loc_e, t->loc_e, 0, size);
+    const batch matrix = batch_at(t->matrix + e * t->matrix_e, t->matrix_e, d * size, size);
+    lane_group g = {.matrix = memory, .d = d, .padded = padded, .width = width};
     g.result = g.matrix + padded * width;
     g.delta = g.result + d * d;
-    g.y = g.delta + width + FN(COLS);
-    g.s = g.y + width + FN(COLS);
-    g.reciprocal = g.s + width + FN(COLS);
+    g.y = g.delta + width + COLS;
+    g.s = g.y + width + COLS;
+    g.reciprocal = g.s + width + COLS;
     V *const a = g.matrix;
     V square = C(0), log_det = C(0);
-    FN(lane_product) determinant = {C(1), C(0)};
+    lane_product determinant = {C(1), C(0)};
 
-    FN(load_lanes)(g.delta, x, 0, d, d, count);
-    FN(load_lanes)(g.s, mean, 0, d, d, count);
+    load_lanes(g.delta, x, 0, d, d, count);
+    load_lanes(g.s, mean, 0, d, d, count);
     for (ptrdiff_t k = 0; k < padded; k++) {
         g.delta[k] = k < d ? g.delta[k] - g.s[k] : C(0);
         g.y[k] = g.s[k] = g.reciprocal[k] = C(0);
@@ -149,11 +149,11 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
     for (ptrdiff_t i = 0; i < padded; i++) {
         V *const row = a + i * width;
         if (i < d) {
-            FN(load_lanes)(row, matrix, i, i + 1, d, count);
-            FN(lane_multiply)(&determinant, row[i]);
+            load_lanes(row, matrix, i, i + 1, d, count);
+            lane_multiply(&determinant, row[i]);
             if (i % 32 == 31) { /* before the product of mantissas overflows */
-                log_det += FN(lane_log_product)(determinant);
-                determinant = (FN(lane_product)){C(1), C(0)};
+                log_det += lane_log_product(determinant);
+                determinant = (lane_product){C(1), C(0)};
             }
             g.reciprocal[i] = C(1) / row[i];
             V y = form == LOGLIK_GRADIENT_PRECISION ? C(0) : g.delta[i];
@@ -174,11 +174,11 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
             row[k] = C(0);
         }
     }
-    log_det += FN(lane_log_product)(determinant);
+    log_det += lane_log_product(determinant);
     log_det = form == LOGLIK_GRADIENT_PRECISION ? -log_det : log_det;
     V log_p = v_fma(C(-0.5), square, v_fma(C(-0.91893853320467274), v_set1((R)d), -log_det));
-    FN(repair_if_nan)(&log_p, 1, (FN(rows)){x.data, x.lane, x.column}, 0, count, d);
-    FN(put)((FN(sink)){t->value + e * t->value_e, t->value_e, 0}, &log_p, 1, 1, 0, 0, count);
+    repair_if_nan(&log_p, 1, (view){x.data, x.lane, x.column}, 0, count, d);
+    put((value_sink){t->value + e * t->value_e, t->value_e, 0}, &log_p, 1, 1, 0, 0, count);
 
     if (form == LOGLIK_GRADIENT_PRECISION) {
         for (ptrdiff_t i = 0; i < d; i++) { /* s = Wᵀ·y, a row of W at a time */
@@ -203,9 +203,9 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
             g.result[k] = -g.s[k];
         }
         if (d == 8) {
-            FN(store_lanes)((R *)t->rows + e * 8, 8, g.result, 8, count, 0);
+            store_lanes((R *)t->rows + e * 8, 8, g.result, 8, count, 0);
         } else {
-            FN(store_results)((R *)t->rows + e * d, d, g.result, d, count, 0);
+            store_results((R *)t->rows + e * d, d, g.result, d, count, 0);
         }
     }
     if (!t->gradient) {
@@ -221,27 +221,27 @@ ALWAYS_INLINE void FN(gradient_group)(const loglik_gradient_task *t, const ptrdi
             }
             row[i] -= g.reciprocal[i];
             if ((i + 1) % rows == 0) {
-                FN(store_results)(out + (i + 1 - rows) * d, d * d, g.result, rows * d, count, t->stream);
+                store_results(out + (i + 1 - rows) * d, d * d, g.result, rows * d, count, t->stream);
             }
         }
         return;
     }
-    FN(lane_invert)(&g);
-    FN(lane_symmetric)(&g, form == LOGLIK_GRADIENT_PRECISION ? g.delta : g.s, form == LOGLIK_GRADIENT_PRECISION);
-    FN(store_results)(out, d * d, g.result, d * d, count, t->stream);
+    lane_invert(&g);
+    lane_symmetric(&g, form == LOGLIK_GRADIENT_PRECISION ? g.delta : g.s, form == LOGLIK_GRADIENT_PRECISION);
+    store_results(out, d * d, g.result, d * d, count, t->stream);
 }
 
-static ptrdiff_t FN(mvn_gradient_each_scratch)(ptrdiff_t d) { return FN(lane_vectors)(d) * LOGLIK_VECTOR_BYTES + 64; }
+static ptrdiff_t mvn_gradient_each_scratch(ptrdiff_t d) { return lane_vectors(d) * LOGLIK_VECTOR_BYTES + 64; }
 
-static void FN(mvn_gradient_each)(const loglik_gradient_task *t) {
+static void mvn_gradient_each(const loglik_gradient_task *t) {
     const fp_state saved = fp_enter();
     V *const memory = (V *)(((uintptr_t)t->scratch + 63) / 64 * 64);
     for (ptrdiff_t e = 0; e < t->problems; e += LANES) {
         const ptrdiff_t count = t->problems - e < LANES ? t->problems - e : LANES;
-        if (t->d == 8) { /* the common small size, unrolled */
-            FN(gradient_group)(t, 8, memory, e, count);
+        if (t->d == 8) { /* the common small size, unrolled; each further one is 5 kB of code in every object */
+            gradient_group(t, 8, memory, e, count);
         } else {
-            FN(gradient_group)(t, t->d, memory, e, count);
+            gradient_group(t, t->d, memory, e, count);
         }
     }
     v_stream_end();

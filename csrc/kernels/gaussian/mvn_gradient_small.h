@@ -5,34 +5,31 @@
  * so the bits do not depend on the width of a register. */
 
 enum {
-    FN(SMALL_POINTS) = 2048 / sizeof(R),
-    FN(SMALL_VIRTUAL) = 256 / sizeof(R),
-    FN(SMALL_SLOTS) = FN(SMALL_VIRTUAL) / LANES,
-    FN(SMALL_KEPT) = 64 / sizeof(R), /* lanes that are left after halving, summed as doubles */
-    FN(SMALL_ROWS) = LOGLIK_TILE_ROWS * LOGLIK_TILE_VECTORS >= 16 ? 4 : 2,
-    FN(SMALL_COLUMNS) = 4,
-    FN(SMALL_GROUP) = 32, /* blocks */
+    SMALL_POINTS = 2048 / sizeof(R),
+    SMALL_VIRTUAL = 256 / sizeof(R),
+    SMALL_SLOTS = SMALL_VIRTUAL / LANES,
+    SMALL_KEPT = 64 / sizeof(R), /* lanes that are left after halving, summed as doubles */
+    SMALL_ROWS = LOGLIK_TILE_ROWS * LOGLIK_TILE_VECTORS >= 16 ? 4 : 2,
+    SMALL_COLUMNS = 4,
+    SMALL_GROUP = 32, /* blocks */
 };
 
-/* Where this file is used: the sizes that people have most. */
-ALWAYS_INLINE int FN(is_small)(ptrdiff_t d, enum loglik_gradient_form form) {
-    return form == LOGLIK_GRADIENT_PRECISION ? d == 8 : d <= 4 || d == 8;
-}
+enum { SMALL_MOST = 8 }; /* the greatest dimension of this file */
 
 /* Columns of s, of y and of δ; sums by lane; what the back-substitution reads. */
 typedef struct {
-    R s[8][FN(SMALL_POINTS)], y[8][FN(SMALL_POINTS)], delta[8][FN(SMALL_POINTS)];
-    R rows[8 * FN(SMALL_POINTS)]; /* −s, point by point */
-    double outer[8][8][FN(SMALL_KEPT)], sums[8][FN(SMALL_KEPT)];
+    R s[8][SMALL_POINTS], y[8][SMALL_POINTS], delta[8][SMALL_POINTS];
+    R rows[8 * SMALL_POINTS]; /* −s, point by point */
+    double outer[8][8][SMALL_KEPT], sums[8][SMALL_KEPT];
     R forward[8][8]; /* unit lower triangle of L, or W */
     R back[8][8];    /* back[i][k], k > i: L[k][i] / L[i][i], or W[k][i] */
     R scale[8];
-} FN(small_memory);
+} small_memory;
 
-static void FN(small_prepare)(FN(small_memory) *m, const R *matrix, ptrdiff_t d, const enum FN(matrix_kind) kind) {
+static void small_prepare(small_memory *m, const R *matrix, ptrdiff_t d, const enum matrix_kind kind) {
     memset(m, 0, sizeof *m);
     for (ptrdiff_t i = 0; i < d; i++) {
-        m->scale[i] = kind == FN(FACTOR) ? 1 / matrix[i * d + i] : 1;
+        m->scale[i] = kind == FACTOR ? 1 / matrix[i * d + i] : 1;
     }
     for (ptrdiff_t i = 0; i < d; i++) {
         for (ptrdiff_t k = 0; k <= i; k++) {
@@ -43,16 +40,16 @@ static void FN(small_prepare)(FN(small_memory) *m, const R *matrix, ptrdiff_t d,
 }
 
 /* Solves count <= SMALL_POINTS points from `first` on; d is a constant where this is inlined. */
-ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind) kind, const loglik_gradient_task *t, FN(small_memory) *m,
-                                   const FN(gaussian) *g, FN(rows) x, ptrdiff_t problem, ptrdiff_t first, ptrdiff_t count,
-                                   char *out) {
-    const int whitener = kind == FN(WHITENER), keep_y = t->form == LOGLIK_GRADIENT_FACTOR;
+ALWAYS_INLINE void small_solve(const ptrdiff_t d, const enum matrix_kind kind, const loglik_gradient_task *t, small_memory *m,
+                               const gaussian *g, view x, ptrdiff_t problem, ptrdiff_t first, ptrdiff_t count,
+                               char *out) {
+    const int whitener = kind == WHITENER, keep_y = t->form == LOGLIK_GRADIENT_FACTOR;
     for (ptrdiff_t p = 0; p < count; p += LANES) {
         const ptrdiff_t now = count - p < LANES ? count - p : LANES;
-        const FN(batch) points = {x.data + (first + p) * x.row, x.row, 0, x.column};
-        V column[8 + FN(COLS)], y[8], s[8 + FN(COLS)], square = C(0);
-        const int follow = x.row > 0 && first + p + LANES + FN(COLS) <= t->points; /* rows, behind a short one */
-        FN(load_entries)(column, points, d, 0, x.column == 1 && (d >= FN(COLS) || follow), now, 1);
+        const batch points = {x.data + (first + p) * x.row, x.row, 0, x.column};
+        V column[8 + COLS], y[8], s[8 + COLS], square = C(0);
+        const int follow = x.row > 0 && first + p + LANES + COLS <= t->points; /* rows, behind a short one */
+        load_entries(column, points, d, 0, x.column == 1 && (d >= COLS || follow), now, 1);
         UNROLLED
         for (int i = 0; i < d; i++) {
             column[i] -= v_set1(g->mean[i]);
@@ -89,8 +86,8 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
             v_store(m->s[i] + p, z);
         }
         V value;
-        FN(log_densities)(&value, &square, 1, g, x, first + p, now, d);
-        FN(put)((FN(sink)){out, t->value_n, 0}, &value, 1, 1, 0, first + p, now);
+        log_densities(&value, &square, 1, g, x, first + p, now, d);
+        put((value_sink){out, t->value_n, 0}, &value, 1, 1, 0, first + p, now);
         if (t->rows || t->row_sums) {
             const ptrdiff_t to = (problem * t->points + first + p) * d;
             UNROLLED
@@ -98,17 +95,17 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
                 s[i] = -s[i];
             }
             R *const rows = t->rows && !t->stream_rows ? (R *)t->rows + to : m->rows + p * d;
-            if (now == LANES && d >= FN(COLS)) {
-                FN(store_lanes)(rows, d, s, d, LANES, 0);
+            if (now == LANES && d >= COLS) {
+                store_lanes(rows, d, s, d, LANES, 0);
             } else if (now == LANES) {
-                FN(scatter_each)(rows, d, s, d, LANES);
+                scatter_each(rows, d, s, d, LANES);
             } else { /* from a copy: s itself stays in registers */
                 V copy[8];
                 UNROLLED
                 for (int i = 0; i < d; i++) {
                     copy[i] = s[i];
                 }
-                FN(scatter_lanes)(rows, d, copy, d, now);
+                scatter_lanes(rows, d, copy, d, now);
             }
         }
         if (now < LANES) {
@@ -123,8 +120,8 @@ ALWAYS_INLINE void FN(small_solve)(const ptrdiff_t d, const enum FN(matrix_kind)
 }
 
 /* total[0 ... SMALL_KEPT) += the lanes of part[SMALL_SLOTS], joined by halving. */
-ALWAYS_INLINE void FN(small_join)(V *part, double *total) {
-    enum { SLOTS = FN(SMALL_SLOTS), LEFT = FN(SMALL_KEPT) / LANES };
+ALWAYS_INLINE void small_join(V *part, double *total) {
+    enum { SLOTS = SMALL_SLOTS, LEFT = SMALL_KEPT / LANES };
     UNROLLED
     for (int half = SLOTS / 2; half >= LEFT; half /= 2) {
         UNROLLED
@@ -134,19 +131,19 @@ ALWAYS_INLINE void FN(small_join)(V *part, double *total) {
     }
     UNROLLED
     for (int v = 0; v < LEFT; v++) {
-        FN(add_to_doubles)(total + v * LANES, part[v]);
+        add_to_doubles(total + v * LANES, part[v]);
     }
 }
 
 /* Sums of a block of `count` points (a multiple of SMALL_VIRTUAL) of a[i]·b[j], j <= i (and some above). */
-static void FN(small_outer)(R (*a)[FN(SMALL_POINTS)], R (*b)[FN(SMALL_POINTS)], ptrdiff_t d, ptrdiff_t count, FN(small_memory) *m) {
-    enum { ROWS = FN(SMALL_ROWS), COLUMNS = FN(SMALL_COLUMNS), SLOTS = FN(SMALL_SLOTS) };
+static void small_outer(R (*a)[SMALL_POINTS], R (*b)[SMALL_POINTS], ptrdiff_t d, ptrdiff_t count, small_memory *m) {
+    enum { ROWS = SMALL_ROWS, COLUMNS = SMALL_COLUMNS, SLOTS = SMALL_SLOTS };
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
         for (ptrdiff_t j = 0; j < i + ROWS && j < d; j += COLUMNS) {
             V part[ROWS][COLUMNS][SLOTS];
             for (ptrdiff_t slot = 0; slot < SLOTS; slot++) {
                 V acc[ROWS][COLUMNS] = {{C(0)}};
-                for (ptrdiff_t p = slot * LANES; p < count; p += FN(SMALL_VIRTUAL)) {
+                for (ptrdiff_t p = slot * LANES; p < count; p += SMALL_VIRTUAL) {
                     V z[COLUMNS];
                     UNROLLED
                     for (int c = 0; c < COLUMNS; c++) {
@@ -173,73 +170,76 @@ static void FN(small_outer)(R (*a)[FN(SMALL_POINTS)], R (*b)[FN(SMALL_POINTS)], 
             for (int r = 0; r < ROWS; r++) {
                 UNROLLED
                 for (int c = 0; c < COLUMNS; c++) {
-                    FN(small_join)(part[r][c], m->outer[i + r][j + c]);
+                    small_join(part[r][c], m->outer[i + r][j + c]);
                 }
             }
         }
     }
 }
 
-static void FN(small_sums)(ptrdiff_t d, ptrdiff_t count, FN(small_memory) *m) {
-    enum { SLOTS = FN(SMALL_SLOTS) };
+static void small_sums(ptrdiff_t d, ptrdiff_t count, small_memory *m) {
+    enum { SLOTS = SMALL_SLOTS };
     for (ptrdiff_t i = 0; i < d; i++) {
         V part[SLOTS];
         UNROLLED
         for (int slot = 0; slot < SLOTS; slot++) {
             part[slot] = C(0);
         }
-        for (ptrdiff_t p = 0; p < count; p += FN(SMALL_VIRTUAL)) {
+        for (ptrdiff_t p = 0; p < count; p += SMALL_VIRTUAL) {
             UNROLLED
             for (int slot = 0; slot < SLOTS; slot++) {
                 part[slot] += v_load(m->s[i] + p + slot * LANES);
             }
         }
-        FN(small_join)(part, m->sums[i]);
+        small_join(part, m->sums[i]);
     }
 }
 
 /* Sum of SMALL_KEPT doubles by halving; they become zero. */
-ALWAYS_INLINE double FN(small_reduce)(double *lanes) {
+ALWAYS_INLINE double small_reduce(double *lanes) {
     UNROLLED
-    for (int half = FN(SMALL_KEPT) / 2; half >= 1; half /= 2) {
+    for (int half = SMALL_KEPT / 2; half >= 1; half /= 2) {
         UNROLLED
         for (int v = 0; v < half; v++) {
             lanes[v] += lanes[v + half];
         }
     }
     const double sum = lanes[0];
-    memset(lanes, 0, FN(SMALL_KEPT) * sizeof *lanes);
+    memset(lanes, 0, SMALL_KEPT * sizeof *lanes);
     return sum;
 }
 
 /* All points of one problem under one Gaussian; the sums of a group are handed to gradient_flush. */
-static void FN(gradient_small)(const loglik_gradient_task *t, FN(gradient_memory) *g, FN(small_memory) *m, FN(rows) x, const R *matrix,
-                               ptrdiff_t e, ptrdiff_t item, char *out) {
-    enum { POINTS = FN(SMALL_POINTS), VIRTUAL = FN(SMALL_VIRTUAL) };
-    const ptrdiff_t n = t->points, d = t->d, width = FN(rank_width)(d);
+static void gradient_small(const loglik_gradient_task *t, gradient_memory *g, small_memory *m, view x, const R *matrix,
+                           ptrdiff_t e, ptrdiff_t item, char *out) {
+    enum { POINTS = SMALL_POINTS, VIRTUAL = SMALL_VIRTUAL };
+    const ptrdiff_t n = t->points, d = t->d, width = rank_width(d);
     const int precision = t->form == LOGLIK_GRADIENT_PRECISION;
-    FN(small_prepare)(m, matrix, d, precision ? FN(WHITENER) : FN(FACTOR));
+    small_prepare(m, matrix, d, precision ? WHITENER : FACTOR);
     for (ptrdiff_t first = 0; first < n; first += POINTS) {
         const ptrdiff_t count = n - first < POINTS ? n - first : POINTS;
         const ptrdiff_t vectors = (count + LANES - 1) / LANES * LANES, whole = (count + VIRTUAL - 1) / VIRTUAL * VIRTUAL;
         switch (precision ? -d : d) {
 #define LOGLIK_SMALL(D)                                                                                     \
     case D:                                                                                                 \
-        FN(small_solve)(D, FN(FACTOR), t, m, &g->forward, x, e, first, count, out);                         \
+        small_solve(D, FACTOR, t, m, &g->forward, x, e, first, count, out);                                 \
+        break;                                                                                              \
+    case -D:                                                                                                \
+        small_solve(D, WHITENER, t, m, &g->forward, x, e, first, count, out);                               \
         break;
             LOGLIK_SMALL(1)
             LOGLIK_SMALL(2)
             LOGLIK_SMALL(3)
             LOGLIK_SMALL(4)
+            LOGLIK_SMALL(5)
+            LOGLIK_SMALL(6)
+            LOGLIK_SMALL(7)
             LOGLIK_SMALL(8)
 #undef LOGLIK_SMALL
-        case -8:
-            FN(small_solve)(8, FN(WHITENER), t, m, &g->forward, x, e, first, count, out);
-            break;
         }
         const ptrdiff_t to = (e * n + first) * d;
         if (t->rows && t->stream_rows) {
-            FN(stream_copy)((R *)t->rows + to, m->rows, count * d);
+            stream_copy((R *)t->rows + to, m->rows, count * d);
         }
         for (ptrdiff_t q = 0; q < count * d && t->row_sums; q++) {
             t->row_sums[to + q] += (double)m->rows[q];
@@ -250,19 +250,19 @@ static void FN(gradient_small)(const loglik_gradient_task *t, FN(gradient_memory
             memset(m->delta[i] + vectors, 0, (size_t)(whole - vectors) * sizeof(R));
         }
         if (t->sums) {
-            FN(small_sums)(d, whole, m);
+            small_sums(d, whole, m);
         }
         if (t->outer) {
-            FN(small_outer)(precision ? m->delta : m->s, t->form == LOGLIK_GRADIENT_FACTOR ? m->y : precision ? m->delta : m->s, d, whole, m);
+            small_outer(precision ? m->delta : m->s, t->form == LOGLIK_GRADIENT_FACTOR ? m->y : precision ? m->delta : m->s, d, whole, m);
         }
-        if ((t->sums || t->outer) && ((first / POINTS + 1) % FN(SMALL_GROUP) == 0 || first + POINTS >= n)) {
+        if ((t->sums || t->outer) && ((first / POINTS + 1) % SMALL_GROUP == 0 || first + POINTS >= n)) {
             for (ptrdiff_t i = 0; i < d; i++) {
-                g->sums[i] = FN(small_reduce)(m->sums[i]);
+                g->sums[i] = small_reduce(m->sums[i]);
                 for (ptrdiff_t j = 0; j <= i; j++) {
-                    g->outer[i * width + j] = FN(small_reduce)(m->outer[i][j]);
+                    g->outer[i * width + j] = small_reduce(m->outer[i][j]);
                 }
             }
-            FN(gradient_flush)(g, t, item, first + POINTS >= n);
+            gradient_flush(g, t, item, first + POINTS >= n);
         }
     }
 }

@@ -6,15 +6,15 @@
  * transposed while μ is subtracted, solved in cache (triangular.h), and only its squared norms are written.
  * A value's bits depend on its point and its Gaussian alone, not on its neighbours or its position. */
 
-enum { FN(SMALL) = 8 };
+enum { SMALL = 8 };
 
 /* ---------------------------------------------------------------------------------- preparing a Gaussian */
 
 /* How the matrix of a Gaussian is given. */
-enum FN(matrix_kind) {
-    FN(COVARIANCE), /* Σ: factored here */
-    FN(FACTOR),     /* L with Σ = L·Lᵀ */
-    FN(WHITENER),   /* W with Σ⁻¹ = Wᵀ·W, lower triangular: z = W·(x − μ) needs no solve */
+enum matrix_kind {
+    COVARIANCE, /* Σ: factored here */
+    FACTOR,     /* L with Σ = L·Lᵀ */
+    WHITENER,   /* W with Σ⁻¹ = Wᵀ·W, lower triangular: z = W·(x − μ) needs no solve */
 };
 
 typedef struct {
@@ -24,64 +24,63 @@ typedef struct {
     R shift;       /* −log det L − (d/2) log 2π; NaN where the parameters are bad */
     int32_t info;  /* 0, pivot that failed (1-based), −1: matrix not finite, −2: no memory */
     int nan_input; /* a NaN came in with the parameters */
-} FN(gaussian);
+} gaussian;
 
 /* A product of positive numbers, mantissa · 2^exponent: one logarithm for a whole determinant, with an error
  * below one unit per factor and no overflow. */
 typedef struct {
     double mantissa, exponent;
-} FN(product);
+} product;
 
-static inline void FN(multiply)(FN(product) *p, R factor) {
+static inline void multiply(product *p, R factor) {
     int of_factor, of_product;
     p->mantissa *= frexp((double)factor, &of_factor);
     p->mantissa = frexp(p->mantissa, &of_product);
     p->exponent += of_factor + of_product;
 }
 
-static inline double FN(log_product)(FN(product) p) {
+static inline double log_product(product p) {
     return log(p.mantissa) + p.exponent * 0.69314718055994531;
 }
 
 /* Elements of memory per Gaussian, and for the work on all of them. */
-ALWAYS_INLINE ptrdiff_t FN(gaussian_size)(ptrdiff_t d) { return FN(panels_size)(d) + 2 * FN(padded)(d); }
-ALWAYS_INLINE ptrdiff_t FN(work_size)(ptrdiff_t d) { return FN(factor_scratch)(d); }
+ALWAYS_INLINE ptrdiff_t gaussian_size(ptrdiff_t d) { return panels_size(d) + 2 * padded_size(d); }
+ALWAYS_INLINE ptrdiff_t work_size(ptrdiff_t d) { return factor_scratch(d); }
 
 /* Panels of the lower triangular matrix a: unit diagonal for a factor, as it is for a whitener. */
-static int32_t FN(pack)(FN(rows) a, ptrdiff_t d, enum FN(matrix_kind) kind, R *panels, R *scale,
-                        FN(product) *determinant) {
-    enum { ROWS = FN(ROWS) };
+static int32_t pack(view a, ptrdiff_t d, enum matrix_kind kind, R *panels, R *scale,
+                    product *determinant) {
     for (ptrdiff_t i = 0; i < d; i++) {
-        const R diagonal = FN(entry)(a, i, i);
+        const R diagonal = entry_of(a, i, i);
         if (!(diagonal > 0 && diagonal - diagonal == 0)) {
-            return FN(failure)(a, d, i + 1);
+            return failure(a, d, i + 1);
         }
         scale[i] = 1 / diagonal;
-        FN(multiply)(determinant, diagonal);
+        multiply(determinant, diagonal);
     }
     for (ptrdiff_t i = 0; i < d; i++) {
-        R *const row = panels + FN(panel_index)(i, 0);
+        R *const row = panels + panel_index(i, 0);
         for (ptrdiff_t k = 0; k <= i; k++) {
-            const R x = FN(entry)(a, i, k);
+            const R x = entry_of(a, i, k);
             if (!(x - x == 0)) {
                 return -1;
             }
-            row[k * ROWS] = kind == FN(FACTOR) ? x * scale[k] : x;
+            row[k * ROWS] = kind == FACTOR ? x * scale[k] : x;
         }
     }
     return 0;
 }
 
-static void FN(prepare)(FN(gaussian) *g, R *memory, const char *mean, ptrdiff_t mean_step, FN(rows) matrix,
-                        ptrdiff_t d, enum FN(matrix_kind) kind, R *work) {
-    const ptrdiff_t padded = FN(padded)(d);
-    FN(product) determinant = {1, 0};
+static void prepare(gaussian *g, R *memory, const char *mean, ptrdiff_t mean_step, view matrix,
+                    ptrdiff_t d, enum matrix_kind kind, R *work) {
+    const ptrdiff_t padded = padded_size(d);
+    product determinant = {1, 0};
     double log_det; /* of L */
 
     g->mean = memory;
     g->scale = memory + padded;
     g->panels = memory + 2 * padded;
-    memset(memory, 0, (size_t)FN(gaussian_size)(d) * sizeof(R));
+    memset(memory, 0, (size_t)gaussian_size(d) * sizeof(R));
     int mean_finite = 1;
     g->nan_input = 0;
     for (ptrdiff_t k = 0; k < d; k++) {
@@ -90,25 +89,25 @@ static void FN(prepare)(FN(gaussian) *g, R *memory, const char *mean, ptrdiff_t 
         mean_finite &= m - m == 0;
         g->nan_input |= m != m;
     }
-    if (kind == FN(COVARIANCE)) {
-        g->info = FN(factor)(matrix, d, g->panels, g->scale, NULL, 0, 0, work);
+    if (kind == COVARIANCE) {
+        g->info = factorise(matrix, d, g->panels, g->scale, NULL, 0, 0, work);
         if (g->info == 0) {
             for (ptrdiff_t k = 0; k < d; k++) {
-                FN(multiply)(&determinant, g->scale[k]); /* the pivots, until here */
+                multiply(&determinant, g->scale[k]); /* the pivots, until here */
                 g->scale[k] = 1 / (R)sqrt((double)g->scale[k]);
             }
         }
-        log_det = 0.5 * FN(log_product)(determinant);
+        log_det = 0.5 * log_product(determinant);
     } else {
-        g->info = FN(pack)(matrix, d, kind, g->panels, g->scale, &determinant);
-        log_det = FN(log_product)(determinant);
-        log_det = kind == FN(FACTOR) ? log_det : -log_det;
+        g->info = pack(matrix, d, kind, g->panels, g->scale, &determinant);
+        log_det = log_product(determinant);
+        log_det = kind == FACTOR ? log_det : -log_det;
     }
     g->shift = (R)(-log_det - 0.91893853320467274 * (double)d);
     if (g->info != 0 || !mean_finite) {
         g->shift = (R)NAN;
         for (ptrdiff_t i = 0; i < d && g->info < 0; i++) {
-            g->nan_input |= FN(has_nan)(matrix, i, i + 1);
+            g->nan_input |= has_nan(matrix, i, i + 1);
         }
     }
 }
@@ -116,12 +115,12 @@ static void FN(prepare)(FN(gaussian) *g, R *memory, const char *mean, ptrdiff_t 
 /* ---------------------------------------------------------------------------------- values */
 
 /* NaN from a point without NaN is an overflow or an infinite coordinate: the density is 0 there. */
-static __attribute__((noinline)) void FN(repair)(V *value, ptrdiff_t count, FN(rows) x, ptrdiff_t first, ptrdiff_t d) {
+static __attribute__((noinline)) void repair(V *value, ptrdiff_t count, view x, ptrdiff_t first, ptrdiff_t d) {
     for (ptrdiff_t p = 0; p < count; p += LANES) {
         R lanes[LANES] __attribute__((aligned(64)));
         v_store(lanes, value[p / LANES]);
         for (ptrdiff_t q = 0; q < LANES && p + q < count; q++) {
-            if (lanes[q] != lanes[q] && !FN(has_nan)(x, first + p + q, d)) {
+            if (lanes[q] != lanes[q] && !has_nan(x, first + p + q, d)) {
                 lanes[q] = (R)-INFINITY;
             }
         }
@@ -130,27 +129,27 @@ static __attribute__((noinline)) void FN(repair)(V *value, ptrdiff_t count, FN(r
 }
 
 /* The same for `vectors` groups of lanes, where there is a NaN at all. */
-ALWAYS_INLINE void FN(repair_if_nan)(V *value, const int vectors, FN(rows) x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
+ALWAYS_INLINE void repair_if_nan(V *value, const int vectors, view x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
     M nan = M_NONE;
     UNROLLED
     for (int v = 0; v < vectors; v++) {
         nan |= v_unord(value[v], value[v]);
     }
     if (__builtin_expect(m_any(nan), 0)) {
-        FN(repair)(value, count, x, first, d);
+        repair(value, count, x, first, d);
     }
 }
 
 /* log p of `vectors` groups of lanes from their squared norms; `count` points from `first` on are real ones. */
-ALWAYS_INLINE void FN(log_densities)(V *value, const V *square, const int vectors, const FN(gaussian) *g, FN(rows) x,
-                                     ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
+ALWAYS_INLINE void log_densities(V *value, const V *square, const int vectors, const gaussian *g, view x,
+                                 ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
     const V shift = v_set1(g->shift);
     UNROLLED
     for (int v = 0; v < vectors; v++) {
         value[v] = v_fma(C(-0.5), square[v], shift);
     }
     if (g->shift == g->shift) {
-        FN(repair_if_nan)(value, vectors, x, first, count, d);
+        repair_if_nan(value, vectors, x, first, count, d);
     }
 }
 
@@ -158,12 +157,11 @@ ALWAYS_INLINE void FN(log_densities)(V *value, const V *square, const int vector
 typedef struct {
     char *out;
     ptrdiff_t n, k;
-} FN(sink);
+} value_sink;
 
 /* Values of `columns` <= COLS Gaussians from j on, for the points from `first` on: value[c][v]. Any layout. */
-static __attribute__((noinline)) void FN(put_columns)(FN(sink) s, const V *value, int columns, int vectors, ptrdiff_t j,
-                                                      ptrdiff_t first, ptrdiff_t count) {
-    enum { COLS = FN(COLS) };
+static __attribute__((noinline)) void put_columns(value_sink s, const V *value, int columns, int vectors, ptrdiff_t j,
+                                                  ptrdiff_t first, ptrdiff_t count) {
     char *const at = s.out + first * s.n + j * s.k;
     if (columns == COLS && s.k == sizeof(R) && count == vectors * LANES) {
         for (int v = 0; v < vectors; v++) {
@@ -172,7 +170,7 @@ static __attribute__((noinline)) void FN(put_columns)(FN(sink) s, const V *value
             for (int c = 0; c < COLS; c++) {
                 block[c] = value[c * vectors + v];
             }
-            FN(v_store_columns)((R *)(at + v * LANES * s.n), FN(elements)(s.n), block);
+            v_store_columns((R *)(at + v * LANES * s.n), elements(s.n), block);
         }
         return;
     }
@@ -193,15 +191,15 @@ static __attribute__((noinline)) void FN(put_columns)(FN(sink) s, const V *value
     }
 }
 
-ALWAYS_INLINE void FN(put)(FN(sink) s, const V *value, int columns, const int vectors, ptrdiff_t j, ptrdiff_t first,
-                           ptrdiff_t count) {
+ALWAYS_INLINE void put(value_sink s, const V *value, int columns, const int vectors, ptrdiff_t j, ptrdiff_t first,
+                       ptrdiff_t count) {
     if (columns == 1 && s.n == sizeof(R) && count == vectors * LANES) {
         UNROLLED
         for (int v = 0; v < vectors; v++) {
             v_store((R *)(s.out + first * s.n + j * s.k) + v * LANES, value[v]);
         }
     } else {
-        FN(put_columns)(s, value, columns, vectors, j, first, count);
+        put_columns(s, value, columns, vectors, j, first, count);
     }
 }
 
@@ -209,14 +207,12 @@ ALWAYS_INLINE void FN(put)(FN(sink) s, const V *value, int columns, const int ve
 
 /* Rows shorter than a block of columns may be read past their end while rows follow: how many points, from the first
  * one, may be loaded in blocks. */
-ALWAYS_INLINE ptrdiff_t FN(points_in_blocks)(FN(rows) x, ptrdiff_t n, ptrdiff_t d) {
-    enum { COLS = FN(COLS) };
+ALWAYS_INLINE ptrdiff_t points_in_blocks(view x, ptrdiff_t n, ptrdiff_t d) {
     return x.column != 1 ? 0 : d >= COLS ? n : x.row > 0 ? n - COLS : 0;
 }
 
 /* Points first ... first + LANES − 1 as columns. */
-ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t first) {
-    enum { COLS = FN(COLS) };
+ALWAYS_INLINE void load_block(V *column, const int d, view x, ptrdiff_t first) {
     const R *const p = x.data + first * x.row;
     if (d == 1 && x.row == 1) {
         column[0] = v_load(p);
@@ -226,7 +222,7 @@ ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t 
     for (int k = 0; k < d; k += COLS) {
         const int start = k + COLS <= d || d < COLS ? k : d - COLS;
         V block[COLS];
-        FN(v_load_columns)(p + start, x.row, block);
+        v_load_columns(p + start, x.row, block);
         UNROLLED
         for (int c = 0; c < COLS; c++) {
             if (start + c < d) {
@@ -237,21 +233,21 @@ ALWAYS_INLINE void FN(load_block)(V *column, const int d, FN(rows) x, ptrdiff_t 
 }
 
 /* ‖L⁻¹(x − μ)‖² */
-ALWAYS_INLINE V FN(small_square)(const int d, const V *column, const FN(gaussian) *g, const enum FN(matrix_kind) kind) {
+ALWAYS_INLINE V small_square(const int d, const V *column, const gaussian *g, const enum matrix_kind kind) {
     const R *const l = g->panels;
-    V z[FN(SMALL)] = {C(0)}, square = C(0);
+    V z[SMALL] = {C(0)}, square = C(0);
     UNROLLED
     for (int i = 0; i < d; i++) {
         z[i] = column[i] - v_set1(g->mean[i]);
     }
     UNROLLED
     for (int i = 0; i < d; i++) {
-        V y = kind == FN(WHITENER) ? C(0) : z[i];
+        V y = kind == WHITENER ? C(0) : z[i];
         UNROLLED
-        for (int s = 0; s < i + (kind == FN(WHITENER)); s++) {
-            y = v_fnma(v_set1(l[FN(panel_index)(i, s)]), z[s], y);
+        for (int s = 0; s < i + (kind == WHITENER); s++) {
+            y = v_fnma(v_set1(l[panel_index(i, s)]), z[s], y);
         }
-        if (kind != FN(WHITENER)) {
+        if (kind != WHITENER) {
             z[i] = y;
             y *= v_set1(g->scale[i]);
         }
@@ -261,56 +257,55 @@ ALWAYS_INLINE V FN(small_square)(const int d, const V *column, const FN(gaussian
 }
 
 /* Points `first` ... n; d <= SMALL. blocks: a whole number of groups of lanes, loaded in blocks. */
-ALWAYS_INLINE void FN(small_points)(const int d, FN(rows) x, ptrdiff_t first, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
-                                    const enum FN(matrix_kind) kind, FN(sink) sink, const int blocks) {
-    enum { COLS = FN(COLS) };
+ALWAYS_INLINE void small_points(const int d, view x, ptrdiff_t first, ptrdiff_t n, const gaussian *g, ptrdiff_t k,
+                                const enum matrix_kind kind, value_sink sink, const int blocks) {
     const ptrdiff_t group = LANES * x.row * (ptrdiff_t)sizeof(R);
     for (; first < n; first += LANES) {
         const ptrdiff_t count = blocks || n - first > LANES ? LANES : n - first;
-        V column[FN(SMALL)];
+        V column[SMALL];
         if (blocks) {
-            const uintptr_t ahead = (uintptr_t)(x.data + first * x.row) + FN(AHEAD);
-            FN(fetch)(ahead, group, FN(L1));
-            FN(load_block)(column, d, x, first);
+            const uintptr_t ahead = (uintptr_t)(x.data + first * x.row) + AHEAD;
+            fetch(ahead, group, L1);
+            load_block(column, d, x, first);
         } else {
-            const FN(batch) points = {x.data + first * x.row, x.row, 0, x.column};
-            FN(load_lanes)(column, points, 0, d, 0, count);
+            const batch points = {x.data + first * x.row, x.row, 0, x.column};
+            load_lanes(column, points, 0, d, 0, count);
         }
         for (ptrdiff_t j = 0; j < k; j += COLS) {
             const int columns = (int)(k - j < COLS ? k - j : COLS);
             V value[COLS];
             for (int c = 0; c < columns; c++) {
-                const V square = FN(small_square)(d, column, &g[j + c], kind);
-                FN(log_densities)(&value[c], &square, 1, &g[j + c], x, first, count, d);
+                const V square = small_square(d, column, &g[j + c], kind);
+                log_densities(&value[c], &square, 1, &g[j + c], x, first, count, d);
             }
-            FN(put)(sink, value, columns, 1, j, first, count);
+            put(sink, value, columns, 1, j, first, count);
         }
     }
 }
 
 /* What is not loaded in blocks: one body for every d. */
-static __attribute__((noinline)) void FN(small_rest)(int d, FN(rows) x, ptrdiff_t first, ptrdiff_t n, const FN(gaussian) *g,
-                                                     ptrdiff_t k, enum FN(matrix_kind) kind, FN(sink) sink) {
-    FN(small_points)(d, x, first, n, g, k, kind, sink, 0);
+static __attribute__((noinline)) void small_rest(int d, view x, ptrdiff_t first, ptrdiff_t n, const gaussian *g,
+                                                 ptrdiff_t k, enum matrix_kind kind, value_sink sink) {
+    small_points(d, x, first, n, g, k, kind, sink, 0);
 }
 
 /* d <= SMALL, a constant where this is inlined. */
-ALWAYS_INLINE void FN(mvn_small)(const int d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
-                                 const enum FN(matrix_kind) kind, FN(sink) sink) {
-    const ptrdiff_t limit = FN(points_in_blocks)(x, n, d), whole = limit < LANES ? 0 : limit / LANES * LANES;
+ALWAYS_INLINE void mvn_small(const int d, view x, ptrdiff_t n, const gaussian *g, ptrdiff_t k,
+                             const enum matrix_kind kind, value_sink sink) {
+    const ptrdiff_t limit = points_in_blocks(x, n, d), whole = limit < LANES ? 0 : limit / LANES * LANES;
     if (k == 1 && sink.n == sizeof(R)) { /* without the code for other layouts of the output: twice as fast for d = 2 */
-        FN(small_points)(d, x, 0, whole, g, 1, kind, (FN(sink)){sink.out, sizeof(R), 0}, 1);
+        small_points(d, x, 0, whole, g, 1, kind, (value_sink){sink.out, sizeof(R), 0}, 1);
     } else {
-        FN(small_points)(d, x, 0, whole, g, k, kind, sink, 1);
+        small_points(d, x, 0, whole, g, k, kind, sink, 1);
     }
-    FN(small_rest)(d, x, whole, n, g, k, kind, sink);
+    small_rest(d, x, whole, n, g, k, kind, sink);
 }
 
 /* ---------------------------------------------------------------------------------- any number of coordinates */
 
-enum FN(source) {
-    FN(ROWS_IN_MEMORY), /* points as the caller gave them, coordinates adjacent, a whole tile */
-    FN(TRANSPOSED),     /* a tile of points, not centred */
+enum tile_source {
+    ROWS_IN_MEMORY, /* points as the caller gave them, coordinates adjacent, a whole tile */
+    TRANSPOSED,     /* a tile of points, not centred */
 };
 
 /* A tile of points on its way to squared norms under one Gaussian. */
@@ -319,24 +314,23 @@ typedef struct {
     ptrdiff_t row;
     R *y; /* the tile of solutions */
     V square[LOGLIK_TILE_VECTORS];
-} FN(tile);
+} point_tile;
 
 /* Coordinates i ... i + ROWS − 1, centred; if begun, what has been stored of them in the tile of solutions. */
-ALWAYS_INLINE void FN(centred_panel)(V (*acc)[LOGLIK_TILE_VECTORS], enum FN(source) source, const FN(tile) *t, const R *mean,
-                                     int begun, ptrdiff_t i, ptrdiff_t d) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+ALWAYS_INLINE void centred_panel(V (*acc)[LOGLIK_TILE_VECTORS], enum tile_source source, const point_tile *t, const R *mean,
+                                 int begun, ptrdiff_t i, ptrdiff_t d) {
     const R *stored = t->y + i * TILE;
-    if (!begun && source == FN(TRANSPOSED)) {
+    if (!begun && source == TRANSPOSED) {
         stored = t->points + i * TILE;
-    } else if (!begun && (i + ROWS <= d || d % FN(COLS) == 0)) {
+    } else if (!begun && (i + ROWS <= d || d % COLS == 0)) {
         stored = NULL;
     } else if (!begun) {
-        FN(load_last_panel)(t->y + i * TILE, t->points, t->row, i, d);
+        load_last_panel(t->y + i * TILE, t->points, t->row, i, d);
     }
     if (stored) {
-        FN(load_stored)(acc, stored);
+        load_stored(acc, stored);
     } else {
-        FN(load_panel)(acc, t->points, t->row, i, d);
+        load_panel(acc, t->points, t->row, i, d);
     }
     if (begun) {
         return;
@@ -352,65 +346,62 @@ ALWAYS_INLINE void FN(centred_panel)(V (*acc)[LOGLIK_TILE_VECTORS], enum FN(sour
 }
 
 /* Rows i ... i + ROWS − 1 of the solve, as far as the columns first ... first + BLOCK − 1 matter for them. */
-ALWAYS_INLINE void FN(solve_step)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first, ptrdiff_t i,
-                                  ptrdiff_t d) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), BLOCK = FN(BLOCK) };
-    const R *const panel = g->panels + FN(panel_start)(i / ROWS) + first * ROWS;
+ALWAYS_INLINE void solve_step(enum tile_source source, point_tile *t, const gaussian *g, ptrdiff_t first, ptrdiff_t i,
+                              ptrdiff_t d) {
+    const R *const panel = g->panels + panel_start(i / ROWS) + first * ROWS;
     const ptrdiff_t before = i - first;
     const int last = before < BLOCK; /* block of columns */
     V acc[ROWS][VECTORS];
-    FN(centred_panel)(acc, source, t, g->mean, first > 0, i, d);
-    FN(panel_update)(acc, panel, ROWS, t->y + first * TILE, last ? before : BLOCK);
+    centred_panel(acc, source, t, g->mean, first > 0, i, d);
+    panel_update(acc, panel, ROWS, t->y + first * TILE, last ? before : BLOCK);
     if (last) {
-        FN(panel_triangle)(acc, panel, before);
+        panel_triangle(acc, panel, before);
     }
     if (!last || i + ROWS < d) {
-        FN(store_panel)(t->y + i * TILE, acc);
+        store_panel(t->y + i * TILE, acc);
     }
     if (last) {
-        FN(panel_squares)(t->square, acc, g->scale + i);
+        panel_squares(t->square, acc, g->scale + i);
     }
 }
 
 /* Rows begin ... end − 1 of the solve, one panel after the other. ahead: what to fetch meanwhile, or NULL. */
-ALWAYS_INLINE void FN(solve_panels)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first, ptrdiff_t begin,
-                                    ptrdiff_t end, ptrdiff_t d, const FN(ahead) *ahead) {
-    for (ptrdiff_t i = begin; i < end; i += FN(ROWS)) {
+ALWAYS_INLINE void solve_panels(enum tile_source source, point_tile *t, const gaussian *g, ptrdiff_t first, ptrdiff_t begin,
+                                ptrdiff_t end, ptrdiff_t d, const lookahead *ahead) {
+    for (ptrdiff_t i = begin; i < end; i += ROWS) {
         if (ahead && first == 0) {
-            FN(fetch_share)(*ahead, i, d);
+            fetch_share(*ahead, i, d);
         }
-        FN(solve_step)(source, t, g, first, i, d);
+        solve_step(source, t, g, first, i, d);
     }
 }
-static __attribute__((noinline)) void FN(solve_rows)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t first,
-                                                     ptrdiff_t begin, ptrdiff_t end, ptrdiff_t d, const FN(ahead) *ahead) {
-    FN(solve_panels)(source, t, g, first, begin, end, d, ahead);
+static __attribute__((noinline)) void solve_rows(enum tile_source source, point_tile *t, const gaussian *g, ptrdiff_t first,
+                                                 ptrdiff_t begin, ptrdiff_t end, ptrdiff_t d, const lookahead *ahead) {
+    solve_panels(source, t, g, first, begin, end, d, ahead);
 }
 
 /* Squared norms of two tiles of points in memory. By blocks of columns: what is solved of a tile stays in the first-level cache
  * while the rows below are updated, and each part of the triangle serves both tiles. */
-ALWAYS_INLINE void FN(mvn_solve_pair)(FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d) {
-    enum { ROWS = FN(ROWS) };
-    for (ptrdiff_t first = 0; first < d; first += FN(BLOCK)) {
+ALWAYS_INLINE void mvn_solve_pair(point_tile *t, const gaussian *g, ptrdiff_t d) {
+    for (ptrdiff_t first = 0; first < d; first += BLOCK) {
         for (ptrdiff_t i = first; i < d; i += ROWS) {
-            FN(solve_rows)(FN(ROWS_IN_MEMORY), &t[0], g, first, i, i + ROWS, d, NULL);
-            FN(solve_rows)(FN(ROWS_IN_MEMORY), &t[1], g, first, i, i + ROWS, d, NULL);
+            solve_rows(ROWS_IN_MEMORY, &t[0], g, first, i, i + ROWS, d, NULL);
+            solve_rows(ROWS_IN_MEMORY, &t[1], g, first, i, i + ROWS, d, NULL);
         }
     }
 }
 
 /* The same for a whitener: the centred tile is kept, products of its rows are summed. */
-ALWAYS_INLINE void FN(product_panels)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
-                                      const FN(ahead) *ahead) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+ALWAYS_INLINE void product_panels(enum tile_source source, point_tile *t, const gaussian *g, ptrdiff_t d,
+                                  const lookahead *ahead) {
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
         V centred[ROWS][VECTORS], acc[ROWS][VECTORS] = {{C(0)}};
         if (ahead) {
-            FN(fetch_share)(*ahead, i, d);
+            fetch_share(*ahead, i, d);
         }
-        FN(centred_panel)(centred, source, t, g->mean, 0, i, d);
-        FN(store_panel)(t->y + i * TILE, centred);
-        FN(panel_product)(acc, g->panels + FN(panel_start)(i / ROWS), t->y, i);
+        centred_panel(centred, source, t, g->mean, 0, i, d);
+        store_panel(t->y + i * TILE, centred);
+        panel_product(acc, g->panels + panel_start(i / ROWS), t->y, i);
         UNROLLED
         for (int r = 0; r < ROWS; r++) {
             UNROLLED
@@ -421,93 +412,92 @@ ALWAYS_INLINE void FN(product_panels)(enum FN(source) source, FN(tile) *t, const
     }
 }
 
-static __attribute__((noinline)) void FN(product_rows)(enum FN(source) source, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
-                                                       const FN(ahead) *ahead) {
-    FN(product_panels)(source, t, g, d, ahead);
+static __attribute__((noinline)) void product_rows(enum tile_source source, point_tile *t, const gaussian *g, ptrdiff_t d,
+                                                   const lookahead *ahead) {
+    product_panels(source, t, g, d, ahead);
 }
 
 /* Squared norms of a tile. The call is noticed where the tile is in cache already: there (`inlined`) the code is repeated. */
-ALWAYS_INLINE void FN(mvn_tile)(enum FN(source) source, enum FN(matrix_kind) kind, FN(tile) *t, const FN(gaussian) *g, ptrdiff_t d,
-                                const FN(ahead) *ahead, const int inlined) {
-    if (kind == FN(WHITENER) && inlined) {
-        FN(product_panels)(source, t, g, d, ahead);
-    } else if (kind == FN(WHITENER)) {
-        FN(product_rows)(source, t, g, d, ahead);
+ALWAYS_INLINE void mvn_tile(enum tile_source source, enum matrix_kind kind, point_tile *t, const gaussian *g, ptrdiff_t d,
+                            const lookahead *ahead, const int inlined) {
+    if (kind == WHITENER && inlined) {
+        product_panels(source, t, g, d, ahead);
+    } else if (kind == WHITENER) {
+        product_rows(source, t, g, d, ahead);
     }
-    for (ptrdiff_t first = 0; first < d && kind != FN(WHITENER); first += FN(BLOCK)) {
+    for (ptrdiff_t first = 0; first < d && kind != WHITENER; first += BLOCK) {
         if (inlined) {
-            FN(solve_panels)(source, t, g, first, first, d, d, ahead);
+            solve_panels(source, t, g, first, first, d, d, ahead);
         } else {
-            FN(solve_rows)(source, t, g, first, first, d, d, ahead);
+            solve_rows(source, t, g, first, first, d, d, ahead);
         }
     }
 }
 
 /* One Gaussian. Where the triangle outgrows the cache, each part of it serves two tiles. */
-static __attribute__((noinline)) void FN(mvn_one)(enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n,
-                                                  const FN(gaussian) *g, FN(sink) sink, R *work) {
-    enum { VECTORS = FN(VECTORS), TILE = FN(TILE), PAIRED = 256 };
-    const ptrdiff_t size = FN(padded)(d) * TILE, whole = x.column == 1 && d >= FN(COLS) ? n / TILE * TILE : 0;
-    const int paired = kind != FN(WHITENER) && d > PAIRED;
+static __attribute__((noinline)) void mvn_one(enum matrix_kind kind, ptrdiff_t d, view x, ptrdiff_t n,
+                                              const gaussian *g, value_sink sink, R *work) {
+    enum { PAIRED = 256 };
+    const ptrdiff_t size = padded_size(d) * TILE, whole = x.column == 1 && d >= COLS ? n / TILE * TILE : 0;
+    const int paired = kind != WHITENER && d > PAIRED;
     for (ptrdiff_t first = 0, tiles; first < n; first += tiles * TILE) {
-        FN(tile) t[2];
+        point_tile t[2];
         tiles = paired && first + 2 * TILE <= whole ? 2 : 1;
         for (int j = 0; j < tiles; j++) {
-            t[j] = (FN(tile)){x.data + (first + j * TILE) * x.row, x.row, work + j * size, {C(0)}};
+            t[j] = (point_tile){x.data + (first + j * TILE) * x.row, x.row, work + j * size, {C(0)}};
         }
         if (tiles == 2) {
-            FN(mvn_solve_pair)(t, g, d);
+            mvn_solve_pair(t, g, d);
         } else if (first < whole) {
-            const FN(ahead) ahead = FN(look_ahead)(x, first, d);
-            FN(mvn_tile)(FN(ROWS_IN_MEMORY), kind, t, g, d, &ahead, 0);
+            const lookahead ahead = look_ahead(x, first, d);
+            mvn_tile(ROWS_IN_MEMORY, kind, t, g, d, &ahead, 0);
         } else {
-            FN(load_tile)(work + size, x, first, n - first < TILE ? n - first : TILE, d, NULL);
+            load_tile(work + size, x, first, n - first < TILE ? n - first : TILE, d, NULL);
             t[0].points = work + size;
-            FN(mvn_tile)(FN(TRANSPOSED), kind, t, g, d, NULL, 0);
+            mvn_tile(TRANSPOSED, kind, t, g, d, NULL, 0);
         }
         for (int j = 0; j < tiles; j++) {
             const ptrdiff_t at = first + j * TILE, count = n - at < TILE ? n - at : TILE;
             V value[VECTORS];
-            FN(log_densities)(value, t[j].square, VECTORS, g, x, at, count, d);
-            FN(put)(sink, value, 1, VECTORS, 0, at, count);
+            log_densities(value, t[j].square, VECTORS, g, x, at, count, d);
+            put(sink, value, 1, VECTORS, 0, at, count);
         }
     }
 }
 
 /* Several Gaussians: a tile is transposed once for all of them. */
-static __attribute__((noinline)) void FN(mvn_many)(enum FN(matrix_kind) kind, ptrdiff_t d, FN(rows) x, ptrdiff_t n,
-                                                   const FN(gaussian) *g, ptrdiff_t k, FN(sink) sink, R *work) {
-    enum { VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS) };
-    R *const tile = work + FN(padded)(d) * TILE;
+static __attribute__((noinline)) void mvn_many(enum matrix_kind kind, ptrdiff_t d, view x, ptrdiff_t n,
+                                               const gaussian *g, ptrdiff_t k, value_sink sink, R *work) {
+    R *const tile = work + padded_size(d) * TILE;
     const ptrdiff_t share = TILE * sink.n / k; /* of the next values' memory, fetched while there is other work */
     for (ptrdiff_t first = 0; first < n; first += TILE) {
         const ptrdiff_t count = n - first < TILE ? n - first : TILE;
         const uintptr_t ahead = (uintptr_t)sink.out + (uintptr_t)((first + TILE) * sink.n);
-        FN(load_tile)(tile, x, first, count, d, NULL);
+        load_tile(tile, x, first, count, d, NULL);
         for (ptrdiff_t j = 0; j < k; j += COLS) {
             const int columns = (int)(k - j < COLS ? k - j : COLS);
             V value[COLS * VECTORS];
             for (int c = 0; c < columns; c++) {
-                const FN(gaussian) *const gaussian = &g[j + c];
-                FN(tile) t = {tile, 0, work, {C(0)}};
-                FN(fetch)(ahead + (uintptr_t)((j + c) * share), sink.k == sizeof(R) ? share : 0, FN(L1));
-                FN(mvn_tile)(FN(TRANSPOSED), kind, &t, gaussian, d, NULL, 1);
-                FN(log_densities)(value + c * VECTORS, t.square, VECTORS, gaussian, x, first, count, d);
+                const gaussian *const gaussian = &g[j + c];
+                point_tile t = {tile, 0, work, {C(0)}};
+                fetch(ahead + (uintptr_t)((j + c) * share), sink.k == sizeof(R) ? share : 0, L1);
+                mvn_tile(TRANSPOSED, kind, &t, gaussian, d, NULL, 1);
+                log_densities(value + c * VECTORS, t.square, VECTORS, gaussian, x, first, count, d);
             }
-            FN(put)(sink, value, columns, VECTORS, j, first, count);
+            put(sink, value, columns, VECTORS, j, first, count);
         }
     }
 }
 
 /* Not inlined: its inner loops are short of registers as it is. */
-static __attribute__((noinline)) void FN(mvn_values)(ptrdiff_t d, FN(rows) x, ptrdiff_t n, const FN(gaussian) *g, ptrdiff_t k,
-                                                     enum FN(matrix_kind) kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k,
-                                                     R *work) {
-    const FN(sink) sink = {out, out_n, out_k};
-    switch (kind == FN(WHITENER) ? 0 : d) {
+static __attribute__((noinline)) void mvn_values(ptrdiff_t d, view x, ptrdiff_t n, const gaussian *g, ptrdiff_t k,
+                                                 enum matrix_kind kind, char *out, ptrdiff_t out_n, ptrdiff_t out_k,
+                                                 R *work) {
+    const value_sink sink = {out, out_n, out_k};
+    switch (kind == WHITENER ? 0 : d) {
 #define LOGLIK_SMALL(D)                                                                                     \
     case D:                                                                                                 \
-        FN(mvn_small)(D, x, n, g, k, FN(FACTOR), sink);                                                    \
+        mvn_small(D, x, n, g, k, FACTOR, sink);                                                            \
         break;
         LOGLIK_SMALL(1)
         LOGLIK_SMALL(2)
@@ -520,9 +510,9 @@ static __attribute__((noinline)) void FN(mvn_values)(ptrdiff_t d, FN(rows) x, pt
 #undef LOGLIK_SMALL
     default:
         if (k == 1) {
-            FN(mvn_one)(kind, d, x, n, g, sink, work);
+            mvn_one(kind, d, x, n, g, sink, work);
         } else {
-            FN(mvn_many)(kind, d, x, n, g, k, sink, work);
+            mvn_many(kind, d, x, n, g, k, sink, work);
         }
     }
 }
@@ -531,26 +521,26 @@ static __attribute__((noinline)) void FN(mvn_values)(ptrdiff_t d, FN(rows) x, pt
 
 /* The one place where a Gaussian kernel allocates: a gufunc loop has no caller who could bring scratch. Small
  * problems use the stack. NULL where memory is short; the caller then reports info = −2 and NaN. */
-ALWAYS_INLINE R *FN(scratch_take)(R *stack, ptrdiff_t stack_size, ptrdiff_t size) {
+ALWAYS_INLINE R *scratch_take(R *stack, ptrdiff_t stack_size, ptrdiff_t size) {
     if (size <= stack_size) {
         return stack;
     }
     return (size_t)size > SIZE_MAX / sizeof(R) / 2 ? NULL : aligned_take((size_t)size * sizeof(R));
 }
-ALWAYS_INLINE void FN(scratch_give_back)(R *stack, R *memory) {
+ALWAYS_INLINE void scratch_give_back(R *stack, R *memory) {
     if (memory != stack) {
         aligned_give_back(memory);
     }
 }
 
 /* NaN for n points; returns whether one of them had none itself. */
-static int FN(fill_nan)(FN(rows) x, ptrdiff_t n, ptrdiff_t d, char *out, ptrdiff_t step, ptrdiff_t columns, ptrdiff_t column_step) {
+static int fill_nan(view x, ptrdiff_t n, ptrdiff_t d, char *out, ptrdiff_t step, ptrdiff_t columns, ptrdiff_t column_step) {
     int made = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         for (ptrdiff_t j = 0; j < columns; j++) {
             *(R *)(out + i * step + j * column_step) = (R)NAN;
         }
-        made = made || !FN(has_nan)(x, i, d);
+        made = made || !has_nan(x, i, d);
     }
     return made;
 }
@@ -561,70 +551,70 @@ typedef struct {
     char *out, *info;
     ptrdiff_t n, d, k;
     ptrdiff_t x_n, x_d, mean_k, mean_d, matrix_k, matrix_i, matrix_j, out_n, out_k, info_k;
-} FN(grid_task);
+} grid_task;
 
-static int FN(mvn_grid_task)(FN(grid_task) t, enum FN(matrix_kind) kind) {
-    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * FN(SMALL), KEEP = 256 * 1024 / sizeof(R), MOST = 64 };
+static int mvn_grid_task(grid_task t, enum matrix_kind kind) {
+    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * SMALL, KEEP = 256 * 1024 / sizeof(R), MOST = 64 };
     R stack[STACK] __attribute__((aligned(64)));
-    FN(gaussian) g[MOST];
-    const FN(rows) x = FN(rows_at)(t.x, t.x_n, t.x_d);
+    gaussian g[MOST];
+    const view x = rows_at(t.x, t.x_n, t.x_d);
     /* As many Gaussians at once as stay in cache beside the tile: the points are read once for all of them. */
-    const ptrdiff_t each = FN(gaussian_size)(t.d), work = FN(work_size)(t.d);
+    const ptrdiff_t each = gaussian_size(t.d), work = work_size(t.d);
     ptrdiff_t most = KEEP / (each + 1) < 1 ? 1 : KEEP / (each + 1) > MOST ? MOST : KEEP / (each + 1);
     most = most < t.k ? most : t.k;
-    R *const memory = FN(scratch_take)(stack, STACK, work + most * each);
+    R *const memory = scratch_take(stack, STACK, work + most * each);
     int invalid = 0;
 
     for (ptrdiff_t start = 0; start < t.k; start += most) {
         const ptrdiff_t now = t.k - start < most ? t.k - start : most;
         char *const out = t.out + start * t.out_k;
         for (ptrdiff_t j = 0; j < now && memory; j++) {
-            FN(rows) matrix = FN(rows_at)(t.matrix + (start + j) * t.matrix_k, t.matrix_i, t.matrix_j);
-            FN(prepare)(&g[j], memory + work + j * each, t.mean + (start + j) * t.mean_k, t.mean_d, matrix, t.d, kind, memory);
+            view matrix = rows_at(t.matrix + (start + j) * t.matrix_k, t.matrix_i, t.matrix_j);
+            prepare(&g[j], memory + work + j * each, t.mean + (start + j) * t.mean_k, t.mean_d, matrix, t.d, kind, memory);
         }
         for (ptrdiff_t j = 0; j < now && t.info; j++) {
             *(int32_t *)(t.info + (start + j) * t.info_k) = memory ? g[j].info : -2;
         }
         if (memory) {
             memset(memory, 0, (size_t)work * sizeof(R)); /* the rows of a tile beyond d */
-            FN(mvn_values)(t.d, x, t.n, g, now, kind, out, t.out_n, t.out_k, memory);
+            mvn_values(t.d, x, t.n, g, now, kind, out, t.out_n, t.out_k, memory);
         }
         for (ptrdiff_t j = 0; j < now; j++) {
             if (!memory || g[j].shift != g[j].shift) {
-                const int made = FN(fill_nan)(x, t.n, t.d, out + j * t.out_k, t.out_n, 1, 0);
+                const int made = fill_nan(x, t.n, t.d, out + j * t.out_k, t.out_n, 1, 0);
                 invalid |= made && memory && !g[j].nan_input;
             }
         }
     }
-    FN(scratch_give_back)(stack, memory);
+    scratch_give_back(stack, memory);
     return invalid;
 }
 
-static void FN(mvn_log_prob_shared)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_shared_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
     const ptrdiff_t *const s = steps + 5;
     const fp_state saved = fp_enter();
     int invalid = 0;
     for (ptrdiff_t i = 0; i < dims[0]; i++) {
-        invalid |= FN(mvn_grid_task)(
-            (FN(grid_task)){
+        invalid |= mvn_grid_task(
+            (grid_task){
                 .x = args[0] + i * steps[0], .mean = args[1] + i * steps[1], .matrix = args[2] + i * steps[2],
                 .out = args[3] + i * steps[3], .info = args[4] + i * steps[4],
                 .n = dims[1], .d = dims[2], .k = 1,
                 .x_n = s[0], .x_d = s[1], .mean_d = s[2], .matrix_i = s[3], .matrix_j = s[4], .out_n = s[5],
             },
-            FN(COVARIANCE));
+            COVARIANCE);
     }
     fp_leave(saved, invalid);
 }
 
-ALWAYS_INLINE void FN(grid_loop)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, enum FN(matrix_kind) kind) {
+ALWAYS_INLINE void grid_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, enum matrix_kind kind) {
     const ptrdiff_t *const s = steps + 5;
     const fp_state saved = fp_enter();
     int invalid = 0;
     for (ptrdiff_t i = 0; i < dims[0]; i++) {
-        invalid |= FN(mvn_grid_task)(
-            (FN(grid_task)){
+        invalid |= mvn_grid_task(
+            (grid_task){
                 .x = args[0] + i * steps[0], .mean = args[1] + i * steps[1], .matrix = args[2] + i * steps[2],
                 .out = args[3] + i * steps[3], .info = args[4] + i * steps[4],
                 .n = dims[1], .d = dims[2], .k = dims[3],
@@ -636,59 +626,59 @@ ALWAYS_INLINE void FN(grid_loop)(char **args, const ptrdiff_t *dims, const ptrdi
     fp_leave(saved, invalid);
 }
 
-static void FN(mvn_log_prob_grid)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_grid_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    FN(grid_loop)(args, dims, steps, FN(COVARIANCE));
+    grid_loop(args, dims, steps, COVARIANCE);
 }
 
-static void FN(mvn_log_prob_tril)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_tril_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    FN(grid_loop)(args, dims, steps, FN(FACTOR));
+    grid_loop(args, dims, steps, FACTOR);
 }
 
-static void FN(mvn_log_prob_whitened)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void mvn_log_prob_whitened_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    FN(grid_loop)(args, dims, steps, FN(WHITENER));
+    grid_loop(args, dims, steps, WHITENER);
 }
 
 /* y = L⁻¹ (x − μ) */
-static void FN(whiten)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void whiten_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * FN(SMALL), TILE = FN(TILE), COLS = FN(COLS) };
+    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * SMALL };
     R stack[STACK] __attribute__((aligned(64)));
     const ptrdiff_t n = dims[1], d = dims[2], *const s = steps + 4;
     const fp_state saved = fp_enter();
-    R *const memory = FN(scratch_take)(stack, STACK, FN(work_size)(d) + FN(gaussian_size)(d));
+    R *const memory = scratch_take(stack, STACK, work_size(d) + gaussian_size(d));
     R *const tile = memory;
     int invalid = 0;
 
     for (ptrdiff_t i = 0; i < dims[0]; i++) {
-        const FN(rows) x = FN(rows_at)(args[0] + i * steps[0], s[0], s[1]);
+        const view x = rows_at(args[0] + i * steps[0], s[0], s[1]);
         char *const out = args[3] + i * steps[3];
-        FN(gaussian) g = {.shift = (R)NAN};
+        gaussian g = {.shift = (R)NAN};
         if (memory) {
-            FN(prepare)(&g, memory + FN(work_size)(d), args[1] + i * steps[1], s[2],
-                        FN(rows_at)(args[2] + i * steps[2], s[3], s[4]), d, FN(FACTOR), memory);
+            prepare(&g, memory + work_size(d), args[1] + i * steps[1], s[2],
+                    rows_at(args[2] + i * steps[2], s[3], s[4]), d, FACTOR, memory);
         }
         if (g.shift != g.shift) {
-            const int made = FN(fill_nan)(x, n, d, out, s[5], d, s[6]);
+            const int made = fill_nan(x, n, d, out, s[5], d, s[6]);
             invalid |= made && memory && !g.nan_input;
             continue;
         }
-        memset(tile, 0, (size_t)FN(work_size)(d) * sizeof(R));
+        memset(tile, 0, (size_t)work_size(d) * sizeof(R));
         for (ptrdiff_t first = 0; first < n; first += TILE) {
             const ptrdiff_t count = n - first < TILE ? n - first : TILE;
-            FN(load_tile)(tile, x, first, count, d, g.mean);
-            FN(tile_solve)(tile, g.panels, d);
+            load_tile(tile, x, first, count, d, g.mean);
+            tile_solve(tile, g.panels, d);
             for (ptrdiff_t k = 0; k < d; k++) {
                 for (ptrdiff_t p = 0; p < count; p++) {
                     const R y = tile[k * TILE + p] * g.scale[k];
                     *(R *)(out + (first + p) * s[5] + k * s[6]) = y;
-                    invalid |= y != y && !FN(has_nan)(x, first + p, d);
+                    invalid |= y != y && !has_nan(x, first + p, d);
                 }
             }
         }
     }
-    FN(scratch_give_back)(stack, memory);
+    scratch_give_back(stack, memory);
     fp_leave(saved, invalid);
 }

@@ -11,28 +11,28 @@
  * sum of its terms, typically by √c/3. */
 
 enum {
-    FN(RANK_PANEL) = 64 / sizeof(R),
-    FN(RANK_BLOCK) = 96, /* a multiple of every TILE */
+    RANK_PANEL = 64 / sizeof(R),
+    RANK_BLOCK = 96, /* a multiple of every TILE */
 };
-_Static_assert(FN(RANK_BLOCK) % FN(TILE) == 0, "tiles fill a block");
+_Static_assert(RANK_BLOCK % TILE == 0, "tiles fill a block");
 
-ALWAYS_INLINE ptrdiff_t FN(rank_width)(ptrdiff_t d) { return (d + FN(RANK_PANEL) - 1) / FN(RANK_PANEL) * FN(RANK_PANEL); }
+ALWAYS_INLINE ptrdiff_t rank_width(ptrdiff_t d) { return (d + RANK_PANEL - 1) / RANK_PANEL * RANK_PANEL; }
 /* Elements of a packed block, and doubles of the sums. */
-ALWAYS_INLINE ptrdiff_t FN(rank_packed)(ptrdiff_t d) { return FN(rank_width)(d) * FN(RANK_BLOCK); }
-ALWAYS_INLINE ptrdiff_t FN(rank_sums)(ptrdiff_t d) { return FN(rank_width)(d) * FN(rank_width)(d); }
+ALWAYS_INLINE ptrdiff_t rank_packed(ptrdiff_t d) { return rank_width(d) * RANK_BLOCK; }
+ALWAYS_INLINE ptrdiff_t rank_sums(ptrdiff_t d) { return rank_width(d) * rank_width(d); }
 
 /* Points of a chain: RANK_BLOCK is a multiple of it. */
-ALWAYS_INLINE ptrdiff_t FN(rank_chain)(ptrdiff_t d) {
+ALWAYS_INLINE ptrdiff_t rank_chain(ptrdiff_t d) {
     return REAL_IS_DOUBLE ? (d < 32 ? 32 : 96) : d < 16 ? 8 : d < 64 ? 32 : 96;
 }
 
-ALWAYS_INLINE const R *FN(rank_column)(const R *packed, ptrdiff_t j) {
-    enum { PANEL = FN(RANK_PANEL) };
-    return packed + j / PANEL * FN(RANK_BLOCK) * PANEL + j % PANEL;
+ALWAYS_INLINE const R *rank_column(const R *packed, ptrdiff_t j) {
+    enum { PANEL = RANK_PANEL };
+    return packed + j / PANEL * RANK_BLOCK * PANEL + j % PANEL;
 }
 
 /* sum[0 ... LANES) += x */
-ALWAYS_INLINE void FN(add_to_doubles)(double *sum, V x) {
+ALWAYS_INLINE void add_to_doubles(double *sum, V x) {
 #if REAL_IS_DOUBLE
     v_store(sum, v_load(sum) + x);
 #else
@@ -47,16 +47,16 @@ ALWAYS_INLINE void FN(add_to_doubles)(double *sum, V x) {
 typedef struct {
     const char *at;
     ptrdiff_t step;
-} FN(rank_ahead);
+} rank_ahead;
 
 /* One register tile: sum[r·width + j] += Σₚ a[p·PANEL + r]·b[j][p·PANEL]. */
-ALWAYS_INLINE void FN(rank_tile)(const int vectors, const R *a, const R *b, ptrdiff_t j, ptrdiff_t count, ptrdiff_t chain,
-                                 double *sum, ptrdiff_t width, FN(rank_ahead) *ahead) {
-    enum { ROWS = FN(ROWS), PANEL = FN(RANK_PANEL) };
+ALWAYS_INLINE void rank_tile(const int vectors, const R *a, const R *b, ptrdiff_t j, ptrdiff_t count, ptrdiff_t chain,
+                             double *sum, ptrdiff_t width, rank_ahead *ahead) {
+    enum { PANEL = RANK_PANEL };
     const R *column[LOGLIK_TILE_VECTORS];
     UNROLLED
     for (int v = 0; v < vectors; v++) {
-        column[v] = FN(rank_column)(b, j + v * LANES);
+        column[v] = rank_column(b, j + v * LANES);
     }
     for (ptrdiff_t first = 0; first < count; first += chain) {
         const ptrdiff_t last = first + chain < count ? first + chain : count;
@@ -91,51 +91,50 @@ ALWAYS_INLINE void FN(rank_tile)(const int vectors, const R *a, const R *b, ptrd
         for (int r = 0; r < ROWS; r++) {
             UNROLLED
             for (int v = 0; v < vectors; v++) {
-                FN(add_to_doubles)(sum + r * width + j + v * LANES, acc[r][v]);
+                add_to_doubles(sum + r * width + j + v * LANES, acc[r][v]);
             }
         }
     }
 }
 
 /* sum[i·width + j] += Σₚ a[p][i]·b[p][j] for j <= i < d (and some j above), width = rank_width(d); count points. */
-ALWAYS_INLINE void FN(rank_products)(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count, ptrdiff_t chain, double *sum,
-                                     FN(rank_ahead) *ahead) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS) };
-    const ptrdiff_t width = FN(rank_width)(d);
+ALWAYS_INLINE void rank_products(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count, ptrdiff_t chain, double *sum,
+                                 rank_ahead *ahead) {
+    const ptrdiff_t width = rank_width(d);
     for (ptrdiff_t j = 0; j < d; j += VECTORS * LANES) {
         for (ptrdiff_t i = j / ROWS * ROWS; i < d; i += ROWS) {
-            const R *const row = FN(rank_column)(a, i);
+            const R *const row = rank_column(a, i);
             double *const to = sum + i * width;
             const ptrdiff_t columns = i + ROWS < d ? i + ROWS : d, vectors = (columns - j + LANES - 1) / LANES;
             switch (vectors < VECTORS ? vectors : VECTORS) {
             case 1:
-                FN(rank_tile)(1, row, b, j, count, chain, to, width, ahead);
+                rank_tile(1, row, b, j, count, chain, to, width, ahead);
                 break;
             case 2:
-                FN(rank_tile)(2, row, b, j, count, chain, to, width, ahead);
+                rank_tile(2, row, b, j, count, chain, to, width, ahead);
                 break;
 #if LOGLIK_TILE_VECTORS > 3
             case 3:
-                FN(rank_tile)(3, row, b, j, count, chain, to, width, ahead);
+                rank_tile(3, row, b, j, count, chain, to, width, ahead);
                 break;
 #endif
             default:
-                FN(rank_tile)(VECTORS, row, b, j, count, chain, to, width, ahead);
+                rank_tile(VECTORS, row, b, j, count, chain, to, width, ahead);
             }
         }
     }
 }
 
-static void FN(rank_update)(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count, double *sum) {
-    FN(rank_products)(a, b, d, count, FN(rank_chain)(d), sum, NULL);
+static void rank_update(const R *a, const R *b, ptrdiff_t d, ptrdiff_t count, double *sum) {
+    rank_products(a, b, d, count, rank_chain(d), sum, NULL);
 }
 
 /* sum[j] += Σₚ a[p][j]: four chains of points in turn, since one would wait for its additions. */
-static void FN(column_sums)(const R *a, ptrdiff_t d, ptrdiff_t count, double *sum) {
-    enum { PANEL = FN(RANK_PANEL) };
-    const ptrdiff_t chain = FN(rank_chain)(d);
+static void column_sums(const R *a, ptrdiff_t d, ptrdiff_t count, double *sum) {
+    enum { PANEL = RANK_PANEL };
+    const ptrdiff_t chain = rank_chain(d);
     for (ptrdiff_t j = 0; j < d; j += LANES) {
-        const R *const column = FN(rank_column)(a, j);
+        const R *const column = rank_column(a, j);
         for (ptrdiff_t first = 0; first < count; first += chain) {
             const ptrdiff_t last = first + chain < count ? first + chain : count;
             V acc[4] = {C(0), C(0), C(0), C(0)};
@@ -150,14 +149,14 @@ static void FN(column_sums)(const R *a, ptrdiff_t d, ptrdiff_t count, double *su
             for (int c = 0; p + c < last; c++) {
                 acc[c] += v_load(column + (p + c) * PANEL);
             }
-            FN(add_to_doubles)(sum + j, (acc[0] + acc[1]) + (acc[2] + acc[3]));
+            add_to_doubles(sum + j, (acc[0] + acc[1]) + (acc[2] + acc[3]));
         }
     }
 }
 
 /* One square of pack_points: columns j ... j + LANES − 1, those from d on 0. */
-ALWAYS_INLINE void FN(pack_square)(R *to, const R *tile, const R *scale, ptrdiff_t j, ptrdiff_t d, int reversed, const int whole) {
-    enum { PANEL = FN(RANK_PANEL), TILE = FN(TILE) };
+ALWAYS_INLINE void pack_square(R *to, const R *tile, const R *scale, ptrdiff_t j, ptrdiff_t d, int reversed, const int whole) {
+    enum { PANEL = RANK_PANEL };
     const ptrdiff_t first = reversed ? d - 1 - j : j, step = reversed ? -1 : 1;
     V square[LANES];
     UNROLLED
@@ -170,7 +169,7 @@ ALWAYS_INLINE void FN(pack_square)(R *to, const R *tile, const R *scale, ptrdiff
             square[c] = whole || j + c < d ? square[c] * v_set1(scale[first + c * step]) : C(0);
         }
     }
-    FN(v_transpose)(square);
+    v_transpose(square);
     UNROLLED
     for (int p = 0; p < LANES; p++) {
         v_store(to + p * PANEL, square[p]);
@@ -179,16 +178,16 @@ ALWAYS_INLINE void FN(pack_square)(R *to, const R *tile, const R *scale, ptrdiff
 
 /* packed[first + p][j] = tile[j][p]·scale[j] for a whole tile of points; scale may be NULL. Tile rows in descending order
  * if reversed: row i of the tile, and scale[i], belong to column d − 1 − i. */
-static __attribute__((noinline)) void FN(pack_points)(R *packed, const R *tile, const R *scale, ptrdiff_t d, int reversed,
-                                                      ptrdiff_t first) {
-    enum { PANEL = FN(RANK_PANEL), VECTORS = FN(VECTORS) };
+static __attribute__((noinline)) void pack_points(R *packed, const R *tile, const R *scale, ptrdiff_t d, int reversed,
+                                                  ptrdiff_t first) {
+    enum { PANEL = RANK_PANEL };
     for (ptrdiff_t j = 0; j < d; j += LANES) {
-        R *const to = packed + (j / PANEL * FN(RANK_BLOCK) + first) * PANEL + j % PANEL;
+        R *const to = packed + (j / PANEL * RANK_BLOCK + first) * PANEL + j % PANEL;
         for (ptrdiff_t v = 0; v < VECTORS; v++) {
             if (j + LANES <= d) {
-                FN(pack_square)(to + v * LANES * PANEL, tile + v * LANES, scale, j, d, reversed, 1);
+                pack_square(to + v * LANES * PANEL, tile + v * LANES, scale, j, d, reversed, 1);
             } else {
-                FN(pack_square)(to + v * LANES * PANEL, tile + v * LANES, scale, j, d, reversed, 0);
+                pack_square(to + v * LANES * PANEL, tile + v * LANES, scale, j, d, reversed, 0);
             }
         }
     }

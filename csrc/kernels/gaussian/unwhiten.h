@@ -6,12 +6,11 @@
  * multiply-add each in this order, so the bits depend on neither the way nor the neighbours. What is above the diagonal is not
  * read; zeros on it are as good as any number. */
 
-enum { FN(UNWHITEN_FEW) = 4 }; /* rows */
+enum { UNWHITEN_FEW = 4 }; /* rows */
 
 /* Coordinates i, i + 1, ... of a tile of points to rows in memory: mean − acc. Whether there is a NaN among them. */
-ALWAYS_INLINE int FN(unwhiten_store)(V (*acc)[LOGLIK_TILE_VECTORS], const R *mean, char *out, ptrdiff_t row, ptrdiff_t column,
-                                     ptrdiff_t i, ptrdiff_t d, ptrdiff_t count) {
-    enum { ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE), COLS = FN(COLS) };
+ALWAYS_INLINE int unwhiten_store(V (*acc)[LOGLIK_TILE_VECTORS], const R *mean, char *out, ptrdiff_t row, ptrdiff_t column,
+                                 ptrdiff_t i, ptrdiff_t d, ptrdiff_t count) {
     M nan = M_NONE;
     UNROLLED
     for (int r = 0; r < ROWS; r++) {
@@ -24,7 +23,7 @@ ALWAYS_INLINE int FN(unwhiten_store)(V (*acc)[LOGLIK_TILE_VECTORS], const R *mea
     }
     if (count == TILE && column == sizeof(R) && i + ROWS <= d) {
         R *const p = (R *)out + i;
-        const ptrdiff_t step = FN(elements)(row);
+        const ptrdiff_t step = elements(row);
         UNROLLED
         for (int c = 0; c < ROWS; c += COLS) {
             UNROLLED
@@ -34,13 +33,13 @@ ALWAYS_INLINE int FN(unwhiten_store)(V (*acc)[LOGLIK_TILE_VECTORS], const R *mea
                 for (int t = 0; t < COLS; t++) {
                     block[t] = acc[c + t][v];
                 }
-                FN(v_store_columns)(p + v * LANES * step + c, step, block);
+                v_store_columns(p + v * LANES * step + c, step, block);
             }
         }
         return m_any(nan);
     }
     R lanes[ROWS * TILE] __attribute__((aligned(64)));
-    FN(store_panel)(lanes, acc);
+    store_panel(lanes, acc);
     for (ptrdiff_t r = 0; r < ROWS && i + r < d; r++) {
         for (ptrdiff_t p = 0; p < count; p++) {
             *(R *)(out + p * row + (i + r) * column) = lanes[r * TILE + p];
@@ -50,13 +49,13 @@ ALWAYS_INLINE int FN(unwhiten_store)(V (*acc)[LOGLIK_TILE_VECTORS], const R *mea
 }
 
 /* One point. Whether there is a NaN in it. */
-static int FN(unwhiten_one)(const R *z, ptrdiff_t z_column, FN(rows) l, const char *mean, ptrdiff_t mean_step, ptrdiff_t d,
+static int unwhiten_one(const R *z, ptrdiff_t z_column, view l, const char *mean, ptrdiff_t mean_step, ptrdiff_t d,
                              char *out, ptrdiff_t column) {
     int nan = 0;
     for (ptrdiff_t i = 0; i < d; i++) {
         V sum = C(0);
         for (ptrdiff_t k = 0; k <= i; k++) {
-            sum = v_fnma(v_set1(FN(entry)(l, i, k)), v_set1(z[k * z_column]), sum);
+            sum = v_fnma(v_set1(entry_of(l, i, k)), v_set1(z[k * z_column]), sum);
         }
         R lanes[LANES] __attribute__((aligned(64)));
         v_store(lanes, v_set1(*(const R *)(mean + i * mean_step)) - sum);
@@ -67,49 +66,49 @@ static int FN(unwhiten_one)(const R *z, ptrdiff_t z_column, FN(rows) l, const ch
 }
 
 /* Whether a NaN in the result of a point was made here: not where one came in by what it is computed from. */
-static __attribute__((noinline)) int FN(unwhiten_made_nan)(FN(rows) result, FN(rows) z, ptrdiff_t p, FN(rows) l,
-                                                           const char *mean, ptrdiff_t mean_step, ptrdiff_t d) {
+static __attribute__((noinline)) int unwhiten_made_nan(view result, view z, ptrdiff_t p, view l,
+                                                       const char *mean, ptrdiff_t mean_step, ptrdiff_t d) {
     for (ptrdiff_t i = 0; i < d; i++) {
-        const R x = FN(entry)(result, p, i), m = *(const R *)(mean + i * mean_step);
-        if (x != x && m == m && !FN(has_nan)(z, p, i + 1) && !FN(has_nan)(l, i, i + 1)) {
+        const R x = entry_of(result, p, i), m = *(const R *)(mean + i * mean_step);
+        if (x != x && m == m && !has_nan(z, p, i + 1) && !has_nan(l, i, i + 1)) {
             return 1;
         }
     }
     return 0;
 }
 
-static void FN(unwhiten)(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
+static void unwhiten_loop(char **args, const ptrdiff_t *dims, const ptrdiff_t *steps, void *data) {
     (void)data;
-    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * FN(SMALL), ROWS = FN(ROWS), VECTORS = FN(VECTORS), TILE = FN(TILE) };
+    enum { STACK = 4 * LOGLIK_TILE_VECTORS * LANES * SMALL };
     R stack[STACK] __attribute__((aligned(64)));
-    const ptrdiff_t n = dims[1], d = dims[2], padded = FN(padded)(d), *const s = steps + 4;
-    const int few = n < FN(UNWHITEN_FEW);
+    const ptrdiff_t n = dims[1], d = dims[2], padded = padded_size(d), *const s = steps + 4;
+    const int few = n < UNWHITEN_FEW;
     const fp_state saved = fp_enter();
-    R *const memory = few ? NULL : FN(scratch_take)(stack, STACK, padded * (TILE + 1) + FN(panels_size)(d));
+    R *const memory = few ? NULL : scratch_take(stack, STACK, padded * (TILE + 1) + panels_size(d));
     R *const tile = memory, *const mean = memory + padded * TILE, *const panels = mean + padded;
     int invalid = 0;
 
     for (ptrdiff_t g = 0; g < dims[0]; g++) {
-        const FN(rows) z = FN(rows_at)(args[0] + g * steps[0], s[0], s[1]), l = FN(rows_at)(args[2] + g * steps[2], s[3], s[4]);
+        const view z = rows_at(args[0] + g * steps[0], s[0], s[1]), l = rows_at(args[2] + g * steps[2], s[3], s[4]);
         const char *const m = args[1] + g * steps[1];
         char *const out = args[3] + g * steps[3];
-        const FN(rows) result = FN(rows_at)(out, s[5], s[6]);
+        const view result = rows_at(out, s[5], s[6]);
         int nan = 0;
         if (!memory) { /* few, or there is none */
             for (ptrdiff_t p = 0; p < n; p++) {
-                nan |= FN(unwhiten_one)(z.data + p * z.row, z.column, l, m, s[2], d, out + p * s[5], s[6]);
+                nan |= unwhiten_one(z.data + p * z.row, z.column, l, m, s[2], d, out + p * s[5], s[6]);
             }
         } else {
-            memset(memory, 0, (size_t)(padded * (TILE + 1) + FN(panels_size)(d)) * sizeof(R));
+            memset(memory, 0, (size_t)(padded * (TILE + 1) + panels_size(d)) * sizeof(R));
             for (ptrdiff_t i = 0; i < d; i++) {
                 mean[i] = *(const R *)(m + i * s[2]);
                 for (ptrdiff_t k = 0; k <= i; k++) {
-                    panels[FN(panel_index)(i, k)] = FN(entry)(l, i, k);
+                    panels[panel_index(i, k)] = entry_of(l, i, k);
                 }
             }
             for (ptrdiff_t first = 0; first < n; first += TILE) {
                 const ptrdiff_t count = n - first < TILE ? n - first : TILE;
-                FN(load_tile)(tile, z, first, count, d, NULL);
+                load_tile(tile, z, first, count, d, NULL);
                 for (ptrdiff_t i = 0; i < d; i += ROWS) {
                     V acc[ROWS][VECTORS];
                     UNROLLED
@@ -119,15 +118,15 @@ static void FN(unwhiten)(char **args, const ptrdiff_t *dims, const ptrdiff_t *st
                             acc[r][v] = C(0);
                         }
                     }
-                    FN(panel_product)(acc, panels + FN(panel_start)(i / ROWS), tile, i);
-                    nan |= FN(unwhiten_store)(acc, mean, out + first * s[5], s[5], s[6], i, d, count);
+                    panel_product(acc, panels + panel_start(i / ROWS), tile, i);
+                    nan |= unwhiten_store(acc, mean, out + first * s[5], s[5], s[6], i, d, count);
                 }
             }
         }
         for (ptrdiff_t p = 0; p < n && nan && !invalid; p++) {
-            invalid = FN(unwhiten_made_nan)(result, z, p, l, m, s[2], d);
+            invalid = unwhiten_made_nan(result, z, p, l, m, s[2], d);
         }
     }
-    FN(scratch_give_back)(stack, memory);
+    scratch_give_back(stack, memory);
     fp_leave(saved, invalid);
 }

@@ -13,40 +13,40 @@
  * with rows as lanes. */
 
 enum {
-    FN(CATEGORICAL_SHORT) = 32, /* classes of a short row */
-    FN(CATEGORICAL_ROWS) = 64,  /* at most so many rows are taken together: their logarithms are independent of each other */
-    FN(CATEGORICAL_KEPT) = 16,  /* of long ones and for gradients: their exponentials stay in cache */
+    CATEGORICAL_SHORT = 32, /* classes of a short row */
+    CATEGORICAL_ROWS = 64,  /* at most so many rows are taken together: their logarithms are independent of each other */
+    CATEGORICAL_KEPT = 16,  /* of long ones and for gradients: their exponentials stay in cache */
 };
 
 /* A set of rows, and what they are reduced to: value = gap + share·log1p(ratio), ratio = others/top. */
 typedef struct {
-    R ratio[FN(CATEGORICAL_ROWS)] __attribute__((aligned(64)));
-    double gap[FN(CATEGORICAL_ROWS)], share[FN(CATEGORICAL_ROWS)];
-    double others[FN(CATEGORICAL_ROWS)], top[FN(CATEGORICAL_ROWS)]; /* T·e, and e = exp(m) in its frame */
-    double weight[FN(CATEGORICAL_ROWS)];   /* 0: the row does not count */
-    ptrdiff_t label[FN(CATEGORICAL_ROWS)]; /* 0 where the row does not count; with rows of targets −1 */
-} FN(categorical_rows);
+    R ratio[CATEGORICAL_ROWS] __attribute__((aligned(64)));
+    double gap[CATEGORICAL_ROWS], share[CATEGORICAL_ROWS];
+    double others[CATEGORICAL_ROWS], top[CATEGORICAL_ROWS]; /* T·e, and e = exp(m) in its frame */
+    double weight[CATEGORICAL_ROWS];   /* 0: the row does not count */
+    ptrdiff_t label[CATEGORICAL_ROWS]; /* 0 where the row does not count; with rows of targets −1 */
+} categorical_rows;
 
 /* What is smoothed over all classes gives each of them this target. */
-ALWAYS_INLINE double FN(categorical_floor)(const loglik_loss_task *task) { return task->smoothing / (double)task->width; }
+ALWAYS_INLINE double categorical_floor(const loglik_loss_task *task) { return task->smoothing / (double)task->width; }
 
 /* ------------------------------------------------------------------------------- long rows */
 
 typedef struct {
     vf64 lanes[LOSS_VECTORS];
-} FN(lane_sum);
+} lane_sum;
 
-ALWAYS_INLINE void FN(lane_add)(FN(lane_sum) *sum, int stream, const V *x) {
-    vf64 wide[FN(WIDE)];
-    FN(loss_widen)((x[0] + x[1]) + (x[2] + x[3]), wide);
+ALWAYS_INLINE void lane_add(lane_sum *sum, int stream, const V *x) {
+    vf64 wide[WIDE];
+    loss_widen((x[0] + x[1]) + (x[2] + x[3]), wide);
     UNROLLED
-    for (int k = 0; k < FN(WIDE); k++) {
-        sum->lanes[stream * FN(WIDE) + k] += wide[k];
+    for (int k = 0; k < WIDE; k++) {
+        sum->lanes[stream * WIDE + k] += wide[k];
     }
 }
 
 /* The largest of n values, NaN passed over; −inf for none. */
-static R FN(row_maximum)(const R *z, ptrdiff_t n) {
+static R row_maximum(const R *z, ptrdiff_t n) {
     V m[4] = {C(-INFINITY), C(-INFINITY), C(-INFINITY), C(-INFINITY)};
     ptrdiff_t i = 0;
     for (; i + 4 * LANES <= n; i += 4 * LANES) {
@@ -73,19 +73,19 @@ static R FN(row_maximum)(const R *z, ptrdiff_t n) {
 
 /* Sums over a row. */
 typedef struct {
-    FN(lane_sum) others, gaps, targeted, target; /* Σ exp(z) but for z = m, Σ (m − z), Σ t·(m − z), Σ t */
+    lane_sum others, gaps, targeted, target; /* Σ exp(z) but for z = m, Σ (m − z), Σ t·(m − z), Σ t */
     V at_maximum, lowest, highest;               /* how many are m; the targets' range */
-} FN(row_sums);
+} row_sums;
 
 /* The largest logit of a row (for a lane each, in short rows) and its exponential. */
 typedef struct {
     V m, e;
-    FN(vm_exp_frame) frame;
-} FN(categorical_top);
+    vm_exp_frame frame;
+} categorical_top;
 
-ALWAYS_INLINE FN(categorical_top) FN(categorical_top_of)(V m) {
-    FN(categorical_top) top = {.m = m, .frame = FN(vm_exp_frame_below)(m)};
-    top.e = v_select(v_lt(v_abs(m), C(INFINITY)), FN(vm_exp_below)(top.frame, m), C(1));
+ALWAYS_INLINE categorical_top categorical_top_of(V m) {
+    categorical_top top = {.m = m, .frame = vm_exp_frame_below(m)};
+    top.e = v_select(v_lt(v_abs(m), C(INFINITY)), vm_exp_below(top.frame, m), C(1));
     return top;
 }
 
@@ -93,25 +93,25 @@ ALWAYS_INLINE FN(categorical_top) FN(categorical_top_of)(V m) {
 typedef struct {
     int log_probs, gaps; /* whether the elements are logarithms already; whether Σ (m − z) is wanted */
     const R *t;          /* targets, or NULL: one class */
-} FN(categorical_kind);
+} categorical_kind;
 
 /* A group of 64 elements; z − m is 0 where z is m, also for an infinite m. e may be NULL. */
-ALWAYS_INLINE void FN(categorical_group)(const R *z, R *e, const FN(categorical_top) *top, const FN(categorical_kind) kind,
-                                         FN(row_sums) *sums) {
+ALWAYS_INLINE void categorical_group(const R *z, R *e, const categorical_top *top, const categorical_kind kind,
+                                     row_sums *sums) {
     const int log_probs = kind.log_probs, gaps = kind.gaps;
     const R *const t = kind.t;
     ROLLED
-    for (int s = 0; s < FN(LOSS_STREAMS); s++) {
+    for (int s = 0; s < LOSS_STREAMS; s++) {
         V other[4], gap[4], targeted[4], target[4];
         UNROLLED
         for (int row = 0; row < 4; row++) {
-            const int at = row * FN(LOSS_LANES) + s * LANES;
+            const int at = row * LOSS_LANES + s * LANES;
             const V x = v_load(z + at);
             const M largest = v_eq(x, top->m);
             gap[row] = log_probs ? -x : v_zero_if(largest, top->m - x);
             other[row] = targeted[row] = target[row] = C(0);
             if (!log_probs) {
-                other[row] = FN(vm_exp_below)(top->frame, x);
+                other[row] = vm_exp_below(top->frame, x);
                 if (e) {
                     v_store(e + at, v_select(largest, top->e, other[row]));
                 }
@@ -126,22 +126,22 @@ ALWAYS_INLINE void FN(categorical_group)(const R *z, R *e, const FN(categorical_
             }
         }
         if (!log_probs) {
-            FN(lane_add)(&sums->others, s, other);
+            lane_add(&sums->others, s, other);
         }
         if (gaps) {
-            FN(lane_add)(&sums->gaps, s, gap);
+            lane_add(&sums->gaps, s, gap);
         }
         if (t) {
-            FN(lane_add)(&sums->targeted, s, targeted);
-            FN(lane_add)(&sums->target, s, target);
+            lane_add(&sums->targeted, s, targeted);
+            lane_add(&sums->target, s, target);
         }
     }
 }
 
 /* The groups of a row from element i on; the last one is padded with impossible classes that are no target. */
-ALWAYS_INLINE void FN(categorical_groups)(const R *z, ptrdiff_t width, R *e, const FN(categorical_top) *top, FN(categorical_kind) kind,
-                                          FN(row_sums) *sums) {
-    enum { GROUP = FN(LOSS_GROUP) };
+ALWAYS_INLINE void categorical_groups(const R *z, ptrdiff_t width, R *e, const categorical_top *top, categorical_kind kind,
+                                      row_sums *sums) {
+    enum { GROUP = LOSS_GROUP };
     const R *const t = kind.t;
     ptrdiff_t i = 0;
     for (; i + GROUP <= width; i += GROUP) {
@@ -149,7 +149,7 @@ ALWAYS_INLINE void FN(categorical_groups)(const R *z, ptrdiff_t width, R *e, con
             __builtin_prefetch((const char *)(z + width + i) + line, 0, 2);
         }
         kind.t = t ? t + i : NULL;
-        FN(categorical_group)(z + i, e ? e + i : NULL, top, kind, sums);
+        categorical_group(z + i, e ? e + i : NULL, top, kind, sums);
     }
     if (i < width) {
         const size_t rest = (size_t)(width - i) * sizeof(R);
@@ -164,7 +164,7 @@ ALWAYS_INLINE void FN(categorical_groups)(const R *z, ptrdiff_t width, R *e, con
             kind.t = ts;
         }
         kind.gaps = 0;
-        FN(categorical_group)(zs, e ? es : NULL, top, kind, sums);
+        categorical_group(zs, e ? es : NULL, top, kind, sums);
         if (e) {
             memcpy(e + i, es, rest);
         }
@@ -172,18 +172,18 @@ ALWAYS_INLINE void FN(categorical_groups)(const R *z, ptrdiff_t width, R *e, con
 }
 
 /* Reduces row `row` of a task to entry r; exponentials to e, unless NULL. Returns whether its targets are no probabilities. */
-static int FN(categorical_long)(const loglik_loss_task *task, ptrdiff_t row, R *e, FN(categorical_rows) *out, int r) {
+static int categorical_long(const loglik_loss_task *task, ptrdiff_t row, R *e, categorical_rows *out, int r) {
     const ptrdiff_t width = task->width;
     const R *const z = (const R *)task->model[0] + row * width;
     const R *const t = task->targets ? (const R *)task->targets + row * width : NULL;
     const int log_probs = task->form == LOGLIK_LOSS_LOG_PROBS, gaps = task->smoothing > 0;
-    const R largest = log_probs ? 0 : FN(row_maximum)(z, width);
-    const FN(categorical_top) top = FN(categorical_top_of)(v_set1(largest));
-    FN(row_sums) sums = {.at_maximum = C(0), .lowest = C(0), .highest = C(1)};
+    const R largest = log_probs ? 0 : row_maximum(z, width);
+    const categorical_top top = categorical_top_of(v_set1(largest));
+    row_sums sums = {.at_maximum = C(0), .lowest = C(0), .highest = C(1)};
     if (!log_probs && !gaps && !t) { /* the usual row, without a question in its loop */
-        FN(categorical_groups)(z, width, e, &top, (FN(categorical_kind)){0}, &sums);
+        categorical_groups(z, width, e, &top, (categorical_kind){0}, &sums);
     } else {
-        FN(categorical_groups)(z, width, e, &top, (FN(categorical_kind)){log_probs, gaps, t}, &sums);
+        categorical_groups(z, width, e, &top, (categorical_kind){log_probs, gaps, t}, &sums);
     }
     R count[LANES] __attribute__((aligned(64))), e_top[LANES] __attribute__((aligned(64)));
     v_store(count, sums.at_maximum);
@@ -208,16 +208,16 @@ static int FN(categorical_long)(const loglik_loss_task *task, ptrdiff_t row, R *
     }
     if (gaps) {
         double all = loss_sum_lanes(sums.gaps.lanes);
-        for (ptrdiff_t k = width / FN(LOSS_GROUP) * FN(LOSS_GROUP); k < width; k++) { /* of the last, shorter group */
+        for (ptrdiff_t k = width / LOSS_GROUP * LOSS_GROUP; k < width; k++) { /* of the last, shorter group */
             all += z[k] == largest && !log_probs ? 0 : (double)largest - (double)z[k];
         }
-        out->gap[r] = (1 - task->smoothing) * out->gap[r] + FN(categorical_floor)(task) * all * out->share[r];
+        out->gap[r] = (1 - task->smoothing) * out->gap[r] + categorical_floor(task) * all * out->share[r];
     }
     return m_any(v_lt(sums.lowest, C(0)) | v_lt(C(1), sums.highest)) || (t && !(fabs(out->share[r] - 1) <= task->tolerance));
 }
 
 /* The gradient in place of the exponentials: e·factor − kept·t − floor. t may be NULL. */
-static void FN(categorical_long_gradient)(R *g, const R *t, ptrdiff_t n, R factor, R kept, R floor) {
+static void categorical_long_gradient(R *g, const R *t, ptrdiff_t n, R factor, R kept, R floor) {
     ptrdiff_t k = 0;
     for (; k + LANES <= n; k += LANES) {
         const V p = v_load(g + k) * v_set1(factor);
@@ -232,81 +232,81 @@ static void FN(categorical_long_gradient)(R *g, const R *t, ptrdiff_t n, R facto
 /* ------------------------------------------------------------------------------- short rows */
 
 /* Up to four classes of LANES rows: their exponentials to e, unless NULL, and into the sums over the others. */
-ALWAYS_INLINE void FN(categorical_classes)(const V *z, V *e, const FN(categorical_top) *top, const int classes, vf64 *others,
-                                           V *ties) {
+ALWAYS_INLINE void categorical_classes(const V *z, V *e, const categorical_top *top, const int classes, vf64 *others,
+                                       V *ties) {
     V term[4];
     UNROLLED
     for (int q = 0; q < classes; q++) {
         const M largest = v_eq(z[q], top->m);
-        const V x = FN(vm_exp_below)(top->frame, z[q]);
+        const V x = vm_exp_below(top->frame, z[q]);
         term[q] = v_zero_if(largest, x);
         *ties += v_zero_unless(largest, C(1));
         if (e) {
             e[q] = v_select(largest, top->e, x);
         }
     }
-    vf64 wide[FN(WIDE)];
-    FN(loss_widen)(classes == 4 ? (term[0] + term[1]) + (term[2] + term[3]) : classes == 2 ? term[0] + term[1] : term[0], wide);
+    vf64 wide[WIDE];
+    loss_widen(classes == 4 ? (term[0] + term[1]) + (term[2] + term[3]) : classes == 2 ? term[0] + term[1] : term[0], wide);
     UNROLLED
-    for (int w = 0; w < FN(WIDE); w++) {
+    for (int w = 0; w < WIDE; w++) {
         others[w] += wide[w];
     }
 }
 
 /* Reduces LANES rows of logits, with labels, to entries r, r + 1, ...; the exponentials of class k to e[k], unless e is NULL. */
-ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, const R *rows, V *e, FN(categorical_rows) *out, int r) {
+ALWAYS_INLINE void categorical_short(const loglik_loss_task *task, const R *rows, V *e, categorical_rows *out, int r) {
     const ptrdiff_t width = task->width;
-    V z[FN(CATEGORICAL_SHORT) + FN(COLS)];
-    const FN(batch) b = {rows, width, 0, 1};
-    FN(load_lanes)(z, b, 0, width, width, LANES);
+    V z[CATEGORICAL_SHORT + COLS];
+    const batch b = {rows, width, 0, 1};
+    load_lanes(z, b, 0, width, width, LANES);
     V m = z[0];
     for (ptrdiff_t k = 1; k < width; k++) {
         m = v_max(z[k], m);
     }
-    const FN(categorical_top) top = FN(categorical_top_of)(m);
+    const categorical_top top = categorical_top_of(m);
     R chosen[LANES] __attribute__((aligned(64)));
     for (int p = 0; p < LANES; p++) {
         chosen[p] = rows[p * width + out->label[r + p]];
     }
-    vf64 others[FN(WIDE)] = {{0}}, gaps[FN(WIDE)] = {{0}};
+    vf64 others[WIDE] = {{0}}, gaps[WIDE] = {{0}};
     V ties = C(-1);
     ptrdiff_t k = 0;
     for (; k + 4 <= width; k += 4) {
-        FN(categorical_classes)(z + k, e ? e + k : NULL, &top, 4, others, &ties);
+        categorical_classes(z + k, e ? e + k : NULL, &top, 4, others, &ties);
     }
     if (k + 2 <= width) {
-        FN(categorical_classes)(z + k, e ? e + k : NULL, &top, 2, others, &ties);
+        categorical_classes(z + k, e ? e + k : NULL, &top, 2, others, &ties);
         k += 2;
     }
     if (k < width) {
-        FN(categorical_classes)(z + k, e ? e + k : NULL, &top, 1, others, &ties);
+        categorical_classes(z + k, e ? e + k : NULL, &top, 1, others, &ties);
     }
     for (k = 0; k < width && task->smoothing > 0; k++) {
-        vf64 wide[FN(WIDE)];
-        FN(loss_widen)(v_zero_if(v_eq(z[k], m), m - z[k]), wide);
-        for (int w = 0; w < FN(WIDE); w++) {
+        vf64 wide[WIDE];
+        loss_widen(v_zero_if(v_eq(z[k], m), m - z[k]), wide);
+        for (int w = 0; w < WIDE; w++) {
             gaps[w] += wide[w];
         }
     }
     /* NaN where every class is impossible, or the first logit is NaN (one after it makes the sum NaN). */
     ties = v_select(v_lt(C(-INFINITY), m), ties, C(NAN));
     const V label = v_load(chosen);
-    vf64 wide_ties[FN(WIDE)], wide_top[FN(WIDE)], wide_m[FN(WIDE)], wide_label[FN(WIDE)];
-    FN(loss_widen)(ties, wide_ties);
-    FN(loss_widen)(top.e, wide_top);
-    FN(loss_widen)(m, wide_m);
-    FN(loss_widen)(label, wide_label);
+    vf64 wide_ties[WIDE], wide_top[WIDE], wide_m[WIDE], wide_label[WIDE];
+    loss_widen(ties, wide_ties);
+    loss_widen(top.e, wide_top);
+    loss_widen(m, wide_m);
+    loss_widen(label, wide_label);
     UNROLLED
-    for (int w = 0; w < FN(WIDE); w++) {
+    for (int w = 0; w < WIDE; w++) {
         others[w] += wide_ties[w] * wide_top[w];
     }
-    v_store(out->ratio + r, FN(loss_narrow)(others) / top.e);
+    v_store(out->ratio + r, loss_narrow(others) / top.e);
     UNROLLED
-    for (int w = 0; w < FN(WIDE); w++) {
+    for (int w = 0; w < WIDE; w++) {
         const int at = r + w * LANES_f64;
         vf64 gap = v_zero_if(v_eq(wide_m[w], wide_label[w]), wide_m[w] - wide_label[w]);
         if (task->smoothing > 0) {
-            gap = v_set1(1 - task->smoothing) * gap + v_set1(FN(categorical_floor)(task)) * gaps[w];
+            gap = v_set1(1 - task->smoothing) * gap + v_set1(categorical_floor(task)) * gaps[w];
         }
         v_store(out->gap + at, gap);
         v_store(out->share + at, v_set1(1.0));
@@ -318,8 +318,7 @@ ALWAYS_INLINE void FN(categorical_short)(const loglik_loss_task *task, const R *
 }
 
 /* Rows of e·factor − floor, for each lane its own. */
-ALWAYS_INLINE void FN(categorical_short_gradient)(R *g, const V *e, ptrdiff_t width, V factor, V floor) {
-    enum { COLS = FN(COLS) };
+ALWAYS_INLINE void categorical_short_gradient(R *g, const V *e, ptrdiff_t width, V factor, V floor) {
     ptrdiff_t k = 0;
     for (; k + COLS <= width; k += COLS) {
         V block[COLS];
@@ -327,7 +326,7 @@ ALWAYS_INLINE void FN(categorical_short_gradient)(R *g, const V *e, ptrdiff_t wi
         for (int c = 0; c < COLS; c++) {
             block[c] = e[k + c] * factor - floor;
         }
-        FN(v_store_columns)(g + k, width, block);
+        v_store_columns(g + k, width, block);
     }
     for (; k < width; k++) {
         R lanes[LANES] __attribute__((aligned(64)));
@@ -341,7 +340,7 @@ ALWAYS_INLINE void FN(categorical_short_gradient)(R *g, const V *e, ptrdiff_t wi
 /* ------------------------------------------------------------------------------- the kernel */
 
 /* Labels of a set, and weights where they are not 1; returns the first row whose label is no class, or −1. */
-static ptrdiff_t FN(categorical_labels)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, FN(categorical_rows) *rows) {
+static ptrdiff_t categorical_labels(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, categorical_rows *rows) {
     if (!task->weights && !task->targets && !task->ignores) { /* the usual task */
         int bad = 0;
         for (ptrdiff_t r = 0; r < n; r++) {
@@ -371,16 +370,16 @@ static ptrdiff_t FN(categorical_labels)(const loglik_loss_task *task, ptrdiff_t 
 }
 
 /* The derivative in the label's logit: −(1 − p) by the others' share, without cancellation where p is nearly 1. */
-ALWAYS_INLINE R FN(categorical_label_slope)(const loglik_loss_task *task, double e, double others, double top, double weight) {
+ALWAYS_INLINE R categorical_label_slope(const loglik_loss_task *task, double e, double others, double top, double weight) {
     const double rest = (e == top ? others : top + others - e) / (top + others);
-    return (R)(-weight * (rest - (task->smoothing - FN(categorical_floor)(task))));
+    return (R)(-weight * (rest - (task->smoothing - categorical_floor(task))));
 }
 
 /* The gradient rows of a set. e: the exponentials of short rows (`together` is then n, else 0); long ones have theirs where the
  * gradient goes. */
-static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, const V *e, ptrdiff_t together,
-                                      const FN(categorical_rows) *rows) {
-    enum { ROWS = FN(CATEGORICAL_KEPT), SHORT = FN(CATEGORICAL_SHORT) };
+static void categorical_gradients(const loglik_loss_task *task, ptrdiff_t start, ptrdiff_t n, const V *e, ptrdiff_t together,
+                                  const categorical_rows *rows) {
+    enum { ROWS = CATEGORICAL_KEPT, SHORT = CATEGORICAL_SHORT };
     const ptrdiff_t width = task->width;
     const int log_probs = task->form == LOGLIK_LOSS_LOG_PROBS;
     R *const gradient = (R *)task->gradient[0] + start * width;
@@ -389,13 +388,13 @@ static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t st
     for (ptrdiff_t r = 0; r < ROWS; r++) {
         weight[r] = r < n ? rows->weight[r] * task->scale : 0;
         factor[r] = r < n && !log_probs ? (R)(weight[r] * rows->share[r] / (rows->top[r] + rows->others[r])) : 0;
-        floor[r] = r < n ? (R)(weight[r] * rows->share[r] * FN(categorical_floor)(task)) : 0;
+        floor[r] = r < n ? (R)(weight[r] * rows->share[r] * categorical_floor(task)) : 0;
     }
     R tail[LANES * SHORT] __attribute__((aligned(64)));
     for (ptrdiff_t r = 0; r < together; r += LANES) {
         const int whole = r + LANES <= together;
         R *const to = whole ? gradient + r * width : tail;
-        FN(categorical_short_gradient)(to, e + r / LANES * SHORT, width, v_load(factor + r), v_load(floor + r));
+        categorical_short_gradient(to, e + r / LANES * SHORT, width, v_load(factor + r), v_load(floor + r));
         if (!whole) {
             memcpy(gradient + r * width, tail, (size_t)((together - r) * width) * sizeof(R));
         }
@@ -417,17 +416,17 @@ static void FN(categorical_gradients)(const loglik_loss_task *task, ptrdiff_t st
         }
         if (r >= together) {
             const R *const t = task->targets ? (const R *)task->targets + (start + r) * width : NULL;
-            FN(categorical_long_gradient)(g, t, width, factor[r], kept, floor[r]);
+            categorical_long_gradient(g, t, width, factor[r], kept, floor[r]);
         }
         if (label >= 0) {
             g[label] = log_probs ? -kept - floor[r]
-                                 : FN(categorical_label_slope)(task, at_label, rows->others[r], rows->top[r], weight[r]);
+                                 : categorical_label_slope(task, at_label, rows->others[r], rows->top[r], weight[r]);
         }
     }
 }
 
-static void FN(categorical_nll_task)(loglik_loss_task *task) {
-    enum { ROWS = FN(CATEGORICAL_ROWS), SHORT = FN(CATEGORICAL_SHORT) };
+static void categorical_nll_task(loglik_loss_task *task) {
+    enum { ROWS = CATEGORICAL_ROWS, SHORT = CATEGORICAL_SHORT };
     const fp_state saved = fp_enter();
     const ptrdiff_t width = task->width;
     const int is_short = !task->targets && task->form == LOGLIK_LOSS_LOGITS && width <= SHORT;
@@ -435,9 +434,9 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
     vf64 lanes[LOSS_VECTORS] = {{0}};
     task->bad = -1;
     task->which = 0;
-    const ptrdiff_t set = is_short && !task->gradient[0] ? ROWS : FN(CATEGORICAL_KEPT);
+    const ptrdiff_t set = is_short && !task->gradient[0] ? ROWS : CATEGORICAL_KEPT;
     R tail[LANES * SHORT + LANES] __attribute__((aligned(64)));
-    FN(categorical_rows) rows;
+    categorical_rows rows;
     for (ptrdiff_t r = 0; r < ROWS; r++) {
         rows.weight[r] = 1;
     }
@@ -448,9 +447,9 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
             rows.ratio[r] = 0;
             rows.label[r] = 0;
         }
-        V e[FN(CATEGORICAL_KEPT) / LANES * SHORT];
+        V e[CATEGORICAL_KEPT / LANES * SHORT];
         const ptrdiff_t together = is_short ? n : 0;
-        ptrdiff_t bad = FN(categorical_labels)(task, start, n, &rows);
+        ptrdiff_t bad = categorical_labels(task, start, n, &rows);
         for (ptrdiff_t r = 0; r < together && bad < 0; r += LANES) {
             const R *logits = (const R *)task->model[0] + (start + r) * width;
             if (r + LANES > together) { /* with rows of zeros: the bits of a row do not depend on how many there are */
@@ -458,11 +457,11 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
                 memcpy(tail, logits, (size_t)((together - r) * width) * sizeof(R));
                 logits = tail;
             }
-            FN(categorical_short)(task, logits, task->gradient[0] ? e + r / LANES * SHORT : NULL, &rows, (int)r);
+            categorical_short(task, logits, task->gradient[0] ? e + r / LANES * SHORT : NULL, &rows, (int)r);
         }
         for (ptrdiff_t r = together; r < n && bad < 0; r++) {
             R *const g = task->gradient[0] ? (R *)task->gradient[0] + (start + r) * width : NULL;
-            if (FN(categorical_long)(task, start + r, g, &rows, (int)r)) {
+            if (categorical_long(task, start + r, g, &rows, (int)r)) {
                 const R *const t = (const R *)task->targets + (start + r) * width;
                 for (bad = 0; bad < width && t[bad] >= 0 && t[bad] <= 1; bad++) {
                 }
@@ -475,9 +474,9 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
             break;
         }
         for (ptrdiff_t r = 0; r < set; r += LANES) {
-            vf64 log[FN(WIDE)];
-            FN(loss_widen)(FN(vm_log1p)(v_load(rows.ratio + r)), log);
-            for (int w = 0; w < FN(WIDE); w++) {
+            vf64 log[WIDE];
+            loss_widen(vm_log1p(v_load(rows.ratio + r)), log);
+            for (int w = 0; w < WIDE; w++) {
                 const ptrdiff_t at = r + w * LANES_f64;
                 const vf64 weight = v_load(rows.weight + at);
                 const vf64 value = v_load(rows.gap + at) + v_load(rows.share + at) * log[w];
@@ -489,9 +488,9 @@ static void FN(categorical_nll_task)(loglik_loss_task *task) {
             }
         }
         if (task->gradient[0]) {
-            FN(categorical_gradients)(task, start, n, e, together, &rows);
+            categorical_gradients(task, start, n, e, together, &rows);
         }
-        if ((start + set) % FN(LOSS_BLOCK) == 0 || start + set >= task->n) {
+        if ((start + set) % LOSS_BLOCK == 0 || start + set >= task->n) {
             loss_add(&total, loss_sum_lanes(lanes));
             memset(lanes, 0, sizeof lanes);
         }

@@ -3,15 +3,14 @@
  * with fused multiply-adds. */
 
 enum {
-    FN(LOSS_LANES) = 16,               /* virtual lanes of a sum */
-    FN(LOSS_STREAMS) = 16 / LANES,     /* vectors of R that fill them */
-    FN(LOSS_GROUP) = 4 * 16,           /* elements whose terms are joined in R before widening */
-    FN(LOSS_BLOCK) = 4096,             /* elements between horizontal sums */
-    FN(LOSS_AHEAD) = 4096,             /* bytes between a read and its prefetch: the hardware stops at the end of a page */
-    FN(WIDE) = REAL_IS_DOUBLE ? 1 : 2, /* double vectors per vector of R */
+    LOSS_LANES = 16, /* virtual lanes of a sum */
+    LOSS_STREAMS = 16 / LANES,     /* vectors of R that fill them */
+    LOSS_GROUP = 4 * 16,           /* elements whose terms are joined in R before widening */
+    LOSS_BLOCK = 4096,             /* elements between horizontal sums */
+    LOSS_AHEAD = 4096,             /* bytes between a read and its prefetch: the hardware stops at the end of a page */
+    WIDE = REAL_IS_DOUBLE ? 1 : 2, /* double vectors per vector of R */
 };
 
-#if REAL_IS_DOUBLE
 enum { LOSS_VECTORS = 16 / LANES_f64 }; /* double vectors that hold the virtual lanes */
 
 /* Sum of the virtual lanes in a fixed tree. */
@@ -47,9 +46,8 @@ ALWAYS_INLINE void loss_add(loss_total *total, double x) {
 ALWAYS_INLINE double loss_result(const loss_total *total) {
     return isfinite(total->sum) ? total->sum + total->correction : total->sum;
 }
-#endif
 
-ALWAYS_INLINE void FN(loss_widen)(V x, vf64 *wide) {
+ALWAYS_INLINE void loss_widen(V x, vf64 *wide) {
 #if REAL_IS_DOUBLE
     wide[0] = x;
 #else
@@ -57,7 +55,7 @@ ALWAYS_INLINE void FN(loss_widen)(V x, vf64 *wide) {
 #endif
 }
 
-ALWAYS_INLINE V FN(loss_narrow)(const vf64 *wide) {
+ALWAYS_INLINE V loss_narrow(const vf64 *wide) {
 #if REAL_IS_DOUBLE
     return wide[0];
 #else
@@ -70,19 +68,19 @@ ALWAYS_INLINE V FN(loss_narrow)(const vf64 *wide) {
  * A loss of up to three arguments is a function of vectors: its value, its derivatives in the model's arguments, and where
  * an argument is outside its range. */
 
-enum { FN(LOSS_MODELS) = LOGLIK_LOSS_MODELS, FN(LOSS_ARGUMENTS) = 1 + LOGLIK_LOSS_MODELS };
+enum { LOSS_MODELS = LOGLIK_LOSS_MODELS, LOSS_ARGUMENTS = 1 + LOGLIK_LOSS_MODELS };
 
-typedef void (*FN(loss_point))(const V *in, V *value, V *slope, int want_slope, M *bad);
+typedef void (*loss_point)(const V *in, V *value, V *slope, int want_slope, M *bad);
 
 /* A part of a task. */
 typedef struct {
-    const R *in[FN(LOSS_ARGUMENTS)], *weights;
-    R *values, *gradient[FN(LOSS_MODELS)], scale;
-} FN(loss_part);
+    const R *in[LOSS_ARGUMENTS], *weights;
+    R *values, *gradient[LOSS_MODELS], scale;
+} loss_part;
 
-ALWAYS_INLINE FN(loss_part) FN(loss_part_of)(const loglik_loss_task *task, ptrdiff_t start) {
-    FN(loss_part) part = {.scale = (R)task->scale, .in = {(const R *)task->targets + start}};
-    for (int a = 0; a < FN(LOSS_MODELS); a++) {
+ALWAYS_INLINE loss_part loss_part_of(const loglik_loss_task *task, ptrdiff_t start) {
+    loss_part part = {.scale = (R)task->scale, .in = {(const R *)task->targets + start}};
+    for (int a = 0; a < LOSS_MODELS; a++) {
         part.in[1 + a] = task->model[a] ? (const R *)task->model[a] + start : NULL;
         part.gradient[a] = task->gradient[a] ? (R *)task->gradient[a] + start : NULL;
     }
@@ -92,11 +90,11 @@ ALWAYS_INLINE FN(loss_part) FN(loss_part_of)(const loglik_loss_task *task, ptrdi
 }
 
 /* 16 elements from `at` on. */
-ALWAYS_INLINE void FN(loss_row)(const FN(loss_part) *part, ptrdiff_t at, vf64 *lanes, const int models,
-                                const FN(loss_point) point, int want_slope, M *bad) {
+ALWAYS_INLINE void loss_row(const loss_part *part, ptrdiff_t at, vf64 *lanes, const int models,
+                            const loss_point point, int want_slope, M *bad) {
     ROLLED
-    for (int s = 0; s < FN(LOSS_STREAMS); s++, at += LANES) {
-        V in[FN(LOSS_ARGUMENTS)], value, slope[FN(LOSS_MODELS)];
+    for (int s = 0; s < LOSS_STREAMS; s++, at += LANES) {
+        V in[LOSS_ARGUMENTS], value, slope[LOSS_MODELS];
         UNROLLED
         for (int a = 0; a <= models; a++) {
             in[a] = v_load(part->in[a] + at);
@@ -123,31 +121,31 @@ ALWAYS_INLINE void FN(loss_row)(const FN(loss_part) *part, ptrdiff_t at, vf64 *l
                 v_store(part->gradient[a] + at, weighted * v_set1(part->scale));
             }
         }
-        vf64 wide[FN(WIDE)];
-        FN(loss_widen)(value, wide);
+        vf64 wide[WIDE];
+        loss_widen(value, wide);
         UNROLLED
-        for (int k = 0; k < FN(WIDE); k++) {
-            lanes[s * FN(WIDE) + k] += wide[k];
+        for (int k = 0; k < WIDE; k++) {
+            lanes[s * WIDE + k] += wide[k];
         }
     }
 }
 
 /* Memory for the last row of a part, padded with copies of an element whose weight is 0. */
 typedef struct {
-    R in[FN(LOSS_ARGUMENTS)][FN(LOSS_LANES)], weights[FN(LOSS_LANES)], values[FN(LOSS_LANES)];
-    R gradient[FN(LOSS_MODELS)][FN(LOSS_LANES)];
-} FN(loss_padding);
+    R in[LOSS_ARGUMENTS][LOSS_LANES], weights[LOSS_LANES], values[LOSS_LANES];
+    R gradient[LOSS_MODELS][LOSS_LANES];
+} loss_padding;
 
-static __attribute__((noinline)) FN(loss_part) FN(loss_pad)(const FN(loss_part) *part, ptrdiff_t start, ptrdiff_t rest, int models,
-                                                            FN(loss_padding) *padding) {
-    FN(loss_part) padded = {.weights = padding->weights, .values = padding->values, .scale = part->scale};
+static __attribute__((noinline)) loss_part loss_pad(const loss_part *part, ptrdiff_t start, ptrdiff_t rest, int models,
+                                                    loss_padding *padding) {
+    loss_part padded = {.weights = padding->weights, .values = padding->values, .scale = part->scale};
     for (int a = 0; a <= models; a++) {
         padded.in[a] = padding->in[a];
     }
     for (int a = 0; a < models; a++) {
         padded.gradient[a] = padding->gradient[a];
     }
-    for (ptrdiff_t k = 0; k < FN(LOSS_LANES); k++) {
+    for (ptrdiff_t k = 0; k < LOSS_LANES; k++) {
         const ptrdiff_t source = start + (k < rest ? k : 0);
         for (int a = 0; a <= models; a++) {
             padding->in[a][k] = part->in[a][source];
@@ -157,8 +155,8 @@ static __attribute__((noinline)) FN(loss_part) FN(loss_pad)(const FN(loss_part) 
     return padded;
 }
 
-static __attribute__((noinline)) void FN(loss_unpad)(const FN(loss_part) *part, ptrdiff_t start, ptrdiff_t rest, int models,
-                                                     const FN(loss_padding) *padding) {
+static __attribute__((noinline)) void loss_unpad(const loss_part *part, ptrdiff_t start, ptrdiff_t rest, int models,
+                                                 const loss_padding *padding) {
     if (part->values) {
         memcpy(part->values + start, padding->values, (size_t)rest * sizeof(R));
     }
@@ -170,29 +168,29 @@ static __attribute__((noinline)) void FN(loss_unpad)(const FN(loss_part) *part, 
 }
 
 /* The n <= LOSS_BLOCK elements of a part; returns their sum. */
-ALWAYS_INLINE double FN(loss_points)(const FN(loss_part) *part, ptrdiff_t n, const int models, const FN(loss_point) point, int *bad) {
-    enum { ROW = FN(LOSS_LANES) };
+ALWAYS_INLINE double loss_points(const loss_part *part, ptrdiff_t n, const int models, const loss_point point, int *bad) {
+    enum { ROW = LOSS_LANES };
     const int want_slope = part->gradient[0] || part->gradient[1];
     vf64 lanes[LOSS_VECTORS] = {{0}};
     M any_bad = M_NONE;
-    FN(loss_padding) padding;
-    FN(loss_part) now = *part;
+    loss_padding padding;
+    loss_part now = *part;
     for (ptrdiff_t i = 0; i < n; i += ROW) {
         const ptrdiff_t rest = n - i;
         ptrdiff_t at = i;
         if (rest < ROW) {
-            now = FN(loss_pad)(part, i, rest, models, &padding);
+            now = loss_pad(part, i, rest, models, &padding);
             at = 0;
         }
         UNROLLED
         for (int a = 0; a <= models; a++) {
             for (size_t line = 0; line < ROW * sizeof(R); line += 64) {
-                __builtin_prefetch((const char *)(now.in[a] + at) + line + FN(LOSS_AHEAD));
+                __builtin_prefetch((const char *)(now.in[a] + at) + line + LOSS_AHEAD);
             }
         }
-        FN(loss_row)(&now, at, lanes, models, point, want_slope, &any_bad);
+        loss_row(&now, at, lanes, models, point, want_slope, &any_bad);
         if (rest < ROW) {
-            FN(loss_unpad)(part, i, rest, models, &padding);
+            loss_unpad(part, i, rest, models, &padding);
         }
     }
     *bad = m_any(any_bad);

@@ -2,9 +2,9 @@
 #include "loss_task.h"
 
 /* Negative log-likelihoods with what the caller asks for: their sum always, values and gradients where there is memory. */
-#define LOGLIK_FUNCTIONS_LOSSES(X, R, T)                                                                    \
-    X(void, bernoulli_nll_task_##T, (loglik_loss_task *task))                                               \
-    X(void, gaussian_nll_task_##T, (loglik_loss_task *task))                                                \
-    X(void, categorical_nll_task_##T, (loglik_loss_task *task))                                             \
-    X(void, kl_standard_normal_task_##T, (loglik_loss_task *task))                                          \
-    X(void, laplace_nll_task_##T, (loglik_loss_task *task))
+#define LOGLIK_FUNCTIONS_LOSSES(X, R)                                                                       \
+    X(void, bernoulli_nll_task, (loglik_loss_task *task))                                                   \
+    X(void, gaussian_nll_task, (loglik_loss_task *task))                                                    \
+    X(void, categorical_nll_task, (loglik_loss_task *task))                                                 \
+    X(void, kl_standard_normal_task, (loglik_loss_task *task))                                              \
+    X(void, laplace_nll_task, (loglik_loss_task *task))

@@ -1,34 +1,34 @@
 /* KL(N(μ, σ²) ‖ N(0, 1)) = ½·(μ² + (exp(ℓ) − 1 − ℓ)) of ℓ = log σ², summed over rows: the term of a variational autoencoder. */
 
 /* Elements of rows, 16 at a time. */
-ALWAYS_INLINE void FN(standard_normal_row)(const R *loc, const R *log_variance, R *loc_gradient, R *spread_gradient, R scale,
-                                           vf64 *lanes) {
+ALWAYS_INLINE void standard_normal_row(const R *loc, const R *log_variance, R *loc_gradient, R *spread_gradient, R scale,
+                                       vf64 *lanes) {
     ROLLED
-    for (int s = 0; s < FN(LOSS_STREAMS); s++) {
+    for (int s = 0; s < LOSS_STREAMS; s++) {
         const V m = v_load(loc + s * LANES);
         V expm1;
-        const V excess = FN(vm_expm1mx)(v_load(log_variance + s * LANES), &expm1);
+        const V excess = vm_expm1mx(v_load(log_variance + s * LANES), &expm1);
         if (loc_gradient) {
             v_store(loc_gradient + s * LANES, m * v_set1(scale));
         }
         if (spread_gradient) {
             v_store(spread_gradient + s * LANES, expm1 * (C(0.5) * v_set1(scale)));
         }
-        vf64 wide[FN(WIDE)], wide_m[FN(WIDE)];
-        FN(loss_widen)(excess, wide);
-        FN(loss_widen)(m, wide_m);
+        vf64 wide[WIDE], wide_m[WIDE];
+        loss_widen(excess, wide);
+        loss_widen(m, wide_m);
         UNROLLED
-        for (int k = 0; k < FN(WIDE); k++) {
-            vf64 *const lane = lanes + s * FN(WIDE) + k;
+        for (int k = 0; k < WIDE; k++) {
+            vf64 *const lane = lanes + s * WIDE + k;
             *lane = v_fma(wide_m[k], wide_m[k], *lane) + wide[k];
         }
     }
 }
 
 /* Twice the sum over n elements. */
-static double FN(standard_normal_sum)(const R *loc, const R *log_variance, ptrdiff_t n, R *loc_gradient, R *spread_gradient,
-                                      R scale) {
-    enum { ROW = FN(LOSS_LANES), BLOCK = FN(LOSS_BLOCK) };
+static double standard_normal_sum(const R *loc, const R *log_variance, ptrdiff_t n, R *loc_gradient, R *spread_gradient,
+                                  R scale) {
+    enum { ROW = LOSS_LANES, BLOCK = LOSS_BLOCK };
     loss_total total = {0, 0};
     for (ptrdiff_t start = 0; start < n; start += BLOCK) {
         const ptrdiff_t end = n - start < BLOCK ? n : start + BLOCK;
@@ -36,18 +36,18 @@ static double FN(standard_normal_sum)(const R *loc, const R *log_variance, ptrdi
         ptrdiff_t i = start;
         for (; i + ROW <= end; i += ROW) {
             for (size_t line = 0; line < ROW * sizeof(R); line += 64) {
-                __builtin_prefetch((const char *)(loc + i) + line + FN(LOSS_AHEAD));
-                __builtin_prefetch((const char *)(log_variance + i) + line + FN(LOSS_AHEAD));
+                __builtin_prefetch((const char *)(loc + i) + line + LOSS_AHEAD);
+                __builtin_prefetch((const char *)(log_variance + i) + line + LOSS_AHEAD);
             }
-            FN(standard_normal_row)(loc + i, log_variance + i, loc_gradient ? loc_gradient + i : NULL,
-                                    spread_gradient ? spread_gradient + i : NULL, scale, lanes);
+            standard_normal_row(loc + i, log_variance + i, loc_gradient ? loc_gradient + i : NULL,
+                                spread_gradient ? spread_gradient + i : NULL, scale, lanes);
         }
         if (i < end) { /* padded with zeros, which cost nothing */
             const size_t rest = (size_t)(end - i) * sizeof(R);
             R m[ROW] = {0}, l[ROW] = {0}, gm[ROW], gl[ROW];
             memcpy(m, loc + i, rest);
             memcpy(l, log_variance + i, rest);
-            FN(standard_normal_row)(m, l, gm, gl, scale, lanes);
+            standard_normal_row(m, l, gm, gl, scale, lanes);
             if (loc_gradient) {
                 memcpy(loc_gradient + i, gm, rest);
             }
@@ -60,7 +60,7 @@ static double FN(standard_normal_sum)(const R *loc, const R *log_variance, ptrdi
     return loss_result(&total);
 }
 
-static void FN(kl_standard_normal_task)(loglik_loss_task *task) {
+static void kl_standard_normal_task(loglik_loss_task *task) {
     const fp_state saved = fp_enter();
     loss_total total = {0, 0};
     const R *const weights = task->weights;
@@ -77,8 +77,8 @@ static void FN(kl_standard_normal_task)(loglik_loss_task *task) {
         double value = 0;
         if (weight != 0) {
             value = 0.5 * (double)weight *
-                    FN(standard_normal_sum)((const R *)task->model[0] + at, (const R *)task->model[1] + at, width, loc_gradient,
-                                            spread_gradient, weight * (R)task->scale);
+                    standard_normal_sum((const R *)task->model[0] + at, (const R *)task->model[1] + at, width, loc_gradient,
+                                        spread_gradient, weight * (R)task->scale);
         } else { /* takes the row out */
             for (ptrdiff_t i = 0; i < width; i++) {
                 if (loc_gradient) {

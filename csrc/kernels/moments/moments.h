@@ -12,13 +12,13 @@
  * one row of `width` entries, of whose products those on the diagonal are used. Virtual lanes are the same at every level: so are
  * the bits where multiply-adds are fused. */
 
-#if REAL_IS_DOUBLE
+#if REAL_IS_DOUBLE /* both kernels, since the sums are those of doubles */
 enum {
-    MOMENTS_TILE = RANK_BLOCK_f64, /* wide rows packed at a time */
-    MOMENTS_CHAINS = 4,            /* of running sums, and so rows taken at a time */
-    MOMENTS_TILES = 48,            /* at most so many make a block */
-    MOMENTS_BYTES = 1 << 20,       /* of a block, about */
-    MOMENTS_FAR = 64,              /* (m − s)² beyond so many variances: 6 bits of the squares would cancel */
+    MOMENTS_TILE = RANK_BLOCK, /* wide rows packed at a time */
+    MOMENTS_CHAINS = 4,        /* of running sums, and so rows taken at a time */
+    MOMENTS_TILES = 48,        /* at most so many make a block */
+    MOMENTS_BYTES = 1 << 20,   /* of a block, about */
+    MOMENTS_FAR = 64,          /* (m − s)² beyond so many variances: 6 bits of the squares would cancel */
 };
 
 /* Rows side by side, so that vectors of up to 8 lanes are filled. */
@@ -26,8 +26,8 @@ ALWAYS_INLINE ptrdiff_t moments_fold(ptrdiff_t d) { return d <= 4 ? (d == 3 ? 8 
 
 static ptrdiff_t moments_scratch(ptrdiff_t d, int diagonal) {
     diagonal |= d == 1;
-    const ptrdiff_t fold = moments_fold(d), padded = rank_width_f64(fold * d);
-    const ptrdiff_t products = diagonal ? padded : padded * padded + 2 * rank_packed_f64(fold * d);
+    const ptrdiff_t fold = moments_fold(d), padded = rank_width(fold * d);
+    const ptrdiff_t products = diagonal ? padded : padded * padded + 2 * rank_packed(fold * d);
     return products + 5 * padded + (fold > 1 ? MOMENTS_TILE * padded : 0) + 8;
 }
 
@@ -130,7 +130,7 @@ static int moments_join(loglik_moments_task *t, moments_memory *g, int last_try)
             const ptrdiff_t from = g->diagonal ? i : i * padded + j, to = g->diagonal ? i : i * d + j;
             double own = g->products[from] - sum[i] * mean[j];
             own = i == j && own < 0 ? 0 : own;
-            add_compensated_f64(&t->squares[to], &t->rest[to], t->weight == 0 ? own : own + times * delta[j]);
+            add_compensated(&t->squares[to], &t->rest[to], t->weight == 0 ? own : own + times * delta[j]);
         }
     }
     t->weight = total;
@@ -140,8 +140,8 @@ static int moments_join(loglik_moments_task *t, moments_memory *g, int last_try)
 /* Register tiles of a tile of wide rows: how often something is fetched ahead. */
 ALWAYS_INLINE ptrdiff_t moments_steps(ptrdiff_t width, ptrdiff_t count) {
     ptrdiff_t tiles = 0;
-    for (ptrdiff_t j = 0; j < width; j += VECTORS_f64 * LANES_f64) {
-        tiles += (width - j / ROWS_f64 * ROWS_f64 + ROWS_f64 - 1) / ROWS_f64;
+    for (ptrdiff_t j = 0; j < width; j += VECTORS * LANES_f64) {
+        tiles += (width - j / ROWS * ROWS + ROWS - 1) / ROWS;
     }
     return tiles * count;
 }
@@ -149,25 +149,25 @@ ALWAYS_INLINE ptrdiff_t moments_steps(ptrdiff_t width, ptrdiff_t count) {
 /* P of a tile. What comes next is fetched meanwhile, `bytes` from `ahead` on: the tile is small, so memory would stand still. */
 static void moments_products(moments_memory *g, const double *a, ptrdiff_t count, const char *ahead, ptrdiff_t bytes) {
     const ptrdiff_t steps = moments_steps(g->width, count);
-    rank_ahead_f64 next = {ahead, (bytes + steps - 1) / steps};
-    rank_products_f64(a, g->packed, g->width, count, MOMENTS_TILE, g->products, &next);
+    rank_ahead next = {ahead, (bytes + steps - 1) / steps};
+    rank_products(a, g->packed, g->width, count, MOMENTS_TILE, g->products, &next);
 }
-#endif
 
-/* The lanes of one double vector. */
-ALWAYS_INLINE vf64 FN(moments_load)(const R *p) {
-#if REAL_IS_DOUBLE
-    return v_load(p);
-#else
+/* Rows of either type: `size` is that of an element, a constant where this is inlined. */
+ALWAYS_INLINE double moments_element(const char *x, ptrdiff_t i, const int size) {
+    return size == sizeof(double) ? ((const double *)x)[i] : (double)((const float *)x)[i];
+}
+
+/* The lanes of one double vector, from element i on. */
+ALWAYS_INLINE vf64 moments_load(const char *x, ptrdiff_t i, const int size) {
     typedef float part __attribute__((vector_size(LOGLIK_VECTOR_BYTES / 2), aligned(4), may_alias));
-    return __builtin_convertvector(*(const part *)p, vf64);
-#endif
+    return size == sizeof(double) ? v_load((const double *)x + i) : __builtin_convertvector(*(const part *)((const float *)x + i), vf64);
 }
 
 /* `count` wide rows, a multiple of MOMENTS_CHAINS: packs them, and adds their sums, squares (diagonal) and extremes. */
-ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t count, const double *weights, const int diagonal,
-                                       const int weighted, const int folded, const int extremes) {
-    enum { PANEL = RANK_PANEL_f64 };
+ALWAYS_INLINE void moments_columns(moments_memory *g, const char *x, const int size, ptrdiff_t count, const double *weights,
+                                   const int diagonal, const int weighted, const int folded, const int extremes) {
+    enum { PANEL = RANK_PANEL };
     const ptrdiff_t width = g->width;
     const double *const spread = folded && g->d > 1 ? g->spread : weights;
     for (ptrdiff_t v = 0; v < width; v += LANES_f64) {
@@ -182,9 +182,9 @@ ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t 
         for (ptrdiff_t p = 0; p < count; p += MOMENTS_CHAINS) {
             UNROLLED
             for (int c = 0; c < MOMENTS_CHAINS; c++) {
-                vf64 y = FN(moments_load)(x + (p + c) * width + v);
+                vf64 y = moments_load(x, (p + c) * width + v, size);
                 if (diagonal) {
-                    __builtin_prefetch((const char *)(x + (p + c) * width + v) + FN(LOSS_AHEAD));
+                    __builtin_prefetch(x + ((p + c) * width + v) * size + LOSS_AHEAD);
                 }
                 if (weighted) {
                     const vf64 w = folded ? v_load(spread + (p + c) * width + v) : v_set1(spread[p + c]);
@@ -225,23 +225,23 @@ ALWAYS_INLINE void FN(moments_columns)(moments_memory *g, const R *x, ptrdiff_t 
 }
 
 /* One row by itself: what is left of a block. */
-static void FN(moments_row)(moments_memory *g, const R *x, double weight) {
+ALWAYS_INLINE void moments_row(moments_memory *g, const char *x, const int size, double weight) {
     if (weight == 0) {
         return;
     }
     for (ptrdiff_t i = 0; i < g->d; i++) {
-        const double y = (double)x[i] - g->shift[i], wy = weight * y;
+        const double value = moments_element(x, i, size), y = value - g->shift[i], wy = weight * y;
         g->sums[i] += wy;
-        g->low[i] = (double)x[i] < g->low[i] ? (double)x[i] : g->low[i];
-        g->high[i] = (double)x[i] > g->high[i] ? (double)x[i] : g->high[i];
+        g->low[i] = value < g->low[i] ? value : g->low[i];
+        g->high[i] = value > g->high[i] ? value : g->high[i];
         for (ptrdiff_t j = g->diagonal ? i : 0; j <= i; j++) {
-            g->products[g->diagonal ? i : i * g->padded + j] += wy * ((double)x[j] - g->shift[j]);
+            g->products[g->diagonal ? i : i * g->padded + j] += wy * (moments_element(x, j, size) - g->shift[j]);
         }
     }
 }
 
 /* Sums of a block about g->shift; `more`: there are rows behind it. */
-static void FN(moments_block)(moments_memory *g, const R *x, ptrdiff_t n, const double *weights, int more) {
+ALWAYS_INLINE void moments_block(moments_memory *g, const char *x, const int size, ptrdiff_t n, const double *weights, int more) {
     const ptrdiff_t d = g->d, fold = g->fold, padded = g->padded;
     /* Vectors read on behind a row that does not fill them. */
     const ptrdiff_t wide = (g->width % 8 == 0 || more ? n / fold : n - 1) / MOMENTS_CHAINS * MOMENTS_CHAINS;
@@ -250,7 +250,7 @@ static void FN(moments_block)(moments_memory *g, const R *x, ptrdiff_t n, const 
     g->weight = weights ? moments_total(weights, n) : (double)n;
     for (ptrdiff_t first = 0; first < wide; first += MOMENTS_TILE) {
         const ptrdiff_t count = wide - first < MOMENTS_TILE ? wide - first : MOMENTS_TILE;
-        const R *const rows = x + first * g->width;
+        const char *const rows = x + first * g->width * size;
         const double *const w = weights ? weights + first * fold : NULL;
         if (w && fold > 1 && d > 1) {
             moments_spread(g->spread, w, count * fold, d);
@@ -259,35 +259,37 @@ static void FN(moments_block)(moments_memory *g, const R *x, ptrdiff_t n, const 
         switch (w ? 1 + (fold > 1 ? 0 : g->extremes ? 1 : 2) + 3 * (g->diagonal != 0) : 0) {
         case 0:
             if (g->diagonal) {
-                FN(moments_columns)(g, rows, count, w, 1, 0, 0, 1);
+                moments_columns(g, rows, size, count, w, 1, 0, 0, 1);
             } else if (g->extremes) {
-                FN(moments_columns)(g, rows, count, w, 0, 0, 0, 1);
+                moments_columns(g, rows, size, count, w, 0, 0, 0, 1);
             } else {
-                FN(moments_columns)(g, rows, count, w, 0, 0, 0, 0);
+                moments_columns(g, rows, size, count, w, 0, 0, 0, 0);
             }
             break;
-        case 1: FN(moments_columns)(g, rows, count, w, 0, 1, 1, g->extremes); break;
-        case 2: FN(moments_columns)(g, rows, count, w, 0, 1, 0, 1); break;
-        case 3: FN(moments_columns)(g, rows, count, w, 0, 1, 0, 0); break;
-        case 4: FN(moments_columns)(g, rows, count, w, 1, 1, 1, g->extremes); break;
-        case 5: FN(moments_columns)(g, rows, count, w, 1, 1, 0, 1); break;
-        default: FN(moments_columns)(g, rows, count, w, 1, 1, 0, 0);
+        case 1: moments_columns(g, rows, size, count, w, 0, 1, 1, g->extremes); break;
+        case 2: moments_columns(g, rows, size, count, w, 0, 1, 0, 1); break;
+        case 3: moments_columns(g, rows, size, count, w, 0, 1, 0, 0); break;
+        case 4: moments_columns(g, rows, size, count, w, 1, 1, 1, g->extremes); break;
+        case 5: moments_columns(g, rows, size, count, w, 1, 1, 0, 1); break;
+        default: moments_columns(g, rows, size, count, w, 1, 1, 0, 0);
         }
         if (g->diagonal) {
             continue;
         }
-        const ptrdiff_t bytes = count * g->width * (ptrdiff_t)sizeof(R);
-        moments_products(g, w ? g->weighted : g->packed, count, (const char *)rows + bytes, bytes);
+        const ptrdiff_t bytes = count * g->width * size;
+        moments_products(g, w ? g->weighted : g->packed, count, rows + bytes, bytes);
     }
     for (ptrdiff_t r = wide * fold; r < n; r++) {
-        FN(moments_row)(g, x + r * d, weights ? weights[r] : 1.0);
+        moments_row(g, x + r * d * size, size, weights ? weights[r] : 1.0);
     }
 }
 
-static void FN(moments)(loglik_moments_task *t) {
+typedef void (*moments_function)(moments_memory *g, const char *x, ptrdiff_t n, const double *weights, int more);
+
+ALWAYS_INLINE void moments(loglik_moments_task *t, const int size, const moments_function block) {
     const fp_state saved = fp_enter();
-    const R *const x = t->x;
-    const ptrdiff_t d = t->d, fold = moments_fold(d), width = fold * d, padded = rank_width_f64(width);
+    const char *const x = t->x;
+    const ptrdiff_t d = t->d, fold = moments_fold(d), width = fold * d, padded = rank_width(width);
     moments_memory g = {.d = d, .fold = fold, .width = width, .padded = padded, .diagonal = t->diagonal || d == 1, .extremes = t->extremes};
     g.products = (double *)(((uintptr_t)t->scratch + 63) / 64 * 64);
     g.sums = g.products + (g.diagonal ? padded : padded * padded);
@@ -298,11 +300,11 @@ static void FN(moments)(loglik_moments_task *t) {
     g.spread = g.high + padded;
     if (!g.diagonal) {
         g.packed = g.spread + (fold > 1 ? MOMENTS_TILE * padded : 0);
-        g.weighted = g.packed + rank_packed_f64(width);
-        memset(g.packed, 0, (size_t)(2 * rank_packed_f64(width)) * sizeof(double));
+        g.weighted = g.packed + rank_packed(width);
+        memset(g.packed, 0, (size_t)(2 * rank_packed(width)) * sizeof(double));
     }
     memset(g.shift, 0, (size_t)padded * sizeof(double));
-    const ptrdiff_t fits = MOMENTS_BYTES / (MOMENTS_TILE * width * (ptrdiff_t)sizeof(R));
+    const ptrdiff_t fits = MOMENTS_BYTES / (MOMENTS_TILE * width * size);
     const ptrdiff_t step = fold * MOMENTS_TILE * (fits < 4 ? 4 : fits < MOMENTS_TILES ? fits : MOMENTS_TILES);
     for (ptrdiff_t i = 0; i < padded; i++) {
         g.low[i] = (double)INFINITY;
@@ -320,12 +322,12 @@ static void FN(moments)(loglik_moments_task *t) {
             continue;
         }
         for (ptrdiff_t i = 0; i < width; i++) {
-            const double seen = t->weight == 0 ? (double)NAN : t->shift[i % d] + t->offset[i % d], start = (double)x[(first + row) * d + i % d];
+            const double seen = t->weight == 0 ? (double)NAN : t->shift[i % d] + t->offset[i % d], start = moments_element(x, (first + row) * d + i % d, size);
             g.shift[i] = isfinite(seen) ? seen : isfinite(start) ? start : 0;
         }
-        FN(moments_block)(&g, x + first * d, n, weights, first + n < t->n);
+        block(&g, x + first * d * size, n, weights, first + n < t->n);
         if (moments_join(t, &g, 0)) {
-            FN(moments_block)(&g, x + first * d, n, weights, first + n < t->n);
+            block(&g, x + first * d * size, n, weights, first + n < t->n);
             moments_join(t, &g, 1);
         }
     }
@@ -335,3 +337,14 @@ static void FN(moments)(loglik_moments_task *t) {
     }
     fp_leave(saved, 0);
 }
+
+#define LOGLIK_MOMENTS(T, R)                                                                                \
+    static __attribute__((noinline)) void moments_block_##T(moments_memory *g, const char *x, ptrdiff_t n,  \
+                                                            const double *weights, int more) {              \
+        moments_block(g, x, sizeof(R), n, weights, more);                                                   \
+    }                                                                                                       \
+    static void moments_##T(loglik_moments_task *t) { moments(t, sizeof(R), moments_block_##T); }
+LOGLIK_MOMENTS(f64, double)
+LOGLIK_MOMENTS(f32, float)
+#undef LOGLIK_MOMENTS
+#endif

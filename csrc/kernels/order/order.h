@@ -3,7 +3,7 @@
  * come in blocks, in chunks or from several machines. With weights, elements of weight 0 do not count, NaN included. */
 
 /* Keys: ascending like the numbers, -0 before 0. */
-ALWAYS_INLINE int64_t FN(order_key)(R x) {
+ALWAYS_INLINE int64_t order_key(R x) {
 #if REAL_IS_DOUBLE
     int64_t i;
     memcpy(&i, &x, sizeof i);
@@ -15,16 +15,16 @@ ALWAYS_INLINE int64_t FN(order_key)(R x) {
 #endif
 }
 
-ALWAYS_INLINE VI FN(order_keys)(V x) {
+ALWAYS_INLINE VI order_keys(V x) {
     const VI i = v_bits(x);
     return i ^ (VI)((VU)(i >> (int)(8 * sizeof(R) - 1)) >> 1);
 }
 
-typedef __typeof__(((VU){0})[0]) FN(order_word);
-enum { FN(ORDER_CHUNK) = 512 };
+typedef __typeof__(((VU){0})[0]) order_word;
+enum { ORDER_CHUNK = 512 };
 
 /* Where each of n <= ORDER_CHUNK elements is counted. */
-ALWAYS_INLINE void FN(order_places)(const R *x, ptrdiff_t n, int64_t low, int shift, FN(order_word) *place) {
+ALWAYS_INLINE void order_places(const R *x, ptrdiff_t n, int64_t low, int shift, order_word *place) {
     const VI first = CI(low);
     const VU bins = (VU)CI(LOGLIK_ORDER_BINS);
     R padded[LANES];
@@ -35,7 +35,7 @@ ALWAYS_INLINE void FN(order_places)(const R *x, ptrdiff_t n, int64_t low, int sh
             memcpy(padded, from, (size_t)(n - i) * sizeof(R));
             from = padded;
         }
-        const VI key = FN(order_keys)(v_load(from)), below = (VI)(key < first);
+        const VI key = order_keys(v_load(from)), below = (VI)(key < first);
         VU bin = ((VU)key - (VU)first) >> shift;
         const VU within = (VU)(bin < bins);
         bin = ((bin & within) | (bins & ~within)) + 1;
@@ -43,15 +43,15 @@ ALWAYS_INLINE void FN(order_places)(const R *x, ptrdiff_t n, int64_t low, int sh
     }
 }
 
-static void FN(order_counts)(const R *x, const double *weights, ptrdiff_t n, int64_t low, int shift, int64_t *counts, double *sums) {
-    enum { BINS = LOGLIK_ORDER_BINS, CHUNK = FN(ORDER_CHUNK), TABLES = 4, PIECE = 1 << 30 };
-    FN(order_word) place[CHUNK] __attribute__((aligned(64)));
+static void order_counts(const R *x, const double *weights, ptrdiff_t n, int64_t low, int shift, int64_t *counts, double *sums) {
+    enum { BINS = LOGLIK_ORDER_BINS, CHUNK = ORDER_CHUNK, TABLES = 4, PIECE = 1 << 30 };
+    order_word place[CHUNK] __attribute__((aligned(64)));
     for (ptrdiff_t first = 0; first < n; first += PIECE) { /* 32 bits count a piece */
         const ptrdiff_t stop = n - first < PIECE ? n : first + PIECE;
         uint32_t table[TABLES][BINS + 2] = {{0}}; /* several: equal neighbours do not wait for each other */
         for (ptrdiff_t start = first; start < stop; start += CHUNK) {
             const ptrdiff_t count = stop - start < CHUNK ? stop - start : CHUNK;
-            FN(order_places)(x + start, count, low, shift, place);
+            order_places(x + start, count, low, shift, place);
             if (weights) {
                 for (ptrdiff_t i = 0; i < count; i++) {
                     const double w = weights[start + i];
@@ -79,8 +79,8 @@ static void FN(order_counts)(const R *x, const double *weights, ptrdiff_t n, int
     }
 }
 
-static ptrdiff_t FN(order_gather)(const R *x, const double *weights, ptrdiff_t n, int64_t low, int64_t high, R *out,
-                                  double *weights_out) {
+static ptrdiff_t order_gather(const R *x, const double *weights, ptrdiff_t n, int64_t low, int64_t high, R *out,
+                              double *weights_out) {
     enum { CHUNK = 64 };
     const VI first = CI(low);
     const VU width = (VU)CI(high) - (VU)first;
@@ -89,13 +89,13 @@ static ptrdiff_t FN(order_gather)(const R *x, const double *weights, ptrdiff_t n
         const ptrdiff_t stop = n - start < CHUNK ? n : start + CHUNK;
         VI within = {0};
         for (ptrdiff_t i = start; i < stop && stop - start == CHUNK; i += LANES) {
-            within |= (VI)((VU)FN(order_keys)(v_load(x + i)) - (VU)first <= width);
+            within |= (VI)((VU)order_keys(v_load(x + i)) - (VU)first <= width);
         }
         if (stop - start == CHUNK && !m_any(vi_negative(within))) {
             continue;
         }
         for (ptrdiff_t i = start; i < stop; i++) {
-            const int64_t key = FN(order_key)(x[i]);
+            const int64_t key = order_key(x[i]);
             if (low <= key && key <= high && (!weights || weights[i] > 0)) {
                 out[found] = x[i];
                 if (weights) {
@@ -109,12 +109,12 @@ static ptrdiff_t FN(order_gather)(const R *x, const double *weights, ptrdiff_t n
 }
 
 /* 16 elements from x on, weights w or NULL. */
-ALWAYS_INLINE void FN(deviations_row)(const R *x, const double *w, vf64 center, vf64 *lanes) {
-    for (int s = 0; s < FN(LOSS_STREAMS); s++) {
-        vf64 wide[FN(WIDE)];
-        FN(loss_widen)(v_load(x + s * LANES), wide);
-        for (int j = 0; j < FN(WIDE); j++) {
-            const int at = s * FN(WIDE) + j;
+ALWAYS_INLINE void deviations_row(const R *x, const double *w, vf64 center, vf64 *lanes) {
+    for (int s = 0; s < LOSS_STREAMS; s++) {
+        vf64 wide[WIDE];
+        loss_widen(v_load(x + s * LANES), wide);
+        for (int j = 0; j < WIDE; j++) {
+            const int at = s * WIDE + j;
             vf64 distance = v_abs(wide[j] - center);
             if (w) {
                 const vf64 weight = v_load(w + at * LANES_f64);
@@ -126,8 +126,8 @@ ALWAYS_INLINE void FN(deviations_row)(const R *x, const double *w, vf64 center, 
 }
 
 /* In the virtual lanes and blocks of the losses' sums (loss_sums.h). */
-static double FN(absolute_deviations)(const R *x, const double *weights, ptrdiff_t n, double center) {
-    enum { BLOCK = FN(LOSS_BLOCK), ROW = FN(LOSS_LANES) };
+static double absolute_deviations(const R *x, const double *weights, ptrdiff_t n, double center) {
+    enum { BLOCK = LOSS_BLOCK, ROW = LOSS_LANES };
     const fp_state saved = fp_enter();
     const vf64 middle = v_set1(center);
     loss_total total = {0, 0};
@@ -136,7 +136,7 @@ static double FN(absolute_deviations)(const R *x, const double *weights, ptrdiff
         vf64 lanes[LOSS_VECTORS] = {{0}};
         ptrdiff_t i = start;
         for (; i + ROW <= stop; i += ROW) {
-            FN(deviations_row)(x + i, weights ? weights + i : NULL, middle, lanes);
+            deviations_row(x + i, weights ? weights + i : NULL, middle, lanes);
         }
         if (i < stop) {
             R padded[ROW];
@@ -146,7 +146,7 @@ static double FN(absolute_deviations)(const R *x, const double *weights, ptrdiff
             for (ptrdiff_t j = 0; j < stop - i; j++) {
                 padded_weights[j] = weights ? weights[i + j] : 1;
             }
-            FN(deviations_row)(padded, padded_weights, middle, lanes);
+            deviations_row(padded, padded_weights, middle, lanes);
         }
         loss_add(&total, loss_sum_lanes(lanes));
     }

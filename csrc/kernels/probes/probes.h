@@ -3,7 +3,7 @@
  * A row's limit is what these two reach in the same run: memory streams of the same sizes, and fused
  * multiply-adds out of registers. They use the alphabet of the kernels, so each level has its own limits. */
 
-static double FN(probe_fma)(ptrdiff_t rounds, R *sink) {
+static double probe_fma(ptrdiff_t rounds, R *sink) {
     enum { CHAINS = 12 }; /* latency 4 on two ports wants 8; 12 and two constants fit 16 registers */
     const fp_state saved = fp_enter();
     /* From memory that may change, so that nothing is computed at compile time; stays near 1. */

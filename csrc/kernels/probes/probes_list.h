@@ -1,8 +1,8 @@
 /* Part of kernel_list.h: limits of the machine for the benchmarks. */
-#define LOGLIK_FUNCTIONS_PROBES(X, R, T)                                                                    \
+#define LOGLIK_FUNCTIONS_PROBES(X, R)                                                                       \
     /* Runs independent chains of fused multiply-adds (at baseline: multiplications and additions) in registers,  \
      * `rounds` long; returns the number of floating-point operations and leaves a sum of the results in sink. */ \
-    X(double, probe_fma_##T, (ptrdiff_t rounds, R *sink))
+    X(double, probe_fma, (ptrdiff_t rounds, R *sink))
 
 #define LOGLIK_UNTYPED_PROBES(X)                                                                            \
     /* Reads every input and writes every output once, all of them side by side from front to back, as a kernel   \

@@ -13,11 +13,11 @@
 #if REAL_IS_DOUBLE
 
 enum {
-    MC_TILE = GROUP_f64,         /* samples in a tile */
-    MC_ROWS = 4,                 /* of E in registers at a time */
+    MC_TILE = GROUP,                     /* samples in a tile */
+    MC_ROWS = 4,                         /* of E in registers at a time */
     MC_COLUMNS = LANES_f64 == 8 ? 4 : 2, /* vectors of samples in registers at a time: 4 × 2 sums of 16 registers */
-    MC_FILLED = 16,              /* groups of normals made at a time where d is small */
-    MC_SUM_LANES = 32,           /* virtual lanes of a sum, the same at every level */
+    MC_FILLED = 16,                      /* groups of normals made at a time where d is small */
+    MC_SUM_LANES = 32,                   /* virtual lanes of a sum, the same at every level */
 };
 
 /* Tiles whose normals are made at a time: few enough for L1, many enough to hide the call. */
@@ -114,7 +114,7 @@ static void mvn_log_ratio_moments(uint64_t key, uint64_t stream, uint64_t start,
 
     for (ptrdiff_t tile = 0; tile < tiles; tile += filled) {
         const ptrdiff_t some = tiles - tile < filled ? tiles - tile : filled;
-        normal_groups_f64(key, stream, first_group + (uint64_t)(tile * d), some * d, z);
+        normal_groups(key, stream, first_group + (uint64_t)(tile * d), some * d, z);
         for (ptrdiff_t t = 0; t < some; t++) {
             mc_tile(d, excess, shift, constant, z + t * d * MC_TILE, values + (tile + t) * MC_TILE);
         }
@@ -124,7 +124,7 @@ static void mvn_log_ratio_moments(uint64_t key, uint64_t stream, uint64_t start,
         for (ptrdiff_t i = 0; i < tiles * MC_TILE; i += LANES_f64) {
             const vf64 x = v_load(values + i);
             vf64 y;
-            js_integrand_map_f64(&x, &y);
+            js_integrand_map(&x, &y);
             v_store(values + i, y);
         }
     }

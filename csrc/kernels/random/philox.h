@@ -9,11 +9,10 @@
  * Order of the words. PHILOX_GROUP = 32 consecutive counters make a group of 64 words of 64 bits: first
  * w0·2^32 + w1 of every counter, then w2·2^32 + w3 of every counter. It is what the last round leaves in the
  * registers, so nothing is shuffled, and it is the same at every level because 32 is a multiple of the lanes. */
-#if REAL_IS_DOUBLE /* once */
 
 enum {
-    PHILOX_GROUP = 32,                             /* counters in a group */
-    PHILOX_GROUP_WORDS = 2 * PHILOX_GROUP,         /* 64-bit words in a group */
+    PHILOX_GROUP = 32,                     /* counters in a group */
+    PHILOX_GROUP_WORDS = 2 * PHILOX_GROUP, /* 64-bit words in a group */
     PHILOX_VECTORS = PHILOX_GROUP / LANES_f64,     /* of one kind in a group */
     PHILOX_INTERLEAVED = PHILOX_VECTORS < 4 ? PHILOX_VECTORS : 4, /* hide the latency of the multiplication */
 };
@@ -82,6 +81,7 @@ static __attribute__((noinline)) void philox_groups(uint64_t key, uint64_t strea
     }
 }
 
+#if REAL_IS_DOUBLE /* once */
 /* The words w0..w3 of `count` counters from `counter`, in the order of the publication. */
 static void philox_words(uint64_t key, uint64_t stream, uint64_t counter, ptrdiff_t count, uint32_t *out) {
     uint64_t words[PHILOX_GROUP_WORDS];
@@ -101,5 +101,4 @@ static void philox_words(uint64_t key, uint64_t stream, uint64_t counter, ptrdif
         count -= taken;
     }
 }
-
 #endif

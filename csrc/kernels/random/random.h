@@ -15,14 +15,14 @@
  * sine and cosine are shorter than those of vmath.h, which round more carefully: the normals are 13 % faster for it. */
 
 enum {
-    FN(GROUP) = PHILOX_GROUP_WORDS * 8 / (int)sizeof(R), /* values from a group of words */
-    FN(HALF) = FN(GROUP) / 2,
-    FN(BUFFERED) = 8, /* groups made at a time: 4 KB of words */
+    GROUP = PHILOX_GROUP_WORDS * 8 / (int)sizeof(R), /* values from a group of words */
+    HALF = GROUP / 2,
+    BUFFERED = 8, /* groups made at a time: 4 KB of words */
 };
 
 /* U in [0, 1).
  * float64: U = (1 - bit 62) / 2 + (bits 0..51) 2^-53. float32: U = (bits 8..31) 2^-24. */
-ALWAYS_INLINE V FN(unit_closed_open)(VI word) {
+ALWAYS_INLINE V unit_closed_open(VI word) {
 #if REAL_IS_DOUBLE
     const V low = v_from_bits((word & CI(0x000fffffffffffff)) | CI(0x3fe0000000000000)); /* in [1/2, 1) */
     const V bit = v_from_bits(word & CI(0x4000000000000000));                            /* 0 or 2 */
@@ -33,9 +33,9 @@ ALWAYS_INLINE V FN(unit_closed_open)(VI word) {
 }
 
 /* u in (0, 1], for the logarithm: small values keep all their bits. */
-ALWAYS_INLINE V FN(unit_open_closed)(VI word) {
+ALWAYS_INLINE V unit_open_closed(VI word) {
 #if REAL_IS_DOUBLE
-    return C(1.0) - FN(unit_closed_open)(word);
+    return C(1.0) - unit_closed_open(word);
 #else
     return v_fma(v_from_int(vi_shr(word, 1)), C(0x1p-31), C(0x1p-32)); /* the product is exact: the same without FMA */
 #endif
@@ -43,9 +43,9 @@ ALWAYS_INLINE V FN(unit_open_closed)(VI word) {
 
 /* -2 log u for u in (0, 1], not subnormal.
  * u = 2^e m with m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1), log m = 2 atanh(s). u = 1 gives 0. */
-ALWAYS_INLINE V FN(minus_two_log)(V u) {
+ALWAYS_INLINE V minus_two_log(V u) {
     V e;
-    const V m = FN(vm_split)(u, &e), s = (m - C(1.0)) / (m + C(1.0)), z = s * s;
+    const V m = vm_split(u, &e), s = (m - C(1.0)) / (m + C(1.0)), z = s * s;
 #if REAL_IS_DOUBLE
     V p = C(-0.29591899619320605);
     p = v_fma(p, z, C(-0.30628101073121849));
@@ -63,12 +63,12 @@ ALWAYS_INLINE V FN(minus_two_log)(V u) {
     return v_fma(e, C(-1.3862943611198906), s * p);
 }
 
-ALWAYS_INLINE V FN(radius)(V u) { return v_sqrt(FN(minus_two_log)(u)); }
+ALWAYS_INLINE V radius(V u) { return v_sqrt(minus_two_log(u)); }
 
 /* (r cos, r sin) of an angle that is uniform on the circle.
  * float64: (bits 0..51) 2^-52 - 1/2, float32: (bits 0..29) 2^-30 - 1/2 as a signed fraction, is t, and the angle
  * t pi/2 is within 45 degrees; the next bit but one exchanges cos and sin, the highest bit turns by 180 degrees. */
-ALWAYS_INLINE void FN(rotate)(V r, VI word, V *x, V *y) {
+ALWAYS_INLINE void rotate(V r, VI word, V *x, V *y) {
 #if REAL_IS_DOUBLE
     const V t = v_from_bits((word & CI(0x000fffffffffffff)) | CI(0x3ff0000000000000)) - C(1.5), z = t * t;
     const M swap = vi_negative(word << 1);
@@ -101,20 +101,18 @@ ALWAYS_INLINE void FN(rotate)(V r, VI word, V *x, V *y) {
     *y = r * v_select(swap, cosine, sine);
 }
 
-static void FN(uniform_groups)(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out) {
-    enum { GROUP = FN(GROUP), BUFFERED = FN(BUFFERED) };
+static void uniform_groups(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out) {
     uint64_t words[BUFFERED * PHILOX_GROUP_WORDS] __attribute__((aligned(64)));
     for (ptrdiff_t done = 0; done < count; done += BUFFERED, out += BUFFERED * GROUP) {
         const ptrdiff_t groups = count - done < BUFFERED ? count - done : BUFFERED;
         philox_groups(key, stream, group + (uint64_t)done, groups, words);
         for (ptrdiff_t i = 0; i < groups * GROUP; i += LANES) {
-            v_store(out + i, FN(unit_closed_open)(v_bits(v_load((const R *)words + i))));
+            v_store(out + i, unit_closed_open(v_bits(v_load((const R *)words + i))));
         }
     }
 }
 
-static void FN(normal_groups)(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out) {
-    enum { GROUP = FN(GROUP), HALF = FN(HALF), BUFFERED = FN(BUFFERED) };
+static void normal_groups(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out) {
     uint64_t words[BUFFERED * PHILOX_GROUP_WORDS] __attribute__((aligned(64)));
     for (ptrdiff_t done = 0; done < count; done += BUFFERED) {
         const ptrdiff_t groups = count - done < BUFFERED ? count - done : BUFFERED;
@@ -122,7 +120,7 @@ static void FN(normal_groups)(uint64_t key, uint64_t stream, uint64_t group, ptr
         for (const R *pair = (const R *)words; pair < (const R *)words + groups * GROUP; pair += GROUP) {
             for (int i = 0; i < HALF; i += LANES) {
                 V x, y;
-                FN(rotate)(FN(radius)(FN(unit_open_closed)(v_bits(v_load(pair + i)))), v_bits(v_load(pair + HALF + i)), &x, &y);
+                rotate(radius(unit_open_closed(v_bits(v_load(pair + i)))), v_bits(v_load(pair + HALF + i)), &x, &y);
                 v_store(out + i, x);
                 v_store(out + HALF + i, y);
             }
@@ -132,33 +130,31 @@ static void FN(normal_groups)(uint64_t key, uint64_t stream, uint64_t group, ptr
 }
 
 /* +-(-log u): the sign is the highest bit of the word in float64, the lowest in float32, which u does not use. */
-static void FN(laplace_groups)(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out) {
-    enum { GROUP = FN(GROUP), BUFFERED = FN(BUFFERED) };
+static void laplace_groups(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out) {
     uint64_t words[BUFFERED * PHILOX_GROUP_WORDS] __attribute__((aligned(64)));
     for (ptrdiff_t done = 0; done < count; done += BUFFERED, out += BUFFERED * GROUP) {
         const ptrdiff_t groups = count - done < BUFFERED ? count - done : BUFFERED;
         philox_groups(key, stream, group + (uint64_t)done, groups, words);
         for (ptrdiff_t i = 0; i < groups * GROUP; i += LANES) {
             const VI word = v_bits(v_load((const R *)words + i));
-            const V magnitude = C(0.5) * FN(minus_two_log)(FN(unit_open_closed)(word));
+            const V magnitude = C(0.5) * minus_two_log(unit_open_closed(word));
             v_store(out + i, v_flip_sign(magnitude, v_from_bits(REAL_IS_DOUBLE ? word : word << 31)));
         }
     }
 }
 
-typedef void (*FN(groups_function))(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out);
+typedef void (*groups_function)(uint64_t key, uint64_t stream, uint64_t group, ptrdiff_t count, R *out);
 
 /* x ← min(x·scale + shift, last) for whole groups, each operation rounded: at every level the same, and as NumPy does it. */
-static __attribute__((noinline)) void FN(affine)(R *x, ptrdiff_t n, R scale, R shift, R last) {
+static __attribute__((noinline)) void affine(R *x, ptrdiff_t n, R scale, R shift, R last) {
     for (ptrdiff_t i = 0; i < n; i += LANES) {
         v_store(x + i, v_min(v_load(x + i) * v_set1(scale) + v_set1(shift), v_set1(last)));
     }
 }
 
 /* Values [start, start + n) of a sequence, transformed: whole groups straight into `out`, the ends through a buffer. */
-ALWAYS_INLINE void FN(fill)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out,
-                            const FN(groups_function) make) {
-    enum { GROUP = FN(GROUP), BUFFERED = FN(BUFFERED) };
+ALWAYS_INLINE void fill(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out,
+                        const groups_function make) {
     const int plain = scale == 1 && shift == 0 && last == (R)INFINITY;
     R part[GROUP];
     const fp_state saved = fp_enter();
@@ -169,7 +165,7 @@ ALWAYS_INLINE void FN(fill)(uint64_t key, uint64_t stream, uint64_t start, ptrdi
             const ptrdiff_t groups = n < BUFFERED * GROUP ? n / GROUP : BUFFERED; /* transformed while they are in L1 */
             make(key, stream, group, groups, out);
             if (!plain) {
-                FN(affine)(out, groups * GROUP, scale, shift, last);
+                affine(out, groups * GROUP, scale, shift, last);
             }
             group += (uint64_t)groups;
             out += groups * GROUP;
@@ -178,7 +174,7 @@ ALWAYS_INLINE void FN(fill)(uint64_t key, uint64_t stream, uint64_t start, ptrdi
             const ptrdiff_t taken = n < GROUP - first ? n : GROUP - first;
             make(key, stream, group++, 1, part);
             if (!plain) {
-                FN(affine)(part, GROUP, scale, shift, last);
+                affine(part, GROUP, scale, shift, last);
             }
             memcpy(out, part + first, (size_t)taken * sizeof(R));
             out += taken;
@@ -189,16 +185,16 @@ ALWAYS_INLINE void FN(fill)(uint64_t key, uint64_t stream, uint64_t start, ptrdi
     fp_leave(saved, 0);
 }
 
-static void FN(random_uniform)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
-    FN(fill)(key, stream, start, n, scale, shift, last, out, FN(uniform_groups));
+static void random_uniform(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
+    fill(key, stream, start, n, scale, shift, last, out, uniform_groups);
 }
 
-static void FN(random_normal)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
-    FN(fill)(key, stream, start, n, scale, shift, last, out, FN(normal_groups));
+static void random_normal(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
+    fill(key, stream, start, n, scale, shift, last, out, normal_groups);
 }
 
-static void FN(random_laplace)(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
-    FN(fill)(key, stream, start, n, scale, shift, last, out, FN(laplace_groups));
+static void random_laplace(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out) {
+    fill(key, stream, start, n, scale, shift, last, out, laplace_groups);
 }
 
 #if REAL_IS_DOUBLE
@@ -210,12 +206,12 @@ static void FN(random_laplace)(uint64_t key, uint64_t stream, uint64_t start, pt
  * distribution, AIIE Trans. 6, 1974). */
 static void random_discrete(uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, const double *cdf, const int32_t *guide,
                             ptrdiff_t cells, int64_t *out) {
-    enum { CHUNK = 8 * GROUP_f64 };
+    enum { CHUNK = 8 * GROUP };
     double u[CHUNK];
     const fp_state saved = fp_enter();
     while (n > 0) {
         const ptrdiff_t whole = CHUNK - (ptrdiff_t)(start % CHUNK), count = n < whole ? n : whole;
-        random_uniform_f64(key, stream, start, count, 1, 0, INFINITY, u);
+        random_uniform(key, stream, start, count, 1, 0, INFINITY, u);
         for (ptrdiff_t i = 0; i < count; i++) {
             const ptrdiff_t cell = (ptrdiff_t)(u[i] * (double)cells);
             int32_t low = guide[cell], high = guide[cell + 1];

@@ -1,11 +1,11 @@
 /* Part of kernel_list.h: random streams and Monte Carlo. */
-#define LOGLIK_FUNCTIONS_RANDOM(X, R, T)                                                                    \
+#define LOGLIK_FUNCTIONS_RANDOM(X, R)                                                                       \
     /* min(x scale + shift, last) of the values [start, start + n) of the sequence (key, stream). */        \
-    X(void, random_uniform_##T,                                                                             \
+    X(void, random_uniform,                                                                                 \
       (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out))       \
-    X(void, random_normal_##T,                                                                              \
+    X(void, random_normal,                                                                                  \
       (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out))       \
-    X(void, random_laplace_##T,                                                                             \
+    X(void, random_laplace,                                                                                 \
       (uint64_t key, uint64_t stream, uint64_t start, ptrdiff_t n, R scale, R shift, R last, R *out))
 
 #define LOGLIK_UNTYPED_RANDOM(X)                                                                            \

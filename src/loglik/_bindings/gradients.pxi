@@ -44,14 +44,14 @@ def mvn_gradient(
     task.stream = task.stream_rows = stream
     diagonal = task.form == GRADIENT_FORMS["variance"]
     if diagonal:
-        run = kernels.mvn_gradient_diagonal_f64 if is_double else kernels.mvn_gradient_diagonal_f32
-        need = kernels.mvn_gradient_diagonal_scratch_f64 if is_double else kernels.mvn_gradient_diagonal_scratch_f32
+        run = kernels.f64.mvn_gradient_diagonal if is_double else kernels.f32.mvn_gradient_diagonal
+        need = kernels.f64.mvn_gradient_diagonal_scratch if is_double else kernels.f32.mvn_gradient_diagonal_scratch
     elif each:
-        run = kernels.mvn_gradient_each_f64 if is_double else kernels.mvn_gradient_each_f32
-        need = kernels.mvn_gradient_each_scratch_f64 if is_double else kernels.mvn_gradient_each_scratch_f32
+        run = kernels.f64.mvn_gradient_each if is_double else kernels.f32.mvn_gradient_each
+        need = kernels.f64.mvn_gradient_each_scratch if is_double else kernels.f32.mvn_gradient_each_scratch
     else:
-        run = kernels.mvn_gradient_f64 if is_double else kernels.mvn_gradient_f32
-        need = kernels.mvn_gradient_scratch_f64 if is_double else kernels.mvn_gradient_scratch_f32
+        run = kernels.f64.mvn_gradient if is_double else kernels.f32.mvn_gradient
+        need = kernels.f64.mvn_gradient_scratch if is_double else kernels.f32.mvn_gradient_scratch
     scratch = np.empty(need(task.d) // 8 + 1, np.float64)
     task.scratch = bytes_of(scratch)
     with nogil:

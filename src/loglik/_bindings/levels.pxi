@@ -36,6 +36,11 @@ cdef const loglik_kernels *table(level) except NULL:
     return _active if level is None else kernels_of(level)
 
 
+def version():
+    """Version of the library that was loaded, which is that of the package."""
+    return loglik_version().decode()
+
+
 def isa():
     """Name of the level in use."""
     return _active.name.decode()

@@ -77,15 +77,15 @@ def loss_block(
         task.model[i] = block(model[i], dtype, elements)
         task.gradient[i] = block(gradients[i], dtype, elements, True)
     if kind == 0:
-        run = kernels.bernoulli_nll_task_f64 if is_double else kernels.bernoulli_nll_task_f32
+        run = kernels.f64.bernoulli_nll_task if is_double else kernels.f32.bernoulli_nll_task
     elif kind == 1:
-        run = kernels.gaussian_nll_task_f64 if is_double else kernels.gaussian_nll_task_f32
+        run = kernels.f64.gaussian_nll_task if is_double else kernels.f32.gaussian_nll_task
     elif kind == 2:
-        run = kernels.categorical_nll_task_f64 if is_double else kernels.categorical_nll_task_f32
+        run = kernels.f64.categorical_nll_task if is_double else kernels.f32.categorical_nll_task
     elif kind == 3:
-        run = kernels.kl_standard_normal_task_f64 if is_double else kernels.kl_standard_normal_task_f32
+        run = kernels.f64.kl_standard_normal_task if is_double else kernels.f32.kl_standard_normal_task
     else:
-        run = kernels.laplace_nll_task_f64 if is_double else kernels.laplace_nll_task_f32
+        run = kernels.f64.laplace_nll_task if is_double else kernels.f32.laplace_nll_task
     step = max(1, step or n)
     blocks = -(-n // step)
     result = cnp.PyArray_EMPTY(1, &blocks, cnp.NPY_DOUBLE, 0)

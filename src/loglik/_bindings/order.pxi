@@ -38,9 +38,9 @@ def order_counts(cnp.ndarray x not None, weights, int64_t low, int shift, cnp.nd
         raise ValueError("counts and sums must have ORDER_BINS + 2 entries")
     with nogil:
         if dtype == cnp.NPY_DOUBLE:
-            kernels.order_counts_f64(<const double *> values, w, n, low, shift, c, s)
+            kernels.f64.order_counts(<const double *> values, w, n, low, shift, c, s)
         else:
-            kernels.order_counts_f32(<const float *> values, w, n, low, shift, c, s)
+            kernels.f32.order_counts(<const float *> values, w, n, low, shift, c, s)
 
 
 def order_gather(cnp.ndarray x not None, weights, int64_t low, int64_t high, level=None):
@@ -55,9 +55,9 @@ def order_gather(cnp.ndarray x not None, weights, int64_t low, int64_t high, lev
     cdef double *w_to = <double *> cnp.PyArray_DATA(out_weights)
     with nogil:
         if dtype == cnp.NPY_DOUBLE:
-            found = kernels.order_gather_f64(<const double *> values, w, n, low, high, <double *> to, w_to)
+            found = kernels.f64.order_gather(<const double *> values, w, n, low, high, <double *> to, w_to)
         else:
-            found = kernels.order_gather_f32(<const float *> values, w, n, low, high, <float *> to, w_to)
+            found = kernels.f32.order_gather(<const float *> values, w, n, low, high, <float *> to, w_to)
     return out[:found].copy(), None if w == NULL else out_weights[:found].copy()
 
 
@@ -71,7 +71,7 @@ def absolute_deviations(cnp.ndarray x not None, weights, double center, level=No
     cdef double total
     with nogil:
         if dtype == cnp.NPY_DOUBLE:
-            total = kernels.absolute_deviations_f64(<const double *> values, w, n, center)
+            total = kernels.f64.absolute_deviations(<const double *> values, w, n, center)
         else:
-            total = kernels.absolute_deviations_f32(<const float *> values, w, n, center)
+            total = kernels.f32.absolute_deviations(<const float *> values, w, n, center)
     return total

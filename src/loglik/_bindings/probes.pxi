@@ -1,9 +1,13 @@
 """Bindings of the machine probes (csrc/kernels/probes/probes.h) for loglik.bench."""
 
 cdef extern from "dispatch.h" nogil:
+    ctypedef struct probe_f64_kernels "loglik_f64_kernels":
+        double (*probe_fma)(Py_ssize_t rounds, double *sink) noexcept nogil
+    ctypedef struct probe_f32_kernels "loglik_f32_kernels":
+        double (*probe_fma)(Py_ssize_t rounds, float *sink) noexcept nogil
     ctypedef struct probe_kernels "loglik_kernels":
-        double (*probe_fma_f64)(Py_ssize_t rounds, double *sink) noexcept nogil
-        double (*probe_fma_f32)(Py_ssize_t rounds, float *sink) noexcept nogil
+        const probe_f64_kernels *f64
+        const probe_f32_kernels *f32
         int64_t (*probe_streams)(const char *const *inputs, const Py_ssize_t *in_bytes, Py_ssize_t nin,
                                  char *const *outputs, const Py_ssize_t *out_bytes, Py_ssize_t nout) noexcept nogil
 
@@ -28,9 +32,9 @@ def probe_fma(Py_ssize_t rounds, bint single):
     cdef float sink32
     with nogil:
         if single:
-            operations = kernels.probe_fma_f32(rounds, &sink32)
+            operations = kernels.f32.probe_fma(rounds, &sink32)
         else:
-            operations = kernels.probe_fma_f64(rounds, &sink64)
+            operations = kernels.f64.probe_fma(rounds, &sink64)
     return operations
 
 

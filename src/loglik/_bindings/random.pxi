@@ -20,8 +20,8 @@ cdef enum Sequence:
     LAPLACE
 
 
-cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, Sequence sequence, double scale, double shift,
-              double last) except -1:
+cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, level, Sequence sequence, double scale,
+              double shift, double last) except -1:
     cdef const loglik_kernels *kernels = table(level)
     cdef bint is_double = cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE
     cdef void (*make)(uint64_t, uint64_t, uint64_t, Py_ssize_t, double, double, double, double *) noexcept nogil
@@ -30,12 +30,12 @@ cdef int fill(uint64_t key, uint64_t stream, uint64_t start, cnp.ndarray out, le
     cdef char *values = memory(out, cnp.NPY_DOUBLE if is_double else cnp.NPY_FLOAT, True)
     with nogil:
         if is_double:
-            make = (kernels.random_normal_f64 if sequence == NORMAL else
-                    kernels.random_laplace_f64 if sequence == LAPLACE else kernels.random_uniform_f64)
+            make = (kernels.f64.random_normal if sequence == NORMAL else
+                    kernels.f64.random_laplace if sequence == LAPLACE else kernels.f64.random_uniform)
             make(key, stream, start, n, scale, shift, last, <double *> values)
         else:
-            make_single = (kernels.random_normal_f32 if sequence == NORMAL else
-                           kernels.random_laplace_f32 if sequence == LAPLACE else kernels.random_uniform_f32)
+            make_single = (kernels.f32.random_normal if sequence == NORMAL else
+                           kernels.f32.random_laplace if sequence == LAPLACE else kernels.f32.random_uniform)
             make_single(key, stream, start, n, <float> scale, <float> shift, <float> last, <float *> values)
     return 0
 

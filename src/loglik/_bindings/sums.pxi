@@ -116,11 +116,11 @@ def convolve_range(
     with nogil:
         for row in range(rows):
             if dtype == cnp.NPY_DOUBLE:
-                kernels.convolve_f64(
+                kernels.f64.convolve(
                     <double *> x + row * na, na, <double *> y + row * width + LOGLIK_CONVOLVE_PADDING, nb, first, last,
                     <double *> z + row * size + first)
             else:
-                kernels.convolve_f32(
+                kernels.f32.convolve(
                     <float *> x + row * na, na, <float *> y + row * width + LOGLIK_CONVOLVE_PADDING, nb, first, last,
                     <float *> z + row * size + first)
 
@@ -195,7 +195,7 @@ def convolve_scaled(
             if begin > 0:
                 PyErr_CheckSignals()
             with nogil:
-                kernels.convolve_f64(x, nx, y, ny, begin, end, terms + begin)
+                kernels.f64.convolve(x, nx, y, ny, begin, end, terms + begin)
         with nogil:
             kernels.scaled_add(m + first, e + first, terms, top, count)
     with nogil:

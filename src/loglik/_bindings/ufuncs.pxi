@@ -88,7 +88,6 @@ cdef object make_ufunc(const loglik_kernels *level, const loglik_ufunc_info *inf
     """The ufunc of one kernel. Its small tables and its documentation live as long as the process, as NumPy requires."""
     cdef int nin = strchr(info.types, c"-") - info.types
     cdef int nargs = strlen(info.types) - 2
-    cdef const loglik_loops *loops = <const loglik_loops *> (<const char *> level + info.offset)
     cdef PyUFuncGenericFunction *functions = <PyUFuncGenericFunction *> calloc(2, sizeof(PyUFuncGenericFunction))
     cdef void **data = <void **> calloc(2, sizeof(void *))
     cdef char *types = <char *> calloc(2 * nargs, 1)
@@ -96,8 +95,8 @@ cdef object make_ufunc(const loglik_kernels *level, const loglik_ufunc_info *inf
     cdef int i, k
     if functions == NULL or data == NULL or types == NULL:
         raise MemoryError
-    functions[0] = loops.f32
-    functions[1] = loops.f64
+    functions[0] = loglik_loop_at(level, info.offset, LOGLIK_F32)
+    functions[1] = loglik_loop_at(level, info.offset, LOGLIK_F64)
     for k in range(2):
         data[k] = <void *> info
         for i in range(nargs):

@@ -26,10 +26,8 @@ def available_isas() -> list[str]:
 def _configuration() -> dict[str, Any]:
     import platform
 
-    import loglik
-
     return {
-        "loglik": loglik.__version__,
+        "loglik": _kernels.version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),
@@ -73,10 +71,8 @@ def get_include() -> str:
 
 def _installed(*names: str) -> str:
     """Path of the file of the package that is there under one of `names`."""
-    import loglik
-
     # An editable install spreads the package over the source tree and the directory of what was built.
-    for folder in loglik.__path__:
+    for folder in (os.path.dirname(_kernels.__file__), os.path.dirname(os.path.dirname(__file__))):
         for name in names:
             path = os.path.join(folder, name)
             if os.path.isfile(path):
