@@ -16,7 +16,7 @@
 #define VM_COUNT(coefficients) ((int)(sizeof(coefficients) / sizeof *(coefficients)))
 /* The polynomial with the coefficients of that name at x. */
 #define VM_POLY(name, x) FN(vm_poly)(x, FN(name), VM_COUNT(FN(name)), 1)
-/* The same with all coefficients times a power of two. */
+/* VM_POLY with all coefficients times a power of two. */
 #define VM_POLY_SCALED(name, x, scale) FN(vm_poly)(x, FN(name), VM_COUNT(FN(name)), scale)
 
 #endif

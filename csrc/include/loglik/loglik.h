@@ -105,7 +105,7 @@ LOGLIK_API int loglik_mvn_log_prob_##T(ptrdiff_t n, ptrdiff_t d, const REAL *x, 
 const REAL *loc, ptrdiff_t loc_stride, const REAL *covariance, ptrdiff_t covariance_stride, \
 REAL *out, ptrdiff_t out_stride, int32_t *info); \
 \
-/* The same for one mean and one covariance, which is factored once and whose status is returned. */ \
+/* Log-density of n points under one mean and one covariance, which is factored once and whose status is returned. */ \
 LOGLIK_API int loglik_mvn_log_prob_shared_##T(ptrdiff_t n, ptrdiff_t d, const REAL *x, ptrdiff_t x_stride, \
 const REAL *loc, const REAL *covariance, REAL *out, ptrdiff_t out_stride);
 

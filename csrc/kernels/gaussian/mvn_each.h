@@ -380,8 +380,8 @@ static __attribute__((noinline)) int each_blocked(const problems *g, V *scratch,
     V *const rows = scratch, *const shift = rows + ROWS * width;
     each_group state = {.inverse = shift + width, .unit = shift + width + d, .failed = C(0), .determinant = {C(1), C(0)}};
     V last = C(0);
-    /* Of the lines to fetch, the inner loops take one in each of their steps; what is left comes with the rows, longer ones
-     * more of it. */
+    /* The inner loops fetch one line in each of their steps; the lines that are left come with the rows, more of them with
+     * longer ones. */
     const ptrdiff_t lines = LANES * d * d * (ptrdiff_t)sizeof(R) / LINE;
     const ptrdiff_t steps = d * d * d / (6 * ROWS * EACH_COLUMNS) + d * d / (2 * ROWS);
     const ptrdiff_t rest = ahead && lines > steps ? lines - steps : 0;

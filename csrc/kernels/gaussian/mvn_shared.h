@@ -128,7 +128,7 @@ static __attribute__((noinline)) void repair(V *value, ptrdiff_t count, view x, 
     }
 }
 
-/* The same for `vectors` groups of lanes, where there is a NaN at all. */
+/* repair for `vectors` groups of lanes, where there is a NaN at all. */
 ALWAYS_INLINE void repair_if_nan(V *value, const int vectors, view x, ptrdiff_t first, ptrdiff_t count, ptrdiff_t d) {
     M nan = M_NONE;
     UNROLLED
@@ -391,7 +391,7 @@ ALWAYS_INLINE void mvn_solve_pair(point_tile *t, const gaussian *g, ptrdiff_t d)
     }
 }
 
-/* The same for a whitener: the centred tile is kept, products of its rows are summed. */
+/* solve_panels for a whitener: the centred tile is kept, products of its rows are summed. */
 ALWAYS_INLINE void product_panels(enum tile_source source, point_tile *t, const gaussian *g, ptrdiff_t d,
                                   const lookahead *ahead) {
     for (ptrdiff_t i = 0; i < d; i += ROWS) {
@@ -558,7 +558,7 @@ static int mvn_grid_task(grid_task t, enum matrix_kind kind) {
     R stack[STACK] __attribute__((aligned(64)));
     gaussian g[MOST];
     const view x = rows_at(t.x, t.x_n, t.x_d);
-    /* As many Gaussians at once as stay in cache beside the tile: the points are read once for all of them. */
+    /* So many Gaussians at once as stay in cache beside the tile: the points are read once for all of them. */
     const ptrdiff_t each = gaussian_size(t.d), work = work_size(t.d);
     ptrdiff_t most = KEEP / (each + 1) < 1 ? 1 : KEEP / (each + 1) > MOST ? MOST : KEEP / (each + 1);
     most = most < t.k ? most : t.k;

@@ -20,7 +20,7 @@ ALWAYS_INLINE VI matrix_differs(const R *p, ptrdiff_t row, ptrdiff_t d) {
     return differs;
 }
 
-/* The same of LANES small matrices together, COLS <= d: 16 bytes of COLS rows, transposed, are compared with 16 bytes of COLS
+/* How LANES small matrices differ from their mirrors, COLS <= d: 16 bytes of COLS rows, transposed, are compared with 16 bytes of COLS
  * columns of the mirror, for LANES / COLS matrices at once. */
 ALWAYS_INLINE VI small_differs(const R *p, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t d) {
     VI differs = (VI){0};

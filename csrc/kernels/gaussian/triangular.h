@@ -30,14 +30,14 @@ typedef struct {
 
 ALWAYS_INLINE R entry_of(view a, ptrdiff_t i, ptrdiff_t j) { return a.data[i * a.row + j * a.column]; }
 
-/* Of a stride, in bytes: a whole number, so that a shift divides it, which a signed division by a constant does not. */
+/* A stride in elements. It is a whole number, so that a shift divides it, which a signed division by a constant does not. */
 ALWAYS_INLINE ptrdiff_t elements(ptrdiff_t bytes) { return bytes >> (REAL_IS_DOUBLE ? 3 : 2); }
 
 ALWAYS_INLINE view rows_at(const char *data, ptrdiff_t row_bytes, ptrdiff_t column_bytes) {
     return (view){(const R *)data, elements(row_bytes), elements(column_bytes)};
 }
 
-/* Of the first entries of row i. */
+/* Whether there is a NaN among the first entries of row i. */
 static int has_nan(view a, ptrdiff_t i, ptrdiff_t columns) {
     for (ptrdiff_t j = 0; j < columns; j++) {
         const R x = entry_of(a, i, j);
@@ -96,7 +96,7 @@ ALWAYS_INLINE void load_lanes(V *out, batch b, ptrdiff_t row, ptrdiff_t columns,
     }
 }
 
-/* The same out of line, where a group has so much to do that the call does not count. Lanes may be adjacent. */
+/* load_lanes out of line, where a group has so much to do that the call does not count. Lanes may be adjacent. */
 static __attribute__((noinline)) void load_group(V *out, batch b, ptrdiff_t row, ptrdiff_t columns, ptrdiff_t width,
                                                  ptrdiff_t count) {
     const R *const p = b.data + row * b.row;
@@ -250,7 +250,7 @@ ALWAYS_INLINE void load_panel(V (*acc)[LOGLIK_TILE_VECTORS], const R *p, ptrdiff
     }
 }
 
-/* The same for a last panel of any width, to memory; d >= COLS. */
+/* load_panel for a last panel of any width, to memory; d >= COLS. */
 static __attribute__((noinline)) void load_last_panel(R *tile, const R *p, ptrdiff_t row, ptrdiff_t i, ptrdiff_t d) {
     for (ptrdiff_t k = i; k < d; k += COLS) {
         const ptrdiff_t start = k + COLS <= d ? k : d - COLS; /* the last block overlaps the one before */
