@@ -272,7 +272,9 @@ def test_every_case_is_right(case):
     assert problem.error(result) <= problem.tolerance
     if problem.fresh:
         assert problem.error(problem.fresh()) <= problem.tolerance
-    assert problem.reference is not None
+    if problem.reference is None:  # a pipeline in PyTorch, which is compared with PyTorch
+        assert case.name.startswith("pipeline") and problem.extra
+        return
     if case.unit == "u" and not case.name.startswith("call"):
         # The reference solves the same problem; float32 sums lose digits in NumPy.
         for ours, theirs in zip(_tuple(result), _tuple(problem.reference()), strict=False):

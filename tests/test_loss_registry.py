@@ -52,7 +52,7 @@ def missing_pieces(name: str) -> list[str]:
     readme = next(line for line in _text("README.md").splitlines() if line.startswith("| Losses |"))
     pieces = {
         "a kernel: csrc/kernels/losses/losses_list.h, and LOSSES in src/loglik/_bindings/losses.pxi":
-            name in _kernels.LOSSES and f"{name}_task_##T" in _text("csrc/kernels/losses/losses_list.h"),
+            name in _kernels.LOSSES and f"{name}_task," in _text("csrc/kernels/losses/losses_list.h"),
         "a case of the C tests: csrc/tests/test_losses.c": re.search(rf"\b{name}(_task|\))", _text("csrc/tests/test_losses.c")),
         "a public name: src/loglik/losses.py and src/loglik/__init__.py": name in losses.__all__ and name in ll.__all__,
         "types of all arguments: src/loglik/losses.py": signature and all(
