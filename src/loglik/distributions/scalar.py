@@ -118,8 +118,7 @@ class Scalar(Distribution):
         cls._parameters = tuple(cls._ranges)
         for name in cls._ranges:
             if not hasattr(cls, name):
-                doc = f"The parameter {name} as an array of `dtype`."
-                setattr(cls, name, property(functools.partial(_parameter, name), doc=doc))
+                setattr(cls, name, _parameter(name))
         cls._methods = {form: cls._methods_of(form) for form in cls._choice or (None,)}
 
     @classmethod
@@ -441,13 +440,40 @@ class Scalar(Distribution):
             value = np.asarray(function(*[np.asarray(t, self.dtype) for t in self._theta]), self.dtype)
         return np.broadcast_to(value, self.batch_shape)[()] if value.shape != self.batch_shape else value[()]
 
-    mean = property(lambda self: self._summary(self._mean), doc="E[X], of the batch shape.")
-    variance = property(lambda self: self._summary(self._variance), doc="Var[X], of the batch shape.")
-    std = property(lambda self: self._summary(self._std), doc="√Var[X], of the batch shape.")
-    skewness = property(lambda self: self._summary(self._skewness), doc="E[(X - E[X])³]/std³, of the batch shape.")
-    kurtosis = property(lambda self: self._summary(self._kurtosis), doc="Excess kurtosis, E[(X - E[X])⁴]/std⁴ - 3.")
-    mode = property(lambda self: self._summary(self._mode), doc="Where log_prob is largest; the lowest of several such points.")
-    median = property(lambda self: self.quantile(self.dtype.type(0.5)), doc="The quantile of 1/2, of the batch shape.")
+    @property
+    def mean(self) -> Any:
+        """E[X], of the batch shape."""
+        return self._summary(self._mean)
+
+    @property
+    def variance(self) -> Any:
+        """Var[X], of the batch shape."""
+        return self._summary(self._variance)
+
+    @property
+    def std(self) -> Any:
+        """√Var[X], of the batch shape."""
+        return self._summary(self._std)
+
+    @property
+    def skewness(self) -> Any:
+        """E[(X - E[X])³]/std³, of the batch shape."""
+        return self._summary(self._skewness)
+
+    @property
+    def kurtosis(self) -> Any:
+        """Excess kurtosis, E[(X - E[X])⁴]/std⁴ - 3, of the batch shape."""
+        return self._summary(self._kurtosis)
+
+    @property
+    def mode(self) -> Any:
+        """Where log_prob is largest, of the batch shape; the lowest of several such points."""
+        return self._summary(self._mode)
+
+    @property
+    def median(self) -> Any:
+        """The quantile of 1/2, of the batch shape."""
+        return self.quantile(self.dtype.type(0.5))
 
     def _std(self, *theta: Any) -> Any:
         return np.sqrt(self._variance(*theta))
@@ -472,5 +498,11 @@ class Scalar(Distribution):
         raise NotImplementedError
 
 
-def _parameter(name: str, self: Scalar) -> Any:
-    return np.asarray(self.__dict__["_" + name], self.dtype)[()]
+def _parameter(name: str) -> property:
+    """The property of a parameter."""
+    kept = "_" + name
+
+    def parameter(self: Scalar) -> Any:
+        return np.asarray(self.__dict__[kept], self.dtype)[()]
+
+    return property(parameter, doc=f"The parameter {name} as an array of `dtype`.")
