@@ -4,9 +4,11 @@ Accuracy is that of the contract: |error| ≤ k·u·(size + what relative change
 """
 
 import functools
+import importlib
 import itertools
 import json
 import math
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,14 @@ from kernel_rows import mp
 from scipy import stats
 
 import loglik as ll
+from loglik import distributions
 from loglik._commands import models
 from loglik._divergences import pairs
+from loglik.bench import references
 from loglik.bench.cases import ELEMENTWISE
 from loglik.cli import main
 from loglik.distributions import registry
+from loglik.distributions.base import Distribution
 
 PAGE = Path(__file__).parents[1] / "docs" / "distributions.md"
 STEP = mp.mpf(10) ** -25
@@ -64,6 +69,11 @@ def test_a_family_is_complete(name):
     assert cls in models.FAMILIES.values(), f"{name} is no model of the command line: src/loglik/_commands/models.py"
     for kernel in (row.name for row in entry.kernels):
         assert kernel in ELEMENTWISE, f"{kernel} has no benchmark in src/loglik/bench/cases/elementwise.py"
+        assert hasattr(references, kernel), f"{kernel} has no reference in src/loglik/bench/references.py"
+    assert cls._fitted is not None, f"{name} has no fit: see src/loglik/_fitting/driver.py for what its file declares"
+    golden = [values for _, by_dtype in entry.golden for values in by_dtype.values()]
+    assert golden, f"the entry of {name} in tests/families.py has no golden sample"
+    assert all(golden), f"a golden sample of {name} in tests/families.py has no values"
     kernel = getattr(getattr(cls, "_kernel", None), "__name__", None)
     rows = {None, *(row.name for row in entry.kernels)}
     assert kernel in rows, f"the entry of {name} in tests/families.py has no row for its kernel {kernel}"
@@ -72,8 +82,13 @@ def test_a_family_is_complete(name):
     assert entry.on != "reals" or entry.cdf, f"the entry of {name} in tests/families.py has no cdf"
 
 
-def test_no_entry_is_without_a_family():
-    assert list(FAMILIES) == list(registry.FAMILIES)
+def test_every_family_is_in_the_registry():
+    for module in pkgutil.iter_modules(distributions.__path__, "loglik.distributions."):
+        for cls in vars(importlib.import_module(module.name)).values():
+            if isinstance(cls, type) and issubclass(cls, Distribution) and cls._fitted is not None:
+                listed = cls in registry.FAMILIES.values()
+                assert listed, f"{cls.__name__} is not in __all__ of src/loglik/distributions/registry.py"
+    assert list(FAMILIES) == list(registry.FAMILIES), "FAMILIES in tests/families.py is to have the order of the registry"
     everything = [name for family in FAMILIES.values() for name in (*family.cases, *family.batches, *family.exact)]
     assert len(set(everything)) == len(everything)
 

@@ -54,6 +54,8 @@ def missing_pieces(name: str) -> list[str]:
         "a kernel: csrc/kernels/losses/losses_list.h, and LOSSES in src/loglik/_bindings/losses.pxi":
             name in _kernels.LOSSES and f"{name}_task," in _text("csrc/kernels/losses/losses_list.h"),
         "a case of the C tests: csrc/tests/test_losses.c": re.search(rf"\b{name}(_task|\))", _text("csrc/tests/test_losses.c")),
+        "a row of the table of docs/torch.md": f"`{name}(" in _text("docs/torch.md"),
+        "a name in the group Losses: docs/scripts/api_pages.py": name in _text("docs/scripts/api_pages.py"),
         "a public name: src/loglik/losses.py and src/loglik/__init__.py": name in losses.__all__ and name in ll.__all__,
         "types of all arguments: src/loglik/losses.py": signature and all(
             p.annotation is not p.empty for p in signature.parameters.values()
@@ -81,7 +83,7 @@ def test_a_loss_has_all_its_pieces(name):
 
 
 def test_every_missing_piece_is_reported():
-    assert len(missing_pieces("nothing_nll")) == 12
+    assert len(missing_pieces("nothing_nll")) == 14
 
 
 @pytest.mark.parametrize("name", losses.__all__)

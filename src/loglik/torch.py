@@ -18,7 +18,14 @@ from loglik._engine import validate
 from loglik._losses.evaluation import SHORT, one_visit
 from loglik.distributions.mvnormal import MultivariateNormal
 
-__all__ = ["bernoulli_nll", "categorical_nll", "gaussian_nll", "kl_standard_normal", "laplace_nll", "mvn_log_prob"]
+__all__ = [
+    "bernoulli_nll",
+    "categorical_nll",
+    "gaussian_nll",
+    "kl_standard_normal",
+    "laplace_nll",
+    "mvn_log_prob",
+]
 
 _FLOATS = (torch.float32, torch.float64)
 _DATA = (*_FLOATS, torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)

@@ -59,7 +59,6 @@ class Laplace(LocationScale):
     _score = staticmethod(np.sign)
     _sequence = staticmethod(fill_laplace)
     _draw_nanoseconds = 2.0
-    _from_moments = False
 
     @staticmethod
     def _lower_tail(z: Any) -> Any:
