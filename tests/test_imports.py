@@ -20,13 +20,6 @@ LAYERS = {
 }
 MOST_FILES_AT_THE_TOP = 16
 
-# Imports that still break the rule: (who, whom) and the branch that mends it. An entry that is no longer needed fails a test.
-STILL_TO_OPEN: dict[tuple[str, str], str] = {
-}
-
-# Class names that several modules still share, and the branches that give them other names.
-STILL_SHARED: dict[str, str] = {}
-
 ROOT = Path(loglik.__file__).parent
 LEVEL = {room: level for level, rooms in enumerate(LAYERS.values()) for room in rooms.split()}
 
@@ -113,27 +106,18 @@ def test_the_top_stays_small():
 
 
 def test_imports_go_down():
-    up = sorted(f"{who} imports {whom}" for who, whom in IMPORTS - STILL_TO_OPEN.keys() if _goes_up(who, whom))
+    up = sorted(f"{who} imports {whom}" for who, whom in IMPORTS if _goes_up(who, whom))
     assert not up, "\n".join(up)
 
 
 def test_no_module_imports_itself_through_others():
-    circles = _circles(IMPORTS - STILL_TO_OPEN.keys())
+    circles = _circles(IMPORTS)
     assert not circles, "\n".join(circles)
 
 
 def test_no_room_imports_itself_through_others():
-    circles = _circles(_between_rooms(IMPORTS - STILL_TO_OPEN.keys()))
+    circles = _circles(_between_rooms(IMPORTS))
     assert not circles, "\n".join(circles)
-
-
-def test_every_exception_is_still_needed():
-    rooms = _between_rooms(IMPORTS)
-    for who, whom in STILL_TO_OPEN:
-        assert (who, whom) in IMPORTS, f"{who} no longer imports {whom}: remove the entry"
-        inside = _way(IMPORTS, whom, who)
-        between = _room(who) != _room(whom) and _way(rooms, _room(whom), _room(who))
-        assert _goes_up(who, whom) or inside or between, f"{who} may import {whom}: remove the entry"
 
 
 def _shared_class_names() -> dict[str, list[str]]:
@@ -146,10 +130,5 @@ def _shared_class_names() -> dict[str, list[str]]:
 
 
 def test_a_class_name_is_used_once():
-    shared = {name: modules for name, modules in _shared_class_names().items() if name not in STILL_SHARED}
+    shared = _shared_class_names()
     assert not shared, "\n".join(f"{name}: {', '.join(modules)}" for name, modules in shared.items())
-
-
-def test_every_shared_name_is_still_shared():
-    once = STILL_SHARED.keys() - _shared_class_names().keys()
-    assert not once, f"used once: remove {sorted(once)}"
